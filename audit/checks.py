@@ -1,0 +1,75 @@
+"""System checks: every table is listed, and audited models do nothing that their history could not follow."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core import checks
+from django.db import models
+
+from audit.tables import Kind, Table, all_tables
+
+
+@checks.register(checks.Tags.models)
+def check_tables(app_configs: Any = None, **_kwargs: Any) -> list[checks.CheckMessage]:
+    """Each concrete model is audited, append-only or exempt with a reason; audited ones keep to the rules."""
+    labels = None if app_configs is None else {config.label for config in app_configs}
+    found: list[checks.CheckMessage] = []
+    for table in all_tables():
+        if labels is not None and table.model._meta.app_label not in labels:
+            continue
+        if table.kind is Kind.UNLISTED:
+            found.append(
+                checks.Error(
+                    f"{table.model._meta.label} is neither audited, nor append-only, nor exempt.",
+                    hint="Inherit AuditedModel or AppendOnlyModel, or give a reason with audit.exempt.register.",
+                    obj=table.model,
+                    id="audit.E001",
+                )
+            )
+        elif table.kind is Kind.AUDITED:
+            found += _check_audited(table)
+    return found
+
+
+def _check_audited(table: Table) -> Iterator[checks.CheckMessage]:
+    options = table.model._meta
+    if options.parents:
+        yield checks.Error(
+            f"{options.label} inherits another table.",
+            hint="Half of its row would be in a table with another history: use an abstract parent or a OneToOneField.",
+            obj=table.model,
+            id="audit.E002",
+        )
+    for many in options.local_many_to_many:
+        yield checks.Error(
+            f"{options.label}.{many.name} is a ManyToManyField, whose add() leaves no history.",
+            hint="Write the through model as an audited model.",
+            obj=table.model,
+            id="audit.E003",
+        )
+    for field in options.concrete_fields:
+        if field.remote_field and getattr(field.remote_field, "on_delete", None) in _SILENT:
+            yield checks.Error(
+                f"{options.label}.{field.name} changes rows without history when its target goes.",
+                hint="Use PROTECT.",
+                obj=table.model,
+                id="audit.E004",
+            )
+        if isinstance(field, models.GeneratedField):
+            yield checks.Error(
+                f"{options.label}.{field.name} is computed by the database, after the history row was written.",
+                hint="Compute it in the action.",
+                obj=table.model,
+                id="audit.E005",
+            )
+
+
+# SET(…) makes a new function each time, told by its name.
+class _Silent:
+    def __contains__(self, on_delete: Any) -> bool:
+        return (
+            on_delete in (models.SET_NULL, models.SET_DEFAULT) or getattr(on_delete, "__name__", "") == "set_on_delete"
+        )
+
+
+_SILENT = _Silent()

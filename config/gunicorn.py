@@ -1,0 +1,20 @@
+"""How gunicorn serves Stratum: a few processes with threads, because a page waits for the database, not for Python."""
+
+import os
+import tempfile
+
+bind = os.environ.get("BIND", "127.0.0.1:8000")
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = int(os.environ.get("WEB_THREADS", "8"))
+worker_class = "gthread"
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # noqa: S108
+timeout = 60
+graceful_timeout = 10
+keepalive = 5
+max_requests = 20_000
+max_requests_jitter = 2_000
+preload_app = True  # the code is loaded once and shared
+control_socket_disable = True  # it would be shared by every checkout of this person
+accesslog = None  # an access line holds addresses of participants' pages; the ledger says who read what
+errorlog = "-"
+loglevel = os.environ.get("LOG_LEVEL", "info").lower()

@@ -1,0 +1,139 @@
+"""Queries: asked, answered, closed, reopened, cancelled; every line of a thread stays."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+import audit
+from audit import clock
+from audit.errors import Refused
+from trial.definitions import definition_of
+from trial.models import Participant, Person
+from trial.permissions import Permission, access_of, check
+
+from .. import policies
+from ..models import Query, QueryKind, QueryMessage, QueryState, Record
+from .records import Where, _find, _new
+
+
+@transaction.atomic
+def ask(*, where: Where, text: str, by: Person, item: str = "", row: str = "", addressed_to: str = "coordinator") -> Query:
+    """Ask the site about a value, a row or a whole form, filled or not."""
+    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
+    check(by, Permission.QUERY_ASK, participant.site_id)
+    definition = definition_of(participant.version_id)
+    if not text.strip():
+        raise Refused(_("Write the question."))
+    form = definition.forms.get(where.form)
+    if form is None or (item and item not in form.items):
+        raise Refused(_("There is no such item."))
+    record = _find(where, lock=True)
+    if record is None:
+        record = _new(participant, definition, where)
+        if form.is_log:
+            raise Refused(_("There is no such entry."))
+        audit.save(record, by=by)
+    record.participant = participant
+    policies.check_queries_can_change(record)
+    query = audit.save(
+        Query(
+            record=record,
+            participant=participant,
+            kind=QueryKind.MANUAL,
+            row=row,
+            item=item,
+            addressed_to=addressed_to,
+            opened_at=clock.now(),
+            opened_by=by,
+            reveals_arm=record.reveals_arm,
+        ),
+        by=by,
+    )
+    _say(query, QueryState.OPEN, text, by)
+    audit.deed("query.asked", query, by=by, form=record.form, item=item, reveals_arm=query.reveals_arm)
+    return query
+
+
+@transaction.atomic
+def answer(*, query: Query, text: str, by: Person) -> Query:
+    """Answer a query for the site; the one who may close it sees the answer."""
+    query = _locked(query)
+    check(by, Permission.QUERY_ANSWER, query.participant.site_id)
+    if not text.strip():
+        raise Refused(_("Write the answer."))
+    return _move(query, QueryState.ANSWERED, text, by, "query.answered")
+
+
+@transaction.atomic
+def close(*, query: Query, text: str = "", by: Person) -> Query:
+    """Close a query that is settled."""
+    query = _locked(query)
+    check(by, Permission.QUERY_ASK, query.participant.site_id)
+    return _move(query, QueryState.CLOSED, text, by, "query.closed")
+
+
+@transaction.atomic
+def reopen(*, query: Query, text: str, by: Person) -> Query:
+    """Open a query again, because the answer does not settle it."""
+    query = _locked(query)
+    check(by, Permission.QUERY_ASK, query.participant.site_id)
+    if not text.strip():
+        raise Refused(_("Say why the query is opened again."))
+    return _move(query, QueryState.OPEN, text, by, "query.reopened")
+
+
+@transaction.atomic
+def cancel(*, query: Query, text: str, by: Person) -> Query:
+    """Cancel a query that was asked by mistake; only people who ask queries do."""
+    query = _locked(query)
+    check(by, Permission.QUERY_ASK, query.participant.site_id)
+    if query.kind == QueryKind.AUTOMATIC:
+        raise Refused(_("A query of an edit check closes when the data become right, or when the value is confirmed."))
+    if not text.strip():
+        raise Refused(_("Say why the query is cancelled."))
+    return _move(query, QueryState.CANCELLED, text, by, "query.cancelled")
+
+
+def may(query: Query, person: Person) -> set[str]:
+    """Return what the person may do with the query now: answer, close, reopen, cancel."""
+    access, site = access_of(person), query.participant.site_id
+    found = set()
+    if query.record.is_locked:
+        return found
+    if access.has(Permission.QUERY_ANSWER, site) and query.state == QueryState.OPEN:
+        found.add("answer")
+    if access.has(Permission.QUERY_ASK, site):
+        if query.is_open:
+            found |= {"close"} | ({"cancel"} if query.kind == QueryKind.MANUAL else set())
+        if query.state in (QueryState.ANSWERED, QueryState.CLOSED):
+            found.add("reopen")
+    return found
+
+
+def _locked(query: Query) -> Query:
+    return (
+        Query.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("participant__site", "record")
+        .get(pk=query.pk)
+    )
+
+
+def _move(query: Query, state: str, text: str, by: Person, verb: str) -> Query:
+    policies.check_queries_can_change(query.record)
+    policies.check_query_move(query.state, state)
+    query.state = state
+    query.settled_at = clock.now() if state in (QueryState.CLOSED, QueryState.CANCELLED) else None
+    audit.save(query, by=by)
+    _say(query, state, text, by)
+    audit.deed(verb, query, by=by, form=query.record.form, item=query.item, reveals_arm=query.reveals_arm)
+    return query
+
+
+def _say(query: Query, state: str, text: str, by: Person) -> None:
+    QueryMessage.objects.create(
+        query=query, state=state, text=text.strip()[:1000], by_id=by.pk, by_name=by.printed_name, at=clock.now()
+    )
+
+
+__all__ = ["Record", "Where", "answer", "ask", "cancel", "close", "may", "reopen"]

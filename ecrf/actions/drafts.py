@@ -1,0 +1,61 @@
+"""Keeping what a person is typing: private, encrypted, gone on save."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import transaction
+
+from audit import clock
+from trial.models import Person
+
+from ..models import Draft
+from .records import Where
+
+MOST_BYTES = 2_000_000
+"""A draft larger than this is refused: forms are far smaller."""
+
+
+@transaction.atomic
+def keep(*, where: Where, base_revision: int, fields: dict[str, Any], by: Person) -> Draft:
+    """Keep the fields of a form as one person has them on the page; replaces that person's earlier draft there."""
+    text = json.dumps(fields)
+    if len(text) > MOST_BYTES:
+        raise ValueError("The draft is too large.")
+    draft, _made = Draft.objects.update_or_create(
+        person=by,
+        participant=where.participant,
+        place=where.draft_place,
+        defaults={
+            "base_revision": base_revision,
+            "payload": _cipher().encrypt(text.encode()).decode(),
+            "kept_at": clock.now(),
+        },
+    )
+    return draft
+
+
+def read(draft: Draft) -> dict[str, Any]:
+    """Return the fields of a draft; empty when its key is gone (a draft is a convenience, never the data)."""
+    try:
+        found: dict[str, Any] = json.loads(_cipher().decrypt(draft.payload.encode()))
+    except InvalidToken:
+        return {}
+    return found
+
+
+@transaction.atomic
+def discard(*, where: Where, by: Person) -> None:
+    """Throw away the person's draft at a place."""
+    Draft.objects.filter(person=by, participant=where.participant, place=where.draft_place).delete()
+
+
+def _cipher() -> MultiFernet:
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    keys = [base64.urlsafe_b64encode(hashlib.sha256(b"stratum-drafts:" + s.encode()).digest()) for s in secrets]
+    return MultiFernet([Fernet(key) for key in keys])

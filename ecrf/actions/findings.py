@@ -1,0 +1,106 @@
+"""Keeping findings and their automatic queries in line with what the checks say now."""
+
+from __future__ import annotations
+
+import audit
+from audit import clock
+from trial.definition import Definition
+from trial.models import Person
+
+from ..checks import Evaluation, Fired
+from ..models import EntryState, Finding, FindingState, Query, QueryKind, QueryMessage, QueryState, Record
+from ..presenters import fired_message
+
+
+def sync(
+    record: Record,
+    evaluation: Evaluation,
+    *,
+    definition: Definition,
+    justifications: dict[tuple[str, str], str],
+    by: Person | None,
+) -> None:
+    """Bring the record's findings in line with its evaluation.
+
+    A check that fires opens its finding (justified at once where the person says why the value is right); one that no
+    longer fires resolves it, and its automatic query closes itself, saying so. A complete record's open finding
+    becomes a query to the site.
+    """
+    fired = {(f.check_id, f.row): f for f in evaluation.fired}
+    held = {(f.check_id, f.row): f for f in Finding.objects.filter(record=record)}
+    if not fired and not held:
+        return
+    for key, now in fired.items():
+        finding = held.get(key) or Finding(record=record, check_id=now.check_id, row=now.row)
+        _raise(finding, now, justifications.get(key, ""), by)
+        if record.entry_state == EntryState.COMPLETE and finding.state == FindingState.OPEN:
+            _ask(finding, now, definition=definition, by=by)
+        elif finding.state == FindingState.JUSTIFIED:
+            _close(finding, text=finding.justification, by=by)
+    for key, finding in held.items():
+        if key not in fired and finding.state != FindingState.RESOLVED and not key[0].startswith("recompute:"):
+            finding.state = FindingState.RESOLVED
+            finding.resolved_at = clock.now()
+            audit.save(finding, by=by)
+            _close(finding, text="", by=by)
+
+
+def _raise(finding: Finding, now: Fired, justification: str, by: Person | None) -> None:
+    state = FindingState.OPEN
+    words = justification.strip()[:300]
+    if now.severity == "soft" and (words or (finding.state == FindingState.JUSTIFIED and finding.pk)):
+        state = FindingState.JUSTIFIED
+        words = words or finding.justification
+    wanted = (now.items[0] if now.items else "", str(now.severity), state, words if state == "justified" else "")
+    if finding.pk and (finding.item, finding.severity, finding.state, finding.justification) == wanted:
+        return
+    if not finding.pk or finding.state == FindingState.RESOLVED:
+        finding.raised_at = clock.now()
+        finding.resolved_at = None
+    finding.item, finding.severity, finding.state, finding.justification = wanted
+    audit.save(finding, by=by)
+
+
+def _ask(finding: Finding, now: Fired, *, definition: Definition, by: Person | None) -> None:
+    """Ask the site about an open finding, once."""
+    record = finding.record
+    query = Query.objects.filter(finding=finding).order_by("-pk").first()
+    if query is not None and query.is_open:
+        return
+    query = audit.save(
+        Query(
+            record=record,
+            participant=record.participant,
+            finding=finding,
+            kind=QueryKind.AUTOMATIC,
+            row=finding.row,
+            item=finding.item,
+            opened_at=clock.now(),
+            reveals_arm=record.reveals_arm,
+        ),
+        by=by,
+    )
+    _say(query, QueryState.OPEN, fired_message(now, definition, definition.study.locales[0]), by=None)
+    audit.deed("query.asked", query, by=None, check=finding.check_id, reveals_arm=record.reveals_arm)
+
+
+def _close(finding: Finding, *, text: str, by: Person | None) -> None:
+    for query in Query.objects.filter(finding=finding, state__in=[QueryState.OPEN, QueryState.ANSWERED]):
+        query.state = QueryState.CLOSED
+        query.settled_at = clock.now()
+        audit.save(query, by=by)
+        _say(query, QueryState.CLOSED, text or "The data now satisfy the edit check.", by=by if text else None)
+        audit.deed(
+            "query.closed", query, by=by, automatic=True, check=finding.check_id, reveals_arm=finding.record.reveals_arm
+        )
+
+
+def _say(query: Query, state: str, text: str, *, by: Person | None) -> None:
+    QueryMessage.objects.create(
+        query=query,
+        state=state,
+        text=text[:1000],
+        by_id=by.pk if by else None,
+        by_name=by.printed_name if by else "Stratum",
+        at=clock.now(),
+    )

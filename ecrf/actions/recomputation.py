@@ -1,0 +1,128 @@
+"""What else must be calculated again after a save: other forms that read what changed.
+
+A recomputation never changes a frozen or locked record: it raises "would be 3, is 2" as a finding. In a signed record
+it is applied, attributed to the change that caused it, and shows as changed since signing (DOMAIN).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import audit
+from audit import clock
+from trial.definition import Definition, Severity
+from trial.definitions import definition_of
+from trial.models import Person
+
+from ..books import book_of, place_of
+from ..checks import Evaluation, Fired, evaluate
+from ..checks.book import Book
+from ..entry import RowKey
+from ..models import Change, ChangeKind, EntryState, Finding, FindingState, Record
+from ..presenters import value_words
+
+MOST_ROUNDS = 6
+"""How far one change may travel from form to form; definitions without cycles need fewer."""
+
+
+def recompute_dependents(record: Record, changed_items: frozenset[str], *, by: Person) -> list[Record]:
+    """Evaluate again every record of the participant that reads what this save changed; return those that changed.
+
+    Derived values are written with a change row that names the cause; edit checks open or resolve their findings.
+    """
+    definition = definition_of(record.participant.version_id)
+    pending = {form for form in definition.forms_fed_by(record.form) if _reads(definition, form, record.form, changed_items)}
+    touched: list[Record] = []
+    if not pending:
+        return touched
+    cause = f"{record.form} r{record.revision}"
+    for _round in range(MOST_ROUNDS):
+        candidates = list(
+            Record.objects.select_for_update(no_key=True, of=("self",))
+            .filter(participant=record.participant, form__in=pending, removed_at=None)
+            .exclude(pk=record.pk if _round == 0 else 0)
+            .exclude(entry_state__in=[EntryState.EXPECTED, EntryState.NOT_DONE, EntryState.NOT_APPLICABLE])
+            .select_related("visit")
+            .order_by("pk")
+        )
+        if not candidates:
+            break
+        book = book_of(record.participant, definition)
+        moved: set[str] = set()
+        for other in candidates:
+            other.participant = record.participant
+            if _recompute(other, book, definition, cause, by):
+                moved.add(other.form)
+                touched.append(other)
+        pending = {fed for form in moved for fed in definition.forms_fed_by(form)}
+        if not pending:
+            break
+    return touched
+
+
+def _reads(definition: Definition, form: str, source: str, items: frozenset[str]) -> bool:
+    """Tell whether a form's expressions read any of the changed items (or the entries of a log as such)."""
+    if not items:
+        return True
+    return any(
+        ref.form == source and (ref.kind == "rows" or ref.item in items)
+        for ref in definition.compiled.forms[form].reads
+    )
+
+
+def _recompute(record: Record, book: Book, definition: Definition, cause: str, by: Person) -> bool:
+    from . import findings
+    from .records import _change, _settle_derived
+
+    form = definition.form(record.form)
+    place = place_of(definition, record.form, record.visit, record.number)
+    data = {group: [dict(row) for row in rows] for group, rows in record.data.items()}
+    entry = book.entry(place, data)
+    evaluation = evaluate(book, entry)
+    changed = _settle_derived(form, data, evaluation)
+    if record.is_frozen or record.is_locked:
+        if changed:
+            _report(record, definition, changed, by)
+        book.entry(place, record.data)
+        return False
+    if changed:
+        record.data = data
+        record.revision += 1
+        audit.save(record, by=by, reason=f"Recalculated after {cause}")
+        Change.objects.bulk_create(
+            _change(record, ChangeKind.DERIVED, key, old, new, f"Recalculated after {cause}", by)
+            for key, (old, new) in changed.items()
+        )
+        audit.deed(
+            "record.recomputed", record, by=by, form=record.form, revision=record.revision, cause=cause,
+            reveals_arm=record.reveals_arm,
+        )  # fmt: skip
+    findings.sync(record, evaluation, definition=definition, justifications={}, by=by)
+    return bool(changed)
+
+
+def _report(record: Record, definition: Definition, changed: dict[RowKey, tuple[Any, Any]], by: Person) -> None:
+    """Raise "would be 3, is 2" on a record whose values may not change any more."""
+    form = definition.form(record.form)
+    locale = definition.study.locales[0]
+    for (_group, row, item_id), (old, new) in changed.items():
+        item = form.item(item_id)
+        finding = Finding.objects.filter(record=record, check_id=f"recompute:{item_id}", row=row).first() or Finding(
+            record=record, check_id=f"recompute:{item_id}", row=row
+        )
+        finding.item, finding.severity, finding.state = item_id, "soft", FindingState.OPEN
+        finding.justification = ""
+        finding.raised_at = finding.raised_at or clock.now()
+        audit.save(finding, by=by)
+        audit.deed(
+            "record.recomputation_held",
+            record,
+            by=by,
+            item=item_id,
+            would_be=value_words(definition, form, item, new, locale),
+            is_now=value_words(definition, form, item, old, locale),
+            reveals_arm=record.reveals_arm,
+        )
+
+
+__all__ = ["Evaluation", "Fired", "Severity", "recompute_dependents"]

@@ -1,0 +1,521 @@
+"""Saving a form, the only way into data; and what else can happen to a record."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+import audit
+from audit import clock
+from audit.errors import Conflict, Refused
+from trial.definition import Definition, Form
+from trial.definitions import definition_of
+from trial.language import ItemType, PartialDate, dump, load
+from trial.models import Participant, Person, Visit
+from trial.permissions import Permission, check
+
+from .. import effects, policies
+from ..books import book_of, place_of
+from ..checks import Evaluation, evaluate
+from ..checks.book import HIDDEN, ROW_ID, Book, Entry, Rows
+from ..entry import FieldError, InvalidValues, Merged, RowKey, Submission, merge
+from ..models import Change, ChangeKind, Draft, EntryState, Record, Verification
+from ..permissions import check_person_can_enter, check_person_can_see, check_person_can_sign, may_answer
+from ..presenters import fired_message
+from ..selectors import laboratory_ranges
+from . import findings
+
+
+class StaleRecord(Conflict):
+    """Somebody saved the record after this person read it; both versions are shown, nothing is overwritten unseen."""
+
+    def __init__(self, record: Record, revision_read: int) -> None:
+        super().__init__(_("Someone else saved this form while you were working on it. Choose what to keep."))
+        self.record = record
+        self.revision_read = revision_read
+
+
+@dataclass(frozen=True)
+class Where:
+    """The place of a record: a visit's form, a log entry by number, or (number None) a new log entry."""
+
+    participant: Participant
+    form: str
+    visit: Visit | None = None
+    number: int | None = None
+
+    @property
+    def draft_place(self) -> str:
+        """The name under which drafts of this place are kept."""
+        if self.visit is not None:
+            return f"visit/{self.visit.pk}/{self.form}"
+        return f"log/{self.form}/{self.number or 'new'}"
+
+
+def save(
+    *,
+    where: Where,
+    revision: int,
+    submission: Submission,
+    complete: bool,
+    by: Person,
+    reason: str = "",
+) -> Record:
+    """Save what was typed into a form: values, derivations, checks, changes, history and deed in one transaction.
+
+    `revision` is the one that the person read (0 for a record that nobody saved). Raises `StaleRecord` when another
+    save came first, `InvalidValues` with every fault, `Refused` when the person may not or the state does not allow
+    it; in each case nothing is saved and the draft stays.
+    """
+    try:
+        with transaction.atomic():
+            return _save(where, revision, submission, complete, by, reason)
+    except IntegrityError:
+        record = _find(where, lock=False)
+        if record is not None and record.revision != revision:
+            raise StaleRecord(record, revision) from None
+        raise
+
+
+def _save(
+    where: Where, revision: int, submission: Submission, complete: bool, by: Person, reason: str
+) -> Record:
+    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
+    definition = definition_of(participant.version_id)
+    form = _form(definition, where)
+    check_person_can_enter(by, participant, form)
+    check_person_can_see(by, participant, definition, form.id)
+    visit = Visit.objects.get(pk=where.visit.pk, participant=participant) if where.visit is not None else None
+    policies.check_form_is_open(participant, definition, form, visit)
+    record = _find(where, lock=True) or _new(participant, definition, where)
+    record.participant, record.visit = participant, visit
+    if record.revision != revision:
+        raise StaleRecord(record, revision)
+    policies.check_values_can_change(record)
+
+    book = book_of(participant, definition, {form.id} | definition.forms_read_by(form.id) | _linked_forms(form))
+    merged = merge(
+        definition=definition,
+        form=form,
+        data=record.data,
+        submission=submission,
+        today=clock.today(),
+        locale=get_language() or "en",
+        may_answer=lambda item: may_answer(by, participant, item.answered_by),
+        is_linked=lambda log_form, number: _entry_exists(participant, log_form, number),
+        ranges=laboratory_ranges(participant) if any(i.analyte for i in form.items.values()) else {},
+    )
+    _check_reasons(record, merged, submission, reason)
+    place = place_of(definition, form.id, visit, record.number)
+    entry = book.entry(place, merged.data)
+    evaluation = evaluate(book, entry)
+    derived = _settle_derived(form, entry.data, evaluation)
+    state = EntryState.COMPLETE if complete else EntryState.IN_PROGRESS
+    policies.check_entry_move(record.entry_state, state)
+    if complete:
+        _check_complete(definition, form, evaluation, submission)
+
+    record.data = entry.data
+    record.entry_state = state
+    record.was_complete = record.was_complete or complete
+    record.not_done_reason = ""
+    record.dated_on = dated_on(definition, form, entry.data)
+    record.revision += 1
+    if record.number is None and form.is_log:
+        record.number = _next_number(participant, form.id)
+    audit.save(record, by=by, reason=reason)
+    _write_changes(record, merged, derived, submission, reason, by)
+    findings.sync(record, evaluation, definition=definition, justifications=submission.justifications, by=by)
+    Draft.objects.filter(person=by, participant=participant, place=where.draft_place).delete()
+    audit.deed(
+        "record.saved",
+        record,
+        by=by,
+        form=form.id,
+        visit=visit.event if visit else "",
+        number=record.number,
+        revision=record.revision,
+        state=str(state),
+        changed=len(merged.changed) + len(derived),
+        reason=reason,
+        reveals_arm=record.reveals_arm,
+    )
+    changed_items = frozenset(key[2] for key in merged.changed) | frozenset(key[2] for key in derived)
+    if changed_items or merged.removed_rows:
+        effects.saved(record, changed_items, by)
+        from .recomputation import recompute_dependents
+
+        recompute_dependents(record, changed_items, by=by)
+    return record
+
+
+@transaction.atomic
+def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Record:
+    """Record that the form was not done, with the reason: it is settled and no longer counted as missing."""
+    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
+    definition = definition_of(participant.version_id)
+    form = _form(definition, where)
+    check_person_can_enter(by, participant, form)
+    check_person_can_see(by, participant, definition, form.id)
+    if form.is_log:
+        raise Refused(_("An entry of a log is removed, not marked as not done."))
+    if not reason.strip():
+        raise Refused(_("Give the reason why this form was not done."))
+    record = _find(where, lock=True) or _new(participant, definition, where)
+    record.participant = participant
+    if record.revision != revision:
+        raise StaleRecord(record, revision)
+    policies.check_values_can_change(record)
+    policies.check_entry_move(record.entry_state, EntryState.NOT_DONE)
+    if any(len(row) > 1 for rows in record.data.values() for row in rows):
+        raise Refused(_("This form holds values. Clear them first, or correct them."), code="has_values")
+    record.entry_state = EntryState.NOT_DONE
+    record.not_done_reason = reason.strip()[:300]
+    record.revision += 1
+    audit.save(record, by=by, reason=reason)
+    Draft.objects.filter(person=by, participant=participant, place=where.draft_place).delete()
+    audit.deed(
+        "record.not_done", record, by=by, form=record.form, reason=reason, reveals_arm=record.reveals_arm
+    )
+    return record
+
+
+@transaction.atomic
+def remove_entry(*, record: Record, revision: int, reason: str, by: Person) -> Record:
+    """Take an entry of a log out of use; it stays readable, its number is never used again.
+
+    Refused while another record of the participant points to it.
+    """
+    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.participant_id)
+    definition = definition_of(participant.version_id)
+    current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
+    current.participant = participant
+    check_person_can_enter(by, participant, definition.form(current.form))
+    if current.revision != revision:
+        raise StaleRecord(current, revision)
+    policies.check_values_can_change(current)
+    if not current.is_log:
+        raise Refused(_("Only entries of a log can be removed."))
+    if not reason.strip():
+        raise Refused(_("Give the reason why this entry is removed."))
+    pointing = linked_from(participant, definition, current)
+    if pointing:
+        raise Refused(
+            _("This entry is used by %(places)s. Remove those links first.") % {"places": ", ".join(pointing)}
+        )
+    current.removed_at = clock.now()
+    current.removed_reason = reason.strip()[:300]
+    current.revision += 1
+    audit.save(current, by=by, reason=reason)
+    audit.deed(
+        "record.removed", current, by=by, form=current.form, number=current.number, reason=reason,
+        reveals_arm=current.reveals_arm,
+    )  # fmt: skip
+    effects.saved(current, frozenset(), by)
+    return current
+
+
+@transaction.atomic
+def sign(*, record: Record, password: str, by: Person, statement: str = "") -> Record:
+    """Put the signer's name to a complete record exactly as shown (21 CFR 11.50, 11.70). Open queries warn only."""
+    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.participant_id)
+    definition = definition_of(participant.version_id)
+    current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
+    current.participant = participant
+    check_person_can_sign(by, current, definition)
+    check_person_can_see(by, participant, definition, current.form)
+    if current.revision != record.revision:
+        raise StaleRecord(current, record.revision)
+    if current.entry_state != EntryState.COMPLETE:
+        raise Refused(_("Only a complete form can be signed."), code="incomplete")
+    if current.is_signed and not current.is_changed_since_signing:
+        raise Refused(_("This form is already signed as it stands."), code="signed")
+    if current.is_locked:
+        raise Refused(_("This form is locked."), code="locked")
+    effects_before_signing(current, by)
+    signature = audit.sign(
+        current,
+        by=by,
+        meaning="investigator_approval",
+        statement=statement,
+        content={"form": current.form, "revision": current.revision, "data": current.data},
+        password=password,
+    )
+    current.signature = signature
+    current.signed_revision = current.revision
+    audit.save(current, by=by)
+    audit.deed(
+        "record.signed", current, by=by, form=current.form, revision=current.revision, reveals_arm=current.reveals_arm
+    )
+    effects.signed(current, by)
+    return current
+
+
+def effects_before_signing(record: Record, by: Person) -> None:
+    """Refuse a signature that its form's own rule forbids (eligibility is signed only when judged as a whole)."""
+    from .eligibility import check_can_be_signed
+
+    check_can_be_signed(record)
+
+
+@transaction.atomic
+def verify(*, record: Record, values: list[tuple[str, str]], by: Person) -> list[Verification]:
+    """Record that values, given as (row id, item id), were compared with the source document."""
+    check(by, Permission.VERIFY, record.participant.site_id)
+    current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
+    if current.revision != record.revision:
+        raise StaleRecord(current, record.revision)
+    if current.is_locked:
+        raise Refused(_("This form is locked."), code="locked")
+    held = set(Verification.objects.filter(record=current, cleared_at=None).values_list("row", "item"))
+    filled = {(row[ROW_ID], item) for rows in current.data.values() for row in rows for item in row}
+    new = [
+        Verification(
+            record=current, row=row, item=item, revision=current.revision, verified_at=clock.now(), verified_by=by
+        )
+        for row, item in dict.fromkeys(values)
+        if (row, item) not in held and (row, item) in filled and item not in (ROW_ID, HIDDEN)
+    ]
+    if new:
+        audit.save_many(new, by=by)
+        audit.deed(
+            "record.verified", current, by=by, form=current.form, values=len(new), reveals_arm=current.reveals_arm
+        )
+    return new
+
+
+def linked_from(participant: Participant, definition: Definition, target: Record) -> list[str]:
+    """Name the records of the participant whose link items point to a log entry."""
+    pointing = []
+    linking = {
+        form.id: [i.id for i in form.items.values() if i.link == target.form]
+        for form in definition.forms.values()
+        if any(i.link == target.form for i in form.items.values())
+    }
+    records = Record.objects.filter(participant=participant, form__in=linking, removed_at=None).exclude(pk=target.pk)
+    for other in records:
+        for rows in other.data.values():
+            if any(
+                row.get(item, {}).get("value") == str(target.number) for row in rows for item in linking[other.form]
+            ):
+                pointing.append(definition.text(definition.form(other.form).label, get_language() or "en"))
+                break
+    return pointing
+
+
+def dated_on(definition: Definition, form: Form, data: Rows) -> dt.date | None:
+    """Return the day that a form's date item names; the earliest possible one of a partial date."""
+    if form.date_item is None:
+        return None
+    rows = data.get(form.group_of(form.date_item).id) or [{}]
+    stored = rows[0].get(form.date_item)
+    value = load(definition.spec(form.id, form.date_item), stored).value if stored else None
+    if isinstance(value, PartialDate):
+        return value.earliest
+    if isinstance(value, dt.datetime):
+        return value.date()
+    return value if isinstance(value, dt.date) else None
+
+
+def _form(definition: Definition, where: Where) -> Form:
+    form = definition.forms.get(where.form)
+    if form is None or form.is_log != (where.visit is None):
+        raise Refused(_("There is no such form here."), code="unknown_form")
+    if where.visit is not None and form.id not in definition.visit(where.visit.event).forms:
+        raise Refused(_("This visit has no such form."), code="unknown_form")
+    return form
+
+
+def _find(where: Where, *, lock: bool) -> Record | None:
+    records = Record.objects.all()
+    if lock:
+        records = records.select_for_update(no_key=True, of=("self",))
+    if where.visit is not None:
+        return records.filter(visit=where.visit, form=where.form).first()
+    if where.number is None:
+        return None
+    found = records.filter(participant=where.participant, form=where.form, number=where.number).first()
+    if found is None:
+        raise Refused(_("There is no such entry."), code="unknown_entry")
+    return found
+
+
+def _new(participant: Participant, definition: Definition, where: Where) -> Record:
+    return Record(
+        participant=participant,
+        visit=where.visit,
+        form=where.form,
+        version_id=participant.version_id,
+        reveals_arm=definition.reveals_arm(where.form, visit_id=where.visit.event if where.visit else None),
+    )
+
+
+def _next_number(participant: Participant, form: str) -> int:
+    """Return the next number of a log; the participant is locked, and removed entries keep theirs."""
+    used = Record.objects.filter(participant=participant, form=form).aggregate(last=Max("number"))["last"]
+    return (used or 0) + 1
+
+
+def _entry_exists(participant: Participant, log_form: str, number: str) -> bool:
+    return (
+        number.isascii()
+        and number.isdigit()
+        and len(number) < 9
+        and Record.objects.filter(
+            participant=participant, form=log_form, number=int(number), removed_at=None
+        ).exists()
+    )
+
+
+def _linked_forms(form: Form) -> set[str]:
+    return {item.link for item in form.items.values() if item.link}
+
+
+def _check_reasons(record: Record, merged: Merged, submission: Submission, reason: str) -> None:
+    """A change after the record was complete needs its reason: one for the save, or one per value."""
+    if not record.was_complete or reason.strip():
+        return
+    errors = [
+        FieldError(*key, _("Give the reason for this change."), "reason_needed")
+        for key in merged.changed
+        if not submission.reasons.get(key, "").strip()
+    ]
+    errors += [
+        FieldError(group, row[ROW_ID], "", _("Give the reason for removing this row."), "reason_needed")
+        for group, row in merged.removed_rows
+        if not submission.removals.get((group, row[ROW_ID]), "").strip()
+    ]
+    if errors:
+        raise InvalidValues(errors, code="reason_needed")
+
+
+def _check_complete(
+    definition: Definition, form: Form, evaluation: Evaluation, submission: Submission
+) -> None:
+    locale = get_language() or "en"
+    errors = [
+        FieldError(
+            group,
+            row,
+            item,
+            _("Answer this, or say why it is missing.") if item else _("Add at least one row here."),
+            "required",
+        )
+        for group, row, item in evaluation.lacking
+    ]
+    errors += [
+        FieldError(f.group, f.row, f.items[0], fired_message(f, definition, locale), f.check_id)
+        for f in evaluation.hard
+    ]
+    if errors:
+        raise InvalidValues(errors, code="incomplete")
+
+
+def _settle_derived(form: Form, data: Rows, evaluation: Evaluation) -> dict[RowKey, tuple[Any, Any]]:
+    """Write derived values and hidden marks into the data; return what changed of the derived ones."""
+    changed: dict[RowKey, tuple[Any, Any]] = {}
+    for key, value in evaluation.derived.items():
+        group_id, row_id, item_id = key
+        row = _row_for(form, data, group_id, row_id, create=value is not None)
+        if row is None:
+            continue
+        before = row.get(item_id)
+        after = dump(value) if value is not None else None
+        if before != after:
+            changed[key] = (before, after)
+            if after is None:
+                row.pop(item_id, None)
+            else:
+                row[item_id] = after
+    for (group_id, row_id, item_id), shown in evaluation.shown.items():
+        row = _row_for(form, data, group_id, row_id, create=False)
+        if row is None:
+            continue
+        hidden = set(row.get(HIDDEN, ()))
+        hidden = hidden - {item_id} if shown or item_id not in row else hidden | {item_id}
+        if hidden:
+            row[HIDDEN] = sorted(hidden)
+        else:
+            row.pop(HIDDEN, None)
+    return changed
+
+
+def _row_for(form: Form, data: Rows, group_id: str, row_id: str, *, create: bool) -> dict[str, Any] | None:
+    for row in data.get(group_id, []):
+        if row.get(ROW_ID, "") == row_id:
+            return row
+    if create and not form.group(group_id).repeating:
+        row = {ROW_ID: ""}
+        data[group_id] = [row]
+        return row
+    return None
+
+
+def _write_changes(
+    record: Record,
+    merged: Merged,
+    derived: dict[RowKey, tuple[Any, Any]],
+    submission: Submission,
+    reason: str,
+    by: Person,
+) -> None:
+    """Append one change per changed item, and clear the verification of exactly those."""
+    rows = []
+    for key, (old, new) in merged.changed.items():
+        kind = ChangeKind.ENTERED if old is None else (ChangeKind.CLEARED if new is None else ChangeKind.CHANGED)
+        rows.append(_change(record, kind, key, old, new, submission.reasons.get(key, "") or reason, by))
+    for key, (old, new) in derived.items():
+        rows.append(_change(record, ChangeKind.DERIVED, key, old, new, "", by))
+    for group, row in merged.removed_rows:
+        why = submission.removals.get((group, row[ROW_ID]), "") or reason
+        for item, old in row.items():
+            if item not in (ROW_ID, HIDDEN):
+                rows.append(_change(record, ChangeKind.ROW_REMOVED, (group, row[ROW_ID], item), old, None, why, by))
+    Change.objects.bulk_create(rows)
+    touched = {(change.row, change.item) for change in rows}
+    for verification in Verification.objects.filter(record=record, cleared_at=None) if touched else ():
+        if (verification.row, verification.item) in touched:
+            verification.cleared_at = clock.now()
+            audit.save(verification, by=by)
+
+
+def _change(record: Record, kind: str, key: RowKey, old: Any, new: Any, reason: str, by: Person | None) -> Change:
+    return Change(
+        record=record,
+        participant_id=record.participant_id,
+        version_id=record.version_id,
+        revision=record.revision,
+        kind=kind,
+        group=key[0],
+        row=key[1],
+        item=key[2],
+        old=old,
+        new=new,
+        reason=reason[:300],
+        by_id=by.pk if by else None,
+        by_name=by.printed_name if by else "Stratum",
+        at=clock.now(),
+        reveals_arm=record.reveals_arm,
+    )
+
+
+__all__ = [
+    "Book",
+    "Entry",
+    "ItemType",
+    "StaleRecord",
+    "Where",
+    "dated_on",
+    "linked_from",
+    "mark_not_done",
+    "remove_entry",
+    "save",
+    "sign",
+    "verify",
+]

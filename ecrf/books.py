@@ -1,0 +1,65 @@
+"""From the database to the pure checks: a participant's records as a `Book`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from audit import clock
+from trial.definition import Definition
+from trial.models import Participant, Visit
+
+from .checks import Book, Entry, Facts, Place
+from .models import EntryState, Record
+
+
+def facts_of(participant: Participant) -> Facts:
+    """Return what expressions may know of the participant today."""
+    return Facts(
+        today=clock.today(),
+        sex=participant.sex,
+        birth_month=participant.birth_month,
+        birth_year=participant.birth_year,
+        status=participant.status,
+        randomized_on=participant.randomized_on,
+        consented_on=participant.consented_on,
+    )
+
+
+def place_of(definition: Definition, form: str, visit: Visit | None, number: int | None) -> Place:
+    """Return where a form stands, for the checks."""
+    if visit is None:
+        return Place(form=form, number=number or 0)
+    return Place(
+        form=form,
+        visit=visit.event,
+        order=visit.order,
+        occurrence=visit.occurrence,
+        visit_on=visit.actual_on or visit.planned_on,
+    )
+
+
+def book_of(participant: Participant, definition: Definition, forms: Collection[str] | None = None) -> Book:
+    """Read the participant's records of some forms (all by default) in one query.
+
+    Entries removed or not done are left out: they hold no value.
+    """
+    records = (
+        Record.objects.filter(participant=participant, removed_at=None)
+        .exclude(entry_state__in=[EntryState.NOT_DONE, EntryState.NOT_APPLICABLE])
+        .select_related("visit")
+    )
+    if forms is not None:
+        records = records.filter(form__in=forms)
+    return Book(
+        definition,
+        facts_of(participant),
+        [(place_of(definition, r.form, r.visit, r.number), r.data) for r in records],
+    )
+
+
+def book_around(
+    participant: Participant, definition: Definition, form: str, visit: Visit | None, number: int | None
+) -> tuple[Book, Entry]:
+    """Return the book that the form's expressions need and the form's own entry in it."""
+    book = book_of(participant, definition, {form} | definition.forms_read_by(form))
+    return book, book.entry(place_of(definition, form, visit, number))

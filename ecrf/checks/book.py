@@ -1,0 +1,271 @@
+"""One participant's records as expressions see them.
+
+A reference to another form means the record of the same visit, else the newest earlier visit that holds the form;
+`previous` the nearest earlier visit having it; `at('X')` that visit. Log forms and repeating groups are lists.
+Values of hidden items are kept in the data but read as unknown (DOMAIN: hidden values stay out of derivations).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from trial.definition import Definition, Form
+from trial.language import UNKNOWN, Ref, Row, Value, load, operand
+
+HIDDEN = "_hidden"
+ROW_ID = "_id"
+Rows = dict[str, list[dict[str, Any]]]
+"""A record's data as stored: group id → rows → item id → dumped value, with `_id` and `_hidden` beside them."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What expressions may know of the participant and the day; ages and dates in whole years and days."""
+
+    today: dt.date
+    sex: str = ""
+    birth_month: int | None = None
+    birth_year: int | None = None
+    status: str = ""
+    randomized_on: dt.date | None = None
+    consented_on: dt.date | None = None
+
+    def age_on(self, day: dt.date) -> int | None:
+        """Age in whole years on a day, taking the birthday as the 15th of its month; None when the year is unknown."""
+        if self.birth_year is None:
+            return None
+        month = self.birth_month or 7
+        return day.year - self.birth_year - ((day.month, day.day) < (month, 15))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a form stands: at a visit (its id, order and date) or as a numbered log entry."""
+
+    form: str
+    visit: str = ""
+    order: int = -1
+    occurrence: int = 1
+    visit_on: dt.date | None = None
+    number: int | None = None
+
+
+@dataclass
+class Entry:
+    """One record: where it stands and its rows of values, read lazily from the stored data."""
+
+    place: Place
+    data: Rows
+    form: Form
+    definition: Definition
+    expected: bool = True
+    _values: dict[tuple[str, int, str], Value | None] = field(default_factory=dict)
+
+    def value(self, group: str, index: int, item: str) -> Value | None:
+        """Return the value of an item in a row, None when it was never filled or the row does not exist."""
+        key = (group, index, item)
+        if key in self._values:
+            return self._values[key]
+        rows = self.data.get(group, ())
+        stored = rows[index].get(item) if index < len(rows) else None
+        value = load(self.definition.spec(self.form.id, item), stored) if stored is not None else None
+        self._values[key] = value
+        return value
+
+    def is_hidden(self, group: str, index: int, item: str) -> bool:
+        """Tell whether the stored row marks the item as hidden by skip logic."""
+        rows = self.data.get(group, ())
+        return index < len(rows) and item in rows[index].get(HIDDEN, ())
+
+    def row_count(self, group: str) -> int:
+        return len(self.data.get(group, ()))
+
+
+class Reading:
+    """Reads references from one entry, and from one row of it; the base of every context."""
+
+    __slots__ = ("book", "entry", "group", "index")
+
+    def __init__(self, book: Book, entry: Entry, group: str | None = None, index: int = 0) -> None:
+        self.book = book
+        self.entry = entry
+        self.group = group
+        self.index = index
+
+    def get(self, ref: Ref) -> object:
+        if ref.kind == "parameter":
+            return self.book.definition.parameters[ref.name].value
+        if ref.kind == "context":
+            return self.book.context_value(ref.name, self.entry)
+        value = self._value(ref)
+        return UNKNOWN if value is None else operand(value)
+
+    def missing(self, ref: Ref) -> str:
+        value = self._value(ref)
+        return value.missing if value is not None else ""
+
+    def reference(self, ref: Ref, side: Literal["low", "high"]) -> object:
+        value = self._value(ref)
+        text = value.extra.get("lo" if side == "low" else "hi") if value is not None else None
+        return UNKNOWN if not text else _decimal(str(text))
+
+    def rows(self, ref: Ref) -> Sequence[Row]:
+        form = ref.form or self.entry.form.id
+        if ref.item == "":
+            return [Reading(self.book, entry) for entry in self.book.log_entries(form)]
+        if self._is_own(ref):
+            return [self._at(ref.item, index) for index in range(self.entry.row_count(ref.item))]
+        if self.book.definition.form(form).is_log:
+            return [
+                Reading(self.book, entry, ref.item, index)
+                for entry in self.book.log_entries(form)
+                for index in range(entry.row_count(ref.item))
+            ]
+        found = self.book.find(form, ref.visit, self.entry.place)
+        if found is None:
+            return []
+        return [Reading(self.book, found, ref.item, index) for index in range(found.row_count(ref.item))]
+
+    def _at(self, group: str, index: int) -> Reading:
+        return Reading(self.book, self.entry, group, index)
+
+    def _is_own(self, ref: Ref) -> bool:
+        return (ref.form is None or ref.form == self.entry.form.id) and ref.visit == ""
+
+    def _value(self, ref: Ref) -> Value | None:
+        if self._is_own(ref):
+            entry = self.entry
+            group = entry.form.group_of(ref.item).id
+            index = self.index if group == self.group else 0
+        else:
+            form_id = ref.form or self.entry.form.id
+            found = self.book.find(form_id, ref.visit, self.entry.place)
+            if found is None:
+                return None
+            entry, index = found, 0
+            group = entry.form.group_of(ref.item).id
+        if entry.is_hidden(group, index, ref.item):
+            return None
+        return entry.value(group, index, ref.item)
+
+
+class Book:
+    """Every record of one participant that an evaluation may read."""
+
+    def __init__(self, definition: Definition, facts: Facts, entries: Iterable[tuple[Place, Rows]]) -> None:
+        self.definition = definition
+        self.facts = facts
+        self._by_form: dict[str, list[Entry]] = {}
+        for place, data in entries:
+            if place.form in definition.forms:
+                self.put(Entry(place, data, definition.form(place.form), definition))
+
+    def put(self, entry: Entry) -> Entry:
+        """Add an entry, in place of the one that stands at the same place."""
+        held = self._by_form.setdefault(entry.place.form, [])
+        held[:] = [e for e in held if not _same(e.place, entry.place)]
+        held.append(entry)
+        held.sort(key=lambda e: (e.place.order, e.place.visit_on or dt.date.min, e.place.occurrence, e.place.number or 0))
+        return entry
+
+    def entry(self, place: Place, data: Rows | None = None) -> Entry:
+        """Return the entry at a place, made with `data` (or empty) when there is none or data are given."""
+        for held in self._by_form.get(place.form, ()):
+            if _same(held.place, place) and data is None:
+                return held
+        return self.put(Entry(place, data or {}, self.definition.form(place.form), self.definition))
+
+    def log_entries(self, form: str) -> list[Entry]:
+        """Return the entries of a log form (or all records of a visit form) in their order."""
+        return self._by_form.get(form, [])
+
+    def entries(self) -> list[Entry]:
+        """Return every entry of the book."""
+        return [entry for held in self._by_form.values() for entry in held]
+
+    def find(self, form: str, visit: str, place: Place) -> Entry | None:
+        """Return the record of a form that a reference from `place` means, None when there is none."""
+        held = self._by_form.get(form, [])
+        if visit == "previous":
+            earlier = [e for e in held if _before(e.place, place)]
+            return earlier[-1] if earlier else None
+        if visit:
+            named = [e for e in held if e.place.visit == visit]
+            return named[-1] if named else None
+        if not place.visit:
+            return held[-1] if held else None
+        same = [e for e in held if e.place.visit == place.visit and e.place.occurrence == place.occurrence]
+        if same:
+            return same[-1]
+        earlier = [e for e in held if _before(e.place, place)]
+        return earlier[-1] if earlier else None
+
+    def context_value(self, name: str, entry: Entry) -> object:
+        """Return `today`, `participant.…`, `visit.…` or `randomization.date` as seen from an entry."""
+        facts, place = self.facts, entry.place
+        found: object
+        if name == "today":
+            found = facts.today
+        elif name == "participant.sex":
+            found = facts.sex or None
+        elif name == "participant.birth_year":
+            found = facts.birth_year
+        elif name == "participant.birth_month":
+            found = facts.birth_month
+        elif name == "participant.age":
+            found = facts.age_on(place.visit_on or facts.today)
+        elif name == "participant.status":
+            found = facts.status or None
+        elif name == "visit.date":
+            found = place.visit_on
+        elif name == "visit.id":
+            found = place.visit or None
+        elif name == "randomization.date":
+            found = facts.randomized_on
+        else:
+            found = None
+        return UNKNOWN if found is None else found
+
+    def outside(self) -> Reading:
+        """Return a reading that stands in no form: for eligibility criteria and strata."""
+        return Outside(self)
+
+
+class Outside(Reading):
+    """A reading from outside every form: each form means its newest record."""
+
+    __slots__ = ()
+
+    def __init__(self, book: Book) -> None:
+        form = next(iter(book.definition.forms.values()))
+        super().__init__(book, Entry(Place(form=""), {}, form, book.definition))
+
+    def _is_own(self, ref: Ref) -> bool:
+        return False
+
+
+def _same(a: Place, b: Place) -> bool:
+    return (a.form, a.visit, a.occurrence, a.number) == (b.form, b.visit, b.occurrence, b.number)
+
+
+def _before(a: Place, b: Place) -> bool:
+    if a.visit_on is not None and b.visit_on is not None and a.visit_on != b.visit_on:
+        return a.visit_on < b.visit_on
+    return (a.order, a.occurrence) < (b.order, b.occurrence)
+
+
+def _decimal(text: str) -> object:
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return UNKNOWN
+
+
+def mapping_of(data: Rows, group: str, row_id: str) -> Mapping[str, Any]:
+    """Return the stored row of a group by its id; an empty one when it does not exist."""
+    return next((row for row in data.get(group, ()) if row.get(ROW_ID) == row_id), {})

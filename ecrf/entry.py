@@ -1,0 +1,249 @@
+"""From what a page or the API sent to the next data of a record, value by value, with every fault named."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from audit.errors import Refused
+from trial.definition import Definition, Form, Group, Item
+from trial.dictionaries import dictionary_of
+from trial.language import Fault, ItemType, Value, dump, parse
+
+from .checks.book import HIDDEN, ROW_ID, Rows
+
+RowKey = tuple[str, str, str]
+"""(group id, row id, item id); the row id of a group that does not repeat is ""."""
+ROW_ID_PATTERN = re.compile(r"[a-z0-9]{1,32}")
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What a person typed into one item: text (or chosen codes) with its unit, or a missing code with its reason."""
+
+    text: str | tuple[str, ...] = ""
+    unit: str = ""
+    missing: str = ""
+    reason: str = ""
+
+
+@dataclass
+class Submission:
+    """What one save brings. Items not named stay as they are.
+
+    `rows` lists, per repeating group, the row ids that the page shows, in order: new ids add rows, absent ones remove
+    (each removed row needs its reason in `removals` once the record has been complete).
+    """
+
+    values: dict[RowKey, Typed] = field(default_factory=dict)
+    rows: dict[str, list[str]] = field(default_factory=dict)
+    removals: dict[tuple[str, str], str] = field(default_factory=dict)
+    justifications: dict[tuple[str, str], str] = field(default_factory=dict)
+    reasons: dict[RowKey, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """What is wrong with one item, for the page: where, and the words."""
+
+    group: str
+    row: str
+    item: str
+    message: str
+    code: str = ""
+
+    @property
+    def key(self) -> RowKey:
+        return (self.group, self.row, self.item)
+
+
+class InvalidValues(Refused):
+    """Values that cannot be kept: every fault at once; nothing was saved and nothing typed is lost."""
+
+    def __init__(self, errors: list[FieldError], code: str = "invalid_values") -> None:
+        super().__init__(_("Some answers need your attention. Nothing was saved yet."), code=code)
+        self.errors = errors
+
+
+def new_row_id() -> str:
+    """Make the stable id of a new row."""
+    return secrets.token_hex(6)
+
+
+@dataclass
+class Merged:
+    """The next data, and what differs from the data before: per key the dumped value before and after."""
+
+    data: Rows
+    changed: dict[RowKey, tuple[Any, Any]]
+    removed_rows: list[tuple[str, dict[str, Any]]]
+
+
+Linked = Callable[[str, str], bool]
+"""Tells whether an entry of a log form with that number exists for the participant: `(form, number)`."""
+
+
+def merge(
+    *,
+    definition: Definition,
+    form: Form,
+    data: Rows,
+    submission: Submission,
+    today: dt.date,
+    locale: str,
+    may_answer: Callable[[Item], bool],
+    is_linked: Linked,
+    ranges: Mapping[str, tuple[str, str]],
+) -> Merged:
+    """Understand what was typed and lay it over the data. Raises InvalidValues with every fault."""
+    errors: list[FieldError] = []
+    groups = {group.id: group for group in form.groups}
+    next_data = {g: [dict(row) for row in rows] for g, rows in data.items()}
+    removed = _merge_rows(groups, next_data, submission, errors)
+    changed: dict[RowKey, tuple[Any, Any]] = {}
+    for key, typed in submission.values.items():
+        group_id, row_id, item_id = key
+        group = groups.get(group_id)
+        item = form.items.get(item_id)
+        if group is None or item is None or form.group_of(item_id).id != group_id:
+            errors.append(FieldError(*key, _("This form has no such item."), "unknown_item"))
+            continue
+        row = _row(group, next_data, row_id)
+        if row is None:
+            errors.append(FieldError(*key, _("This row does not exist any more."), "unknown_row"))
+            continue
+        if item.is_derived:
+            continue
+        try:
+            value = _understand(definition, form, item, typed, today, locale, ranges, row)
+        except Fault as fault:
+            errors.append(FieldError(*key, fault.text(_), fault.code))
+            continue
+        if value is not None and value.missing == "" and item.type is ItemType.LINK:
+            if not is_linked(item.link or "", str(value.value)):
+                errors.append(FieldError(*key, _("There is no such entry for this participant."), "link"))
+                continue
+        before = row.get(item_id)
+        after = dump(value) if value is not None else None
+        if _same(before, after):
+            continue
+        if not may_answer(item):
+            errors.append(FieldError(*key, _("This item is answered by another role at your site."), "answered_by"))
+            continue
+        if after is None:
+            row.pop(item_id, None)
+        else:
+            row[item_id] = after
+        changed[key] = (before, after)
+    errors += _term_errors(definition, form, next_data)
+    if errors:
+        raise InvalidValues(errors)
+    for group_id, rows in list(next_data.items()):
+        if not rows or (not groups[group_id].repeating and not any(k not in (ROW_ID, HIDDEN) for k in rows[0])):
+            next_data.pop(group_id)
+    return Merged(next_data, changed, removed)
+
+
+def _merge_rows(
+    groups: Mapping[str, Group], data: Rows, submission: Submission, errors: list[FieldError]
+) -> list[tuple[str, dict[str, Any]]]:
+    removed: list[tuple[str, dict[str, Any]]] = []
+    for group_id, wanted in submission.rows.items():
+        group = groups.get(group_id)
+        if group is None or not group.repeating:
+            errors.append(FieldError(group_id, "", "", _("This form has no such group of rows."), "unknown_group"))
+            continue
+        if len(set(wanted)) != len(wanted) or not all(ROW_ID_PATTERN.fullmatch(row) for row in wanted):
+            errors.append(FieldError(group_id, "", "", _("The rows sent are not those of this form."), "forged_row"))
+            continue
+        if len(wanted) > group.max_rows:
+            message = _("At most %(limit)s rows can be entered here.") % {"limit": group.max_rows}
+            errors.append(FieldError(group_id, "", "", message, "too_many_rows"))
+            continue
+        held = {row[ROW_ID]: row for row in data.get(group_id, [])}
+        removed += [(group_id, row) for row_id, row in held.items() if row_id not in wanted]
+        data[group_id] = [held.get(row_id, {ROW_ID: row_id}) for row_id in wanted]
+    return removed
+
+
+def _row(group: Group, data: Rows, row_id: str) -> dict[str, Any] | None:
+    if group.repeating:
+        return next((row for row in data.get(group.id, []) if row[ROW_ID] == row_id), None)
+    if row_id:
+        return None
+    rows = data.setdefault(group.id, [{ROW_ID: ""}])
+    return rows[0]
+
+
+def _understand(
+    definition: Definition,
+    form: Form,
+    item: Item,
+    typed: Typed,
+    today: dt.date,
+    locale: str,
+    ranges: Mapping[str, tuple[str, str]],
+    row: Mapping[str, Any],
+) -> Value | None:
+    extra: dict[str, str | int | bool | None] = {}
+    if item.analyte and item.analyte in ranges:
+        low, high = ranges[item.analyte]
+        extra = {"lo": low, "hi": high}
+    return parse(
+        definition.spec(form.id, item.id),
+        typed.text,
+        unit=typed.unit,
+        missing=typed.missing,
+        reason=typed.reason,
+        today=today,
+        locale=locale,
+        extra=extra if (typed.text and not typed.missing) else None,
+    )
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Tell whether two dumped values say the same; the way of typing (12,1 or 12.1) and a reference range do not count."""
+    if before is None or after is None:
+        return before is after
+    said = ("value", "missing", "reason", "unit", "original")
+    return all(before.get(name) == after.get(name) for name in said)
+
+
+def _term_errors(definition: Definition, form: Form, data: Rows) -> list[FieldError]:
+    errors = []
+    for item in form.items.values():
+        group = form.group_of(item.id)
+        for row in data.get(group.id, []):
+            stored = row.get(item.id)
+            if stored is None or stored.get("missing"):
+                continue
+            if item.type is ItemType.TERM and dictionary_of(definition, item.dictionary or "").get(stored["value"]) is None:
+                errors.append(FieldError(group.id, row[ROW_ID], item.id, _("Choose a term of the list."), "term"))
+            if item.type is ItemType.GRADE:
+                message = _grade_fault(definition, form, item, row, data)
+                if message:
+                    errors.append(FieldError(group.id, row[ROW_ID], item.id, message, "grade"))
+    return errors
+
+
+def _grade_fault(definition: Definition, form: Form, item: Item, row: Mapping[str, Any], data: Rows) -> str:
+    """Say why a grade cannot be: CTCAE gives each term the grades that exist."""
+    term_item = form.item(item.grade_of or "")
+    group = form.group_of(term_item.id)
+    held = row if group.id == form.group_of(item.id).id else (data.get(group.id) or [{}])[0]
+    stored = held.get(term_item.id)
+    if not stored or stored.get("missing"):
+        return ""
+    term = dictionary_of(definition, term_item.dictionary or "").get(stored["value"])
+    if term is None or row[item.id]["value"] in term.grades:
+        return ""
+    return _("Grade %(grade)s does not exist for this term. Its grades are %(grades)s.") % {
+        "grade": row[item.id]["value"],
+        "grades": ", ".join(str(g) for g in term.grades),
+    }

@@ -1,0 +1,23 @@
+"""Records, their changes, checks' findings, queries and verification."""
+
+from .drafts import Draft
+from .laboratories import LaboratoryRange
+from .queries import Query, QueryKind, QueryMessage, QueryState
+from .records import Change, ChangeKind, EntryState, Finding, FindingState, Record, Severity, Verification
+
+__all__ = [
+    "Change",
+    "ChangeKind",
+    "Draft",
+    "EntryState",
+    "Finding",
+    "FindingState",
+    "LaboratoryRange",
+    "Query",
+    "QueryKind",
+    "QueryMessage",
+    "QueryState",
+    "Record",
+    "Severity",
+    "Verification",
+]

@@ -1,0 +1,53 @@
+"""Who may open, enter and sign which record: asked in pairs (`check_…` raises, `…` answers)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from audit.errors import Refused
+from trial.definition import Definition, Form
+from trial.models import Participant
+from trial.permissions import AREAS, Permission, access_of, answers, check
+
+from .models import Record
+
+
+def hides(person: Any, definition: Definition, participant: Participant, form: str, visit: str | None = None) -> bool:
+    """Tell whether the form (at that visit) would reveal the arm to somebody who may not see it."""
+    if not definition.reveals_arm(form, visit_id=visit):
+        return False
+    return not access_of(person).has(Permission.ARM_VIEW, participant.site_id)
+
+
+def check_person_can_enter(person: Any, participant: Participant, form: Form) -> None:
+    """Entering belongs to the site's own staff, each role its areas; a sponsor's role never changes a site's value."""
+    check(person, AREAS[str(form.area)], participant.site_id)
+
+
+person_can_enter = answers(check_person_can_enter)
+
+
+def may_answer(person: Any, participant: Participant, roles: tuple[Any, ...]) -> bool:
+    """Tell whether the person holds one of the roles to which an item is reserved (all may, when none is named)."""
+    access = access_of(person)
+    return not roles or any(access.has_role(str(role), participant.site_id) for role in roles)
+
+
+def check_person_can_sign(person: Any, record: Record, definition: Definition) -> None:
+    """Signing belongs to investigators delegated at the record's site."""
+    eligibility = definition.eligibility
+    permission = (
+        Permission.SIGN_ELIGIBILITY if eligibility and record.form == eligibility.form else Permission.SIGN_RECORD
+    )
+    check(person, permission, record.participant.site_id)
+
+
+person_can_sign = answers(check_person_can_sign)
+
+
+def check_person_can_see(person: Any, participant: Participant, definition: Definition, form: str) -> None:
+    """A form that reveals the arm is for those who may see it; refused without saying what it is."""
+    if hides(person, definition, participant, form):
+        raise Refused(_("There is no such form."), code="hidden")

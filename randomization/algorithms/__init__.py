@@ -1,0 +1,39 @@
+"""How lists are made: pure, named, versioned. Seed, strata and parameters are arguments; nothing here asks the system.
+
+`ALGORITHMS` holds every algorithm ever used, by name, so that an old list can be made again; `current(scheme)` is the
+one that a new list uses. A name, once a list was made with it, never changes what it makes.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from randomization.algorithms import permuted_blocks, simple
+from randomization.algorithms.base import Algorithm, ArmRatio, BlockSlot
+from randomization.algorithms.faults import Fault, ParameterError
+from randomization.algorithms.stream import SEED_BYTES
+
+__all__ = [
+    "ALGORITHMS",
+    "SEED_BYTES",
+    "Algorithm",
+    "ArmRatio",
+    "BlockSlot",
+    "Fault",
+    "ParameterError",
+    "current",
+]
+
+ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
+    {algorithm.name: algorithm for algorithm in (permuted_blocks.ALGORITHM, simple.ALGORITHM)}
+)
+_CURRENT: Mapping[str, Algorithm] = MappingProxyType(
+    {algorithm.scheme: algorithm for algorithm in (permuted_blocks.ALGORITHM, simple.ALGORITHM)}
+)
+
+
+def current(scheme: str) -> Algorithm:
+    """The algorithm with which a new list of this scheme is made; LookupError names the schemes that exist."""
+    try:
+        return _CURRENT[scheme]
+    except KeyError:
+        raise LookupError(f"No algorithm makes a list by {scheme!r}; known: {', '.join(sorted(_CURRENT))}.") from None

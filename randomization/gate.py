@@ -1,0 +1,129 @@
+"""May this participant be allocated now? Every failing reason at once, in words that say what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from audit import clock
+from ecrf.eligibility import Eligibility, assess
+from trial.definition import Definition
+from trial.definitions import definition_of
+from trial.models import Participant, Person, Status
+from trial.permissions import Permission, can
+
+from .models import Allocation, AllocationList, ListState, Slot
+from .strata import Stratum, stratum_of
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that stands in the way: a code for programs, words for people."""
+
+    code: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What was looked at before an allocation, and every reason against it."""
+
+    reasons: tuple[Reason, ...]
+    stratum: Stratum
+    eligibility: Eligibility
+    allocation_list: AllocationList | None
+
+    @property
+    def is_open(self) -> bool:
+        return not self.reasons
+
+
+def examine(participant: Participant, by: Person) -> Gate:
+    """Look at everything that an allocation needs, as of now, for this person. Reads only; the action asks again."""
+    definition = definition_of(participant.version_id)
+    today = clock.today()
+    eligibility = assess(participant, today)
+    stratum = stratum_of(participant, definition)
+    allocation_list = AllocationList.objects.filter(state=ListState.IN_USE).first()
+    reasons = [
+        *_person_reasons(participant, by),
+        *_participant_reasons(participant, definition),
+        *_eligibility_reasons(eligibility),
+        *_stratum_reasons(stratum, definition),
+        *_list_reasons(allocation_list, stratum, definition, participant),
+    ]
+    return Gate(tuple(reasons), stratum, eligibility, allocation_list)
+
+
+def _person_reasons(participant: Participant, by: Person) -> list[Reason]:
+    if can(by, Permission.RANDOMIZE, participant.site_id):
+        return []
+    return [Reason("permission", _("Randomizing is not delegated to you at this site."))]
+
+
+def _participant_reasons(participant: Participant, definition: Definition) -> list[Reason]:
+    reasons = []
+    if participant.consented_on is None:
+        reasons.append(Reason("consent", _("No consent is recorded.")))
+    elif participant.withdrawn_contact_on or participant.withdrawn_visits_on:
+        reasons.append(Reason("withdrawn", _("The participant has withdrawn.")))
+    if participant.died_on is not None:
+        reasons.append(Reason("died", _("The participant has died.")))
+    if participant.status == Status.SCREEN_FAILURE:
+        reasons.append(Reason("screen_failure", _("The screening was closed without inclusion.")))
+    if participant.randomized_on is not None:
+        reasons.append(Reason("allocated", _("The participant is already randomized.")))
+    if not participant.site.is_open(clock.today()):
+        reasons.append(Reason("site_closed", _("The site does not include participants at present.")))
+    if Allocation.objects.count() >= definition.study.accrual.target:
+        reasons.append(Reason("target", _("The accrual target of the study is reached.")))
+    return reasons
+
+
+def _eligibility_reasons(eligibility: Eligibility) -> list[Reason]:
+    reasons = []
+    if eligibility.failing:
+        ids = ", ".join(a.criterion.id for a in eligibility.failing)
+        reasons.append(Reason("not_eligible", _("Criteria not met: %(ids)s. There are no waivers.") % {"ids": ids}))
+    if eligibility.undecided:
+        ids = ", ".join(a.criterion.id for a in eligibility.undecided)
+        reasons.append(Reason("undecided", _("Criteria not yet decided: %(ids)s.") % {"ids": ids}))
+    if eligibility.outdated:
+        ids = ", ".join(a.criterion.id for a in eligibility.outdated)
+        reasons.append(Reason("outdated", _("Assessments too old or absent for: %(ids)s.") % {"ids": ids}))
+    if eligibility.record is None or not eligibility.record.is_signed:
+        reasons.append(Reason("unsigned", _("Eligibility is not signed by an investigator.")))
+    elif eligibility.record.is_changed_since_signing:
+        reasons.append(Reason("changed", _("Eligibility was changed since it was signed: it must be signed again.")))
+    return reasons
+
+
+def _stratum_reasons(stratum: Stratum, definition: Definition) -> list[Reason]:
+    locale = get_language() or "en"
+    return [
+        Reason("stratum", _("Stratification factor not known: %(factor)s.") % {"factor": definition.text(v.label, locale)})
+        for v in stratum.values
+        if not v.code
+    ]
+
+
+def _list_reasons(
+    allocation_list: AllocationList | None, stratum: Stratum, definition: Definition, participant: Participant
+) -> list[Reason]:
+    if allocation_list is None:
+        return [Reason("no_list", _("No allocation list is in use. Ask the statistician."))]
+    reasons = []
+    if allocation_list.on_hold_at is not None:
+        reasons.append(Reason("hold", _("Randomization is on hold.")))
+    if stratum.is_known:
+        label = stratum.label
+        if label not in allocation_list.strata:
+            reasons.append(Reason("unknown_stratum", _("The allocation list has no such stratum. Ask the statistician.")))
+        else:
+            slots = Slot.objects.filter(allocation_list=allocation_list, stratum=label).count()
+            used = Allocation.objects.filter(allocation_list=allocation_list, stratum=label).count()
+            if used >= slots and participant.randomized_on is None:
+                reasons.append(Reason("exhausted", _("The stratum has no free slot left. Ask the statistician.")))
+    return reasons

@@ -1,0 +1,75 @@
+"""The study folder's `randomization.yaml`: scheme, ratio, strata, list size. Confidential parameters are not in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trial.definition import Definition, sections
+from trial.definition.model import Code, Count, Id, Label, Source
+from trial.language import Kind
+
+from .algorithms import current, strata
+from .algorithms.strata import Factor as StratumFactor
+
+NAME = "randomization"
+
+
+class Level(sections.Part):
+    """One level of a factor: the participants for whom `when` holds."""
+
+    code: Code
+    label: Label
+    when: Source
+
+
+class Factor(sections.Part):
+    id: Id
+    label: Label
+    levels: tuple[Level, ...]
+
+
+class RandomizationSection(sections.Part):
+    """How participants are allocated. Block sizes, weights and the seed belong to the list, never to the folder."""
+
+    scheme: Id
+    ratio: dict[Code, Count]
+    strata: tuple[Factor, ...] = ()
+    list_size: Count = 60
+
+    @property
+    def factors(self) -> tuple[StratumFactor, ...]:
+        return tuple(StratumFactor(f.id, tuple(level.code for level in f.levels)) for f in self.strata)
+
+
+def validate(section: RandomizationSection, definition: Definition, say: sections.Say) -> None:
+    """Tell every problem of the section: scheme, ratio over the study's arms, factors and their levels."""
+    try:
+        current(section.scheme)
+    except LookupError as error:
+        say(("scheme",), str(error), "Name one of these schemes.")
+    for arm in definition.arms:
+        if arm not in section.ratio:
+            say(("ratio",), f"The arm {arm} has no share of the ratio.", f"Add {arm}: 1.")
+    for arm, share in section.ratio.items():
+        if arm not in definition.arms:
+            say(("ratio", arm), f"There is no arm {arm}.", "Use an arm of study.yaml, or remove the line.")
+        if share < 1:
+            say(("ratio", arm), f"A ratio of {share} never allocates {arm}.", "Write 1 or more.")
+    if section.list_size < 1:
+        say(("list_size",), "A list needs slots.", "Write how many slots each stratum gets.")
+    for fault in strata.faults(section.factors):
+        say(("strata",), fault.fault, fault.remedy, code="DEF130")
+
+
+def expressions(section: RandomizationSection) -> Iterable[sections.SectionExpression]:
+    """The condition of every level, named `factor.level`."""
+    for at, factor in enumerate(section.strata):
+        for place, level in enumerate(factor.levels):
+            yield sections.SectionExpression(
+                f"{factor.id}.{level.code}", ("strata", at, "levels", place, "when"), level.when, Kind.BOOL
+            )
+
+
+def register() -> None:
+    """Give the study language this section; called once, from `AppConfig.ready`."""
+    sections.register(NAME, RandomizationSection, validate, expressions)

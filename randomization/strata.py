@@ -1,0 +1,62 @@
+"""In which stratum a participant is, as of now: exactly one level of each factor, or the reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ecrf.books import book_of
+from trial.definition import Definition
+from trial.models import Participant
+
+from .algorithms import strata as labels
+from .section import RandomizationSection
+
+
+@dataclass(frozen=True)
+class FactorValue:
+    """A factor's level for one participant; `code` is empty when none or more than one holds."""
+
+    factor: str
+    label: dict[str, str]
+    code: str
+    level: dict[str, str]
+    unknown: bool
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """The participant's levels in the order of the study folder, and the label of the stratum once all are known."""
+
+    values: tuple[FactorValue, ...]
+
+    @property
+    def is_known(self) -> bool:
+        return all(value.code for value in self.values)
+
+    @property
+    def label(self) -> str:
+        """The stratum's canonical label. Raises ValueError while a level is not known: never a default."""
+        if not self.is_known:
+            raise ValueError("The stratum is not known.")
+        return labels.label({value.factor: value.code for value in self.values})
+
+    @property
+    def codes(self) -> dict[str, str]:
+        return {value.factor: value.code for value in self.values}
+
+
+def stratum_of(participant: Participant, definition: Definition) -> Stratum:
+    """Evaluate every factor over the participant's records."""
+    section: RandomizationSection = definition.section("randomization")
+    outside = book_of(participant, definition).outside()
+    programs = definition.compiled.sections["randomization"]
+    values = []
+    for factor in section.strata:
+        answers = {level.code: programs[f"{factor.id}.{level.code}"].evaluate(outside) for level in factor.levels}
+        true = [level for level in factor.levels if answers[level.code] is True]
+        unknown = any(not isinstance(answer, bool) for answer in answers.values())
+        found = true[0] if len(true) == 1 and not unknown else None
+        values.append(
+            FactorValue(factor.id, factor.label, found.code if found else "", found.label if found else {}, unknown)
+        )
+    return Stratum(tuple(values))

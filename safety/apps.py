@@ -1,0 +1,49 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SafetyConfig(AppConfig):
+    name = "safety"
+    verbose_name = _("Safety")
+
+    def ready(self) -> None:
+        from audit.verbs import register_verbs
+        from ecrf import effects
+        from trial import dictionaries as trial_dictionaries
+        from trial import notice_kinds
+
+        from . import section
+        from .actions import cases
+        from .dictionaries import ctcae
+
+        section.register()
+        trial_dictionaries.register(
+            "ctcae", lambda definition: ctcae.load(definition.section("safety").dictionary.version)
+        )
+        effects.on_save(cases.follow)
+        register_verbs(
+            {
+                "safety.case_opened": _("Serious event: clock started"),
+                "safety.case_reopened": _("Serious event reopened"),
+                "safety.case_cancelled": _("Event no longer serious"),
+                "safety.case_reported": _("Serious event reported to the sponsor"),
+                "safety.case_received": _("Serious event received by the sponsor"),
+            }
+        )
+        notice_kinds.register(
+            "safety_case",
+            notice_kinds.NoticeKind(
+                subject=_("{code}: serious adverse event, 24 hours to report"),
+                body=_(
+                    "A serious adverse event was recorded for {code} (site {site}) on {date}.\n"
+                    "The serious event form is due within 24 hours.\n\nSee {url}"
+                ),
+            ),
+        )
+        notice_kinds.register(
+            "safety_reported",
+            notice_kinds.NoticeKind(
+                subject=_("{code}: serious adverse event reported"),
+                body=_("Site {site} completed the serious event form of {code} on {date}.\n\nSee {url}"),
+            ),
+        )

@@ -1,0 +1,88 @@
+"""The study folder's `safety.yaml`: dictionary version, the forms and items of adverse events, clocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from trial.definition import Definition, sections
+from trial.definition.model import Count, Id, Label, Reference, Words
+
+from .dictionaries import ctcae
+
+NAME = "safety"
+
+
+class DictionaryPart(sections.Part):
+    name: Id
+    version: Words
+
+
+class FormsPart(sections.Part):
+    adverse_event: Id
+    serious: Id
+
+
+class ItemsPart(sections.Part):
+    """Where the safety room finds what it needs: `form.item` references."""
+
+    serious: Reference
+    term: Reference
+    grade: Reference
+    aware_at: Reference
+    criteria: Reference
+    linked_event: Reference | None = None
+
+
+class ClockPart(sections.Part):
+    id: Id
+    hours: Count | None = None
+    days: Count | None = None
+    from_: Id = Field(alias="from")
+    label: Label
+
+
+class SafetySection(sections.Part):
+    dictionary: DictionaryPart
+    forms: FormsPart
+    items: ItemsPart
+    clocks: tuple[ClockPart, ...] = ()
+    stopping_rules: tuple[Any, ...] = ()
+
+    def notify_hours(self) -> int:
+        """Return the hours within which the site reports a serious event to the sponsor (24 unless the folder says)."""
+        for clock in self.clocks:
+            if clock.from_ == "aware_at" and clock.hours:
+                return clock.hours
+        return 24
+
+
+def validate(section: SafetySection, definition: Definition, say: sections.Say) -> None:
+    """Tell every problem of the section: dictionary, forms, items, clocks."""
+    try:
+        ctcae.load(section.dictionary.version)
+    except ctcae.DictionaryError as error:
+        say(("dictionary", "version"), str(error), "Name a version that is installed, or import it.")
+    for name in ("adverse_event", "serious"):
+        form = definition.forms.get(getattr(section.forms, name))
+        if form is None:
+            say(("forms", name), f"There is no form {getattr(section.forms, name)}.", "Use the id of a log form.")
+        elif not form.is_log:
+            say(("forms", name), f"The form {form.id} is not a log form.", "Use a log form: one entry per event.")
+    for name in ("serious", "term", "grade", "aware_at", "criteria", "linked_event"):
+        reference = getattr(section.items, name)
+        if reference is None:
+            continue
+        try:
+            definition.item(reference)
+        except KeyError:
+            say(("items", name), f"There is no item {reference}.", "Write it as form.item.")
+    for at, clock in enumerate(section.clocks):
+        if (clock.hours is None) == (clock.days is None):
+            say(("clocks", at), f"The clock {clock.id} has no length.", "Give either hours or days.")
+
+
+def register() -> None:
+    """Give the study language this section; called once, from `AppConfig.ready`."""
+    sections.register(NAME, SafetySection, validate)

@@ -1,0 +1,586 @@
+// The record page: drafts that keep themselves, evaluation when a field is left, rows, keyboard. Contract: docs/design.md.
+// What was typed lives in the page only; nothing clinical goes into the browser's storage.
+
+const QUIET_MS = 2500; // after the last key
+const FIRST_RETRY_MS = 2000;
+const LAST_RETRY_MS = 60_000;
+
+const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
+const form = document.querySelector("form[data-record-form]");
+if (form) start(form);
+
+function start(form) {
+  const words = form.dataset;
+  const locale = document.documentElement.lang || "en";
+  const status = document.querySelector("[data-draft-status]");
+  const by = (attribute, name) => form.querySelector(`[${attribute}="${CSS.escape(name)}"]`);
+
+  /* ---- values ------------------------------------------------------------------------------------------------ */
+
+  const isPlural = (control) => control.dataset.multiple !== undefined || /__(rows|removed)$/.test(control.name);
+
+  const skipped = (control) =>
+    !control.name || control.closest("[data-no-draft]") || ["submit", "button", "file", "password"].includes(control.type) ||
+    ["csrfmiddlewaretoken", "revision"].includes(control.name);
+
+  function values() {
+    const found = new Map();
+    for (const control of form.elements) {
+      if (skipped(control) || control.disabled) continue;
+      const { name, type } = control;
+      if (isPlural(control)) {
+        if (!found.has(name)) found.set(name, []);
+        if (type !== "checkbox" || control.checked) found.get(name).push(control.value);
+      } else if (type === "radio") {
+        if (control.checked) found.set(name, control.value);
+        else if (!found.has(name)) found.set(name, "");
+      } else if (type === "checkbox") {
+        found.set(name, control.checked ? control.value : "");
+      } else {
+        found.set(name, control.value);
+      }
+    }
+    return found;
+  }
+
+  const same = (a, b) => JSON.stringify(a ?? "") === JSON.stringify(b ?? "");
+  const saved = values(); // as the page came: dirty marks compare with this
+  let kept = new Map(saved); // what the server has: drafts compare with this
+
+  function changed() {
+    const now = values();
+    const fields = {};
+    for (const [name, value] of now) if (!same(value, kept.get(name))) fields[name] = value;
+    for (const [name, value] of kept) {
+      if (!now.has(name) && !same(value, "")) fields[name] = Array.isArray(value) ? [] : "";
+    }
+    return { now, fields, any: Object.keys(fields).length > 0 };
+  }
+
+  function markDirty(name) {
+    const base = name.replace(/__(unit|missing|reason)$/, "");
+    const wrapper = by("data-field", base);
+    if (!wrapper) return;
+    const now = values();
+    const dirty = [base, `${base}__unit`, `${base}__missing`, `${base}__reason`].some((key) => !same(now.get(key), saved.get(key)));
+    wrapper.toggleAttribute("data-dirty", dirty);
+  }
+
+  /* ---- draft ------------------------------------------------------------------------------------------------- */
+
+  let timer = 0;
+  let sending = false;
+  let again = false;
+  let retryMs = FIRST_RETRY_MS;
+  let refused = false;
+  let leaving = false;
+
+  function say(state, text) {
+    if (status) {
+      status.dataset.draft = state;
+      status.textContent = text;
+    }
+    form.dispatchEvent(new CustomEvent("stratum:draft", { bubbles: true, detail: { state } }));
+  }
+
+  function later(ms) {
+    clearTimeout(timer);
+    timer = setTimeout(() => keep(), ms);
+  }
+
+  async function keep({ last = false } = {}) {
+    clearTimeout(timer);
+    if (!words.draftUrl || refused || leaving) return;
+    const { now, fields, any } = changed();
+    if (!any) return;
+    if (sending && !last) {
+      again = true;
+      return;
+    }
+    sending = true;
+    if (!last) say("keeping", words.textKeeping);
+    try {
+      const answer = await fetch(words.draftUrl, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": meta("csrf-token") },
+        body: JSON.stringify({ revision: Number(words.revision), fields }),
+        redirect: "manual",
+        keepalive: last,
+      });
+      await answered(answer, now);
+    } catch {
+      failed("offline", words.textOffline);
+    } finally {
+      sending = false;
+      if (again) {
+        again = false;
+        later(0);
+      }
+    }
+  }
+
+  async function answered(answer, now) {
+    if (answer.type === "opaqueredirect" || answer.status === 401 || answer.headers.get("HX-Redirect")) {
+      failed("signed-out", words.textSignedOut);
+      return;
+    }
+    const body = await answer.json().catch(() => ({}));
+    if (answer.ok) {
+      kept = now;
+      retryMs = FIRST_RETRY_MS;
+      const time = body.kept || new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" }).format(new Date());
+      say("kept", `${words.textKept} ${time}`);
+      document.dispatchEvent(new CustomEvent("stratum:contact"));
+      if (changed().any) later(QUIET_MS);
+    } else if (answer.status >= 500 || answer.status === 408 || answer.status === 429) {
+      failed("offline", words.textOffline);
+    } else {
+      refused = true;
+      say("refused", body.message || words.textRefused);
+    }
+  }
+
+  function failed(state, text) {
+    say(state, text);
+    later(retryMs);
+    retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+  }
+
+  function touched(name) {
+    refused = false;
+    markDirty(name);
+    if (!words.draftUrl) return;
+    if (status && status.dataset.draft !== "offline" && status.dataset.draft !== "signed-out") say("unsent", words.textUnsent);
+    later(QUIET_MS);
+  }
+
+  window.addEventListener("online", () => {
+    retryMs = FIRST_RETRY_MS;
+    keep();
+  });
+  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && keep({ last: true }));
+  window.addEventListener("pagehide", () => keep({ last: true }));
+  window.addEventListener("beforeunload", (event) => {
+    if (leaving) return;
+    const unsent = words.draftUrl ? changed().any : [...values()].some(([name, value]) => !same(value, saved.get(name)));
+    if (!unsent) return;
+    keep({ last: true });
+    event.preventDefault();
+  });
+  document.addEventListener("stratum:session-ended", (event) => {
+    // The page stays as it is, so that nothing typed is lost; the status line says what to do.
+    if (!changed().any) return;
+    event.preventDefault();
+    say("signed-out", words.textSignedOut);
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-leave]")) leaving = true;
+  });
+
+  form.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "yes";
+    leaving = true;
+    clearTimeout(timer);
+    event.submitter?.setAttribute("aria-busy", "true");
+  });
+  window.addEventListener("pageshow", () => { leaving = false; });
+
+  /* ---- evaluation -------------------------------------------------------------------------------------------- */
+
+  let asked = 0;
+  let shown = 0;
+  let evaluated = JSON.stringify([...saved]);
+
+  async function evaluate(name) {
+    if (!words.evaluateUrl) return;
+    const snapshot = JSON.stringify([...values()]);
+    if (snapshot === evaluated) return;
+    evaluated = snapshot;
+    asked += 1;
+    const turn = asked;
+    const body = new URLSearchParams();
+    for (const [key, value] of new FormData(form)) if (typeof value === "string") body.append(key, value);
+    body.append("_changed", name);
+    try {
+      const answer = await fetch(words.evaluateUrl, {
+        method: "POST",
+        headers: { Accept: "application/json", "X-CSRFToken": meta("csrf-token") },
+        body,
+        redirect: "manual",
+      });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const result = await answer.json();
+      if (turn < shown) return;
+      shown = turn;
+      apply(result);
+      document.dispatchEvent(new CustomEvent("stratum:contact"));
+    } catch {
+      evaluated = ""; // the next field left asks again; Save evaluates in any case
+    }
+  }
+
+  function apply({ shown: visible = {}, derived = {}, reasons = {}, findings } = {}) {
+    for (const [name, value] of Object.entries(visible)) {
+      const element = by("data-field", name) ?? by("data-group", name);
+      if (element) element.hidden = value === false;
+      const unknown = by("data-unknown", name);
+      if (unknown) unknown.hidden = value !== null;
+    }
+    for (const [name, text] of Object.entries(derived)) {
+      const output = by("data-derived", name);
+      if (output && output.textContent !== String(text ?? "")) output.textContent = text ?? "";
+      const reason = by("data-derived-reason", name);
+      if (reason) reason.textContent = reasons[name] ?? words.textCalculated;
+    }
+    if (findings) showFindings(findings);
+    form.dispatchEvent(new CustomEvent("stratum:evaluated", { bubbles: true, detail: { shown: visible, derived, findings } }));
+  }
+
+  function showFindings(findings) {
+    const typed = new Map();
+    form.querySelectorAll(".finding__answer input").forEach((input) => typed.set(input.name, input.value));
+    const focused = document.activeElement?.closest(".finding__answer")?.querySelector("input")?.name;
+    const places = new Map();
+    const general = form.querySelector("[data-form-findings]");
+    for (const finding of findings) {
+      const row = finding.row ?? "";
+      const wrapper = [...form.querySelectorAll(`[data-item="${CSS.escape(finding.item ?? "")}"]`)].find(
+        (element) => (element.dataset.row ?? "") === row,
+      );
+      const place = wrapper?.querySelector("[data-findings]") ?? general;
+      if (!place) continue;
+      if (!places.has(place)) places.set(place, []);
+      places.get(place).push(finding);
+    }
+    for (const place of form.querySelectorAll("[data-findings], [data-form-findings]")) {
+      const list = places.get(place) ?? [];
+      const signature = JSON.stringify(list);
+      if ((place.dataset.shown ?? (place.childElementCount ? "server" : "[]")) !== signature) {
+        place.replaceChildren(...list.map((finding) => findingElement(finding, typed)));
+        place.dataset.shown = signature;
+      }
+      const wrapper = place.closest("[data-item]");
+      if (wrapper) {
+        const severity = list.some((finding) => finding.severity === "hard") ? "hard" : list.length ? "soft" : "";
+        if (severity) wrapper.dataset.findingsSeverity = severity;
+        else delete wrapper.dataset.findingsSeverity;
+      }
+    }
+    if (focused) form.querySelector(`[name="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  function icon(name) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("class", "icon");
+    svg.setAttribute("aria-hidden", "true");
+    const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+    use.setAttribute("href", `${meta("icons")}#${name}`);
+    svg.append(use);
+    return svg;
+  }
+
+  function element(tag, className, ...children) {
+    const made = document.createElement(tag);
+    made.className = className;
+    made.append(...children);
+    return made;
+  }
+
+  function findingElement(finding, typed) {
+    const hard = finding.severity === "hard";
+    const made = element(
+      "div",
+      "finding",
+      icon(hard ? "stop" : "alert"),
+      element("span", "finding__word", hard ? words.textHard : words.textSoft),
+      element("span", "finding__message", finding.message),
+    );
+    made.dataset.state = hard ? "hard" : "soft";
+    if (finding.answer_name) {
+      const input = element("input", "input");
+      input.type = "text";
+      input.name = finding.answer_name;
+      input.maxLength = 500;
+      input.autocomplete = "off";
+      input.value = typed.get(finding.answer_name) ?? finding.answer ?? "";
+      made.append(element("label", "finding__answer", element("span", "", words.textBecause), input));
+    }
+    return made;
+  }
+
+  /* ---- fields ------------------------------------------------------------------------------------------------ */
+
+  const dateParts = /^(\d{2}|UN)\D?(\d{2}|UN)\D?(\d{4}|UNUN|UN)$/i;
+
+  function tidyDate(input) {
+    const [datePart, timePart] = input.value.trim().split(/[\sT]+/);
+    const match = dateParts.exec(datePart ?? "");
+    if (!match) return;
+    const date = match.slice(1).map((part) => part.toUpperCase()).join("/");
+    const time = timePart ? ` ${tidyTime(timePart)}` : "";
+    if (input.value !== date + time) input.value = date + time;
+  }
+
+  function tidyTime(text) {
+    const match = /^(\d{1,2})\D?(\d{2})$/.exec(text.trim());
+    return match ? `${match[1].padStart(2, "0")}:${match[2]}` : text.trim();
+  }
+
+  function inLetters(text) {
+    const match = dateParts.exec(text.trim().split(/\s+/)[0] ?? "");
+    if (!match) return "";
+    const [day, month, year] = match.slice(1).map(Number);
+    if (Number.isNaN(year)) return "";
+    if (Number.isNaN(month)) return String(year);
+    if (month < 1 || month > 12) return "";
+    if (Number.isNaN(day)) {
+      return new Intl.DateTimeFormat(locale, { month: "long", year: "numeric", timeZone: "UTC" }).format(Date.UTC(year, month - 1, 1));
+    }
+    const date = new Date(Date.UTC(year, month - 1, day));
+    if (date.getUTCDate() !== day) return "";
+    const parts = { weekday: "short", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" };
+    return new Intl.DateTimeFormat(locale === "en" ? "en-GB" : locale, parts).format(date);
+  }
+
+  function echo(input) {
+    const place = by("data-echo", input.id);
+    if (place) place.textContent = inLetters(input.value);
+  }
+
+  function counter(area) {
+    const place = document.getElementById(area.dataset.counter);
+    if (place) place.textContent = `${Number(place.dataset.max) - area.value.length} ${words.textCharacters}`;
+  }
+
+  function missing(select) {
+    const name = select.dataset.missingFor;
+    const wrapper = by("data-field", name);
+    const set = select.value !== "";
+    select.closest(".missing")?.toggleAttribute("data-set", set);
+    if (wrapper) {
+      if (set) wrapper.dataset.missing = select.value;
+      else delete wrapper.dataset.missing;
+    }
+    const reason = by("data-missing-reason", name);
+    if (reason) reason.hidden = !set;
+  }
+
+  function offerClear(name) {
+    const button = by("data-clear", name);
+    if (button) button.hidden = !form.querySelector(`[name="${CSS.escape(name)}"]:checked`);
+  }
+
+  form.addEventListener("input", (event) => {
+    const control = event.target;
+    if (control.dataset.vas) {
+      const target = document.getElementById(control.dataset.vas);
+      target.value = control.value;
+      delete control.dataset.empty;
+      touched(target.name);
+      return;
+    }
+    if (control.dataset.counter) counter(control);
+    const slider = control.id && by("data-vas", control.id);
+    if (slider) {
+      const number = Number(control.value);
+      slider.toggleAttribute("data-empty", control.value.trim() === "" || Number.isNaN(number));
+      if (control.value.trim() !== "" && !Number.isNaN(number)) slider.value = number;
+    }
+    if (!skipped(control)) touched(control.name);
+  });
+
+  form.addEventListener("change", (event) => {
+    const control = event.target;
+    if (control.dataset.date !== undefined) {
+      tidyDate(control);
+      echo(control);
+    }
+    if (control.dataset.time !== undefined) control.value = tidyTime(control.value);
+    if (control.dataset.missingFor) missing(control);
+    if (control.type === "radio") offerClear(control.name);
+    if (control.dataset.vas) {
+      evaluate(document.getElementById(control.dataset.vas).name);
+      return;
+    }
+    if (skipped(control)) return;
+    touched(control.name);
+    if (["radio", "checkbox", "select-one"].includes(control.type)) evaluate(control.name);
+  });
+
+  form.addEventListener("focusout", (event) => {
+    const control = event.target;
+    if (!control.name || skipped(control)) return;
+    if (changed().any) {
+      keep();
+      evaluate(control.name);
+    } else {
+      evaluate(control.name);
+    }
+  });
+
+  form.addEventListener("click", (event) => {
+    const clear = event.target.closest("[data-clear]");
+    if (!clear) return;
+    const name = clear.dataset.clear;
+    const radios = form.querySelectorAll(`[name="${CSS.escape(name)}"]`);
+    radios.forEach((radio) => { radio.checked = false; });
+    clear.hidden = true;
+    radios[0]?.focus();
+    touched(name);
+    evaluate(name);
+  });
+
+  form.querySelectorAll("[data-date]").forEach((input) => {
+    if (by("data-echo", input.id)?.textContent === "") echo(input);
+  });
+  form.querySelectorAll("[data-counter]").forEach(counter);
+  form.querySelectorAll("[data-clear]").forEach((button) => offerClear(button.dataset.clear));
+
+  /* ---- rows -------------------------------------------------------------------------------------------------- */
+
+  const newRowId = () => `n${[...crypto.getRandomValues(new Uint8Array(6))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+
+  function refresh(grid) {
+    const rows = [...grid.querySelectorAll("[data-grid-rows] > [data-grid-row]")];
+    let number = 0;
+    rows.forEach((row) => {
+      const place = row.querySelector("[data-grid-number]");
+      if (!row.hasAttribute("data-removed")) number += 1;
+      if (place) place.textContent = row.hasAttribute("data-removed") ? "–" : String(number);
+    });
+    const full = Number(grid.dataset.maxRows) > 0 && number >= Number(grid.dataset.maxRows);
+    const add = grid.querySelector("[data-grid-add]");
+    if (add) add.disabled = full;
+    const note = grid.querySelector("[data-grid-full]");
+    if (note) note.hidden = !full;
+    const empty = grid.querySelector("[data-grid-empty]");
+    if (empty) empty.hidden = rows.length > 0;
+  }
+
+  function addRow(grid) {
+    const template = grid.querySelector("template[data-grid-template]");
+    const id = newRowId();
+    const copy = template.content.cloneNode(true);
+    const walker = document.createTreeWalker(copy, NodeFilter.SHOW_ELEMENT);
+    while (walker.nextNode()) {
+      for (const attribute of walker.currentNode.attributes) {
+        if (attribute.value.includes("__ROW__")) attribute.value = attribute.value.replaceAll("__ROW__", id);
+      }
+    }
+    const row = copy.querySelector("[data-grid-row]");
+    row.dataset.gridNew = "";
+    grid.querySelector("[data-grid-rows]").append(copy);
+    refresh(grid);
+    touched(`${grid.dataset.grid}__rows`);
+    row.querySelector("input:not([type=hidden]), select, textarea")?.focus();
+  }
+
+  function removeRow(row) {
+    const grid = row.closest("[data-grid]");
+    const name = grid.dataset.grid;
+    const next = row.nextElementSibling ?? row.previousElementSibling;
+    if (row.dataset.gridNew !== undefined) {
+      row.remove();
+    } else {
+      row.setAttribute("data-removed", "");
+      const mark = document.createElement("input");
+      mark.type = "hidden";
+      mark.name = `${name}__removed`;
+      mark.value = row.dataset.gridRow;
+      mark.dataset.gridRemovedMark = "";
+      row.querySelector("th").append(mark);
+      row.querySelectorAll("input:not([type=hidden]), textarea").forEach((input) => { input.readOnly = true; });
+      row.title = words.textRemove;
+    }
+    toggleRowTools(row);
+    refresh(grid);
+    touched(`${name}__removed`);
+    evaluate(`${name}__removed`);
+    const focus = row.isConnected ? row.querySelector("[data-grid-restore]") : next?.querySelector("[data-grid-remove]");
+    (focus ?? grid.querySelector("[data-grid-add]"))?.focus();
+  }
+
+  function restoreRow(row) {
+    const grid = row.closest("[data-grid]");
+    row.removeAttribute("data-removed");
+    row.removeAttribute("title");
+    row.querySelector("[data-grid-removed-mark]")?.remove();
+    row.querySelectorAll("input:not([type=hidden]), textarea").forEach((input) => { input.readOnly = false; });
+    toggleRowTools(row);
+    refresh(grid);
+    touched(`${grid.dataset.grid}__removed`);
+    evaluate(`${grid.dataset.grid}__removed`);
+    row.querySelector("[data-grid-remove]")?.focus();
+  }
+
+  function toggleRowTools(row) {
+    const removed = row.hasAttribute("data-removed");
+    const remove = row.querySelector("[data-grid-remove]");
+    const restore = row.querySelector("[data-grid-restore]");
+    if (remove) remove.hidden = removed;
+    if (restore) restore.hidden = !removed;
+  }
+
+  form.addEventListener("click", (event) => {
+    const add = event.target.closest("[data-grid-add]");
+    if (add) addRow(add.closest("[data-grid]"));
+    const remove = event.target.closest("[data-grid-remove]");
+    if (remove) removeRow(remove.closest("[data-grid-row]"));
+    const restore = event.target.closest("[data-grid-restore]");
+    if (restore) restoreRow(restore.closest("[data-grid-row]"));
+  });
+  form.querySelectorAll("[data-grid-row]").forEach(toggleRowTools);
+  form.querySelectorAll("[data-grid]").forEach(refresh);
+
+  /* ---- keyboard ---------------------------------------------------------------------------------------------- */
+
+  const reachable = () =>
+    [...form.querySelectorAll("input:not([type=hidden]):not([data-vas]), select:not([data-missing-for]), textarea, button[data-save-default]")].filter(
+      (control, _, all) => {
+        if (control.disabled || !control.checkVisibility()) return false;
+        if (control.type !== "radio") return true;
+        const group = all.filter((other) => other.name === control.name);
+        return control === (group.find((other) => other.checked) ?? group[0]);
+      },
+    );
+
+  form.addEventListener("keydown", (event) => {
+    const control = event.target;
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (event.key === "Enter" && plain && control.matches("input, select") && !event.isComposing) {
+      event.preventDefault();
+      const controls = reachable();
+      const here = controls.findIndex((other) => other === control || (control.type === "radio" && other.name === control.name));
+      controls[here + (event.shiftKey ? -1 : 1)]?.focus();
+      return;
+    }
+    if ((event.key === "ArrowDown" || event.key === "ArrowUp") && plain && control.matches("[data-grid-row] input:not([type=radio])")) {
+      const cell = control.closest("td");
+      let row = cell.parentElement;
+      do row = event.key === "ArrowDown" ? row.nextElementSibling : row.previousElementSibling;
+      while (row && row.hasAttribute("data-removed"));
+      const target = row?.cells[cell.cellIndex]?.querySelector("input:not([type=hidden]), select, textarea");
+      if (target) {
+        event.preventDefault();
+        target.focus();
+        target.select?.();
+      }
+    }
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "s") {
+      event.preventDefault();
+      const button = document.querySelector("[data-save-default]");
+      if (button && !button.disabled) {
+        document.activeElement?.blur?.();
+        form.requestSubmit(button);
+      }
+    }
+  });
+}

@@ -1,0 +1,25 @@
+"""Settings of the test suite: the real ones, on throwaway services, with fast passwords and no Celery worker.
+
+Imported before anything else of Django, so the addresses are chosen here; the services themselves start when the
+first test needs them (see `tests.harness`).
+"""
+
+import os
+
+from tests import harness
+
+os.environ.update(harness.addresses())
+os.environ.pop("STRATUM_ROLE", None)  # tests are the application: they own nothing
+
+from config.settings import *  # noqa: F403
+from config.settings import STORAGES as _STORAGES
+
+TESTING = True
+DEBUG = False
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = _STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+CELERY_TASK_ALWAYS_EAGER = True  # the `worker` fixture runs a real one where that is what is tested
+CELERY_TASK_EAGER_PROPAGATES = True
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405

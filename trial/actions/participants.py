@@ -1,0 +1,139 @@
+"""Screening, identity and consent of participants."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+import audit
+from audit import clock
+from audit.errors import Refused
+
+from ..definitions import definition_of, version_at
+from ..models import Consent, Participant, Person, ScreeningOutcome, Site, Status, StatusKind, Version
+from ..permissions import Permission, check
+from . import statuses, visits
+
+
+@transaction.atomic
+def screen(*, site: Site, by: Person, on: dt.date | None = None) -> Participant:
+    """Open a screening: the participant gets the next code of the site, for ever.
+
+    Before consent nothing else is kept than site, month, outcome and reason. Raises Refused when the site is not
+    open or works under no version yet.
+    """
+    check(by, Permission.PARTICIPANT_SCREEN, site.pk)
+    today = clock.today()
+    day = on or today
+    if day > today:
+        raise Refused(_("A screening cannot start in the future."))
+    site = Site.objects.select_for_update(no_key=True).get(pk=site.pk)
+    if not site.is_open(day):
+        raise Refused(_("Site %(site)s does not include participants on this day.") % {"site": site.number})
+    try:
+        version = version_at(site, today)
+    except Version.DoesNotExist:
+        raise Refused(_("No version of the study is in force at site %(site)s.") % {"site": site.number}) from None
+    used = Participant.objects.filter(site=site).aggregate(last=Max("sequence"))["last"] or 0
+    participant = audit.save(
+        Participant(
+            site=site,
+            version=version,
+            sequence=used + 1,
+            code=f"{site.number}-{used + 1:03d}",
+            screened_on=day,
+            screening_month=day.replace(day=1),
+        ),
+        by=by,
+    )
+    audit.deed("participant.screened", participant, by=by)
+    participant = statuses.record(participant=participant, kind=StatusKind.SCREENED, on=day, by=by)
+    visits.plan(participant=participant, anchor="screening", by=by)
+    return participant
+
+
+@transaction.atomic
+def identify(
+    *,
+    participant: Participant,
+    by: Person,
+    sex: str | None = None,
+    birth_month: int | None = None,
+    birth_year: int | None = None,
+    initials: str | None = None,
+) -> Participant:
+    """Keep what the demographics form says of the person: sex, month and year of birth, initials if the study keeps them.
+
+    Refused before consent: until then the screening log holds no personal data.
+    """
+    if participant.consented_on is None:
+        raise Refused(_("Record the consent first: nothing personal is kept before it."))
+    keeps_initials = definition_of(participant.version_id).study.initials
+    wanted = {
+        "sex": sex or "",
+        "birth_month": birth_month,
+        "birth_year": birth_year,
+        "initials": (initials or "").upper() if keeps_initials else "",
+    }
+    if all(getattr(participant, name) == value for name, value in wanted.items()):
+        return participant
+    for name, value in wanted.items():
+        setattr(participant, name, value)
+    audit.save(participant, by=by)
+    audit.deed("participant.identified", participant, by=by)
+    return participant
+
+
+@transaction.atomic
+def record_consent(*, participant: Participant, document_version: str, signed_on: dt.date, by: Person) -> Consent:
+    """Keep the consent to one version of the information document; correcting its date moves the participant's too."""
+    consent = Consent.objects.filter(participant=participant, document_version=document_version).first()
+    if consent is None:
+        consent = Consent(participant=participant, document_version=document_version)
+    elif consent.signed_on == signed_on:
+        return consent
+    consent.signed_on = signed_on
+    audit.save(consent, by=by)
+    audit.deed("consent.recorded", participant, by=by, document_version=document_version, signed_on=signed_on)
+    first = Consent.objects.filter(participant=participant).order_by("signed_on").values_list("signed_on", flat=True)[0]
+    statuses.set_date(participant=participant, kind=StatusKind.CONSENTED, on=first, by=by)
+    return consent
+
+
+@transaction.atomic
+def fail_screening(
+    *, participant: Participant, reason: str, detail: str = "", by: Person, on: dt.date | None = None
+) -> Participant:
+    """Close a screening without inclusion; the screening log keeps the reason."""
+    check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    if participant.randomized_on is not None:
+        raise Refused(_("%(code)s is randomized and can no longer fail screening.") % {"code": participant.code})
+    if participant.status == Status.SCREEN_FAILURE:
+        raise Refused(_("The screening of %(code)s is already closed.") % {"code": participant.code})
+    if not reason:
+        raise Refused(_("Give the reason why this person is not included."))
+    participant.screening_outcome = ScreeningOutcome.FAILED
+    participant.failure_reason = reason
+    participant.failure_detail = detail
+    audit.save(participant, by=by, reason=reason)
+    audit.deed("participant.screen_failed", participant, by=by, reason=reason)
+    return statuses.record(
+        participant=participant, kind=StatusKind.FAILED, on=on or clock.today(), reason=reason, detail=detail, by=by
+    )
+
+
+@transaction.atomic
+def reopen_screening(*, participant: Participant, reason: str, by: Person) -> Participant:
+    """Take back a screen failure that was recorded by mistake."""
+    check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    if participant.status != Status.SCREEN_FAILURE:
+        raise Refused(_("The screening of %(code)s is not closed.") % {"code": participant.code})
+    participant.screening_outcome = ScreeningOutcome.PENDING
+    participant.failure_reason = participant.failure_detail = ""
+    audit.save(participant, by=by, reason=reason)
+    return statuses.reverse(participant=participant, kind=StatusKind.FAILED, reason=reason, by=by)

@@ -1,0 +1,112 @@
+"""What happens to a participant, with its date; each change settles what is still expected."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+import audit
+from audit import clock
+from audit.errors import Refused
+
+from ..models import Participant, Person, StatusChange, StatusKind
+from ..permissions import Permission, check
+from ..statuses import BY_HAND, DATE_FIELDS, status_of
+from . import visits
+
+
+@transaction.atomic
+def record(
+    *, participant: Participant, kind: str, on: dt.date, by: Person | None, reason: str = "", detail: str = ""
+) -> Participant:
+    """Record that something happened to the participant on a day, and settle the visits that it ends or opens.
+
+    Returns the participant as it now stands. The second record of a kind is refused: reverse the first.
+    """
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    if on > clock.today():
+        raise Refused(_("The date %(date)s is in the future.") % {"date": on.strftime("%d/%m/%Y")})
+    if StatusChange.objects.filter(participant=participant, kind=kind, reversed_at=None).exists():
+        raise Refused(
+            _("“%(what)s” is already recorded for %(code)s.")
+            % {"what": StatusKind(kind).label, "code": participant.code}
+        )
+    if participant.died_on is not None and on > participant.died_on:
+        raise Refused(_("%(code)s died before this date.") % {"code": participant.code})
+    audit.save(
+        StatusChange(participant=participant, kind=kind, on=on, reason=reason, detail=detail), by=by, reason=reason
+    )
+    return _apply(participant, kind, on, by=by, verb="participant.status_recorded", reason=reason)
+
+
+@transaction.atomic
+def record_by_hand(
+    *, participant: Participant, kind: str, on: dt.date, reason: str, detail: str = "", by: Person
+) -> Participant:
+    """Record a withdrawal or a loss to follow-up from the participant's status page."""
+    check(by, Permission.STATUS_RECORD, participant.site_id)
+    if kind not in BY_HAND:
+        raise Refused(_("This status follows from a form: fill the form instead."))
+    if not reason:
+        raise Refused(_("Give the reason."))
+    if participant.consented_on is None:
+        raise Refused(_("%(code)s has not consented: close the screening instead.") % {"code": participant.code})
+    if on < participant.consented_on:
+        raise Refused(_("This date is before the consent."))
+    return record(participant=participant, kind=kind, on=on, by=by, reason=reason, detail=detail)
+
+
+@transaction.atomic
+def reverse(*, participant: Participant, kind: str, reason: str, by: Person | None) -> Participant:
+    """Take back a status recorded by mistake: what was expected is expected again."""
+    if not reason:
+        raise Refused(_("Give the reason."))
+    if kind == StatusKind.SCREENED:
+        raise Refused(_("A screening stays on the log; close it with its reason instead."))
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    change = StatusChange.objects.filter(participant=participant, kind=kind, reversed_at=None).first()
+    if change is None:
+        raise Refused(
+            _("“%(what)s” is not recorded for %(code)s.") % {"what": StatusKind(kind).label, "code": participant.code}
+        )
+    change.reversed_at = clock.now()
+    change.reversed_reason = reason
+    audit.save(change, by=by, reason=reason)
+    return _apply(participant, kind, None, by=by, verb="participant.status_reversed", reason=reason)
+
+
+@transaction.atomic
+def reverse_by_hand(*, participant: Participant, kind: str, reason: str, by: Person) -> Participant:
+    """Take back a withdrawal or a loss from the participant's status page."""
+    check(by, Permission.STATUS_RECORD, participant.site_id)
+    if kind not in BY_HAND:
+        raise Refused(_("This status follows from a form: correct the form instead."))
+    return reverse(participant=participant, kind=kind, reason=reason, by=by)
+
+
+@transaction.atomic
+def set_date(*, participant: Participant, kind: str, on: dt.date | None, by: Person | None) -> Participant:
+    """Bring a status that follows from a form in line with it: record, move or reverse; nothing when it agrees."""
+    change = StatusChange.objects.filter(participant=participant, kind=kind, reversed_at=None).first()
+    if (change.on if change else None) == on:
+        return participant
+    if change is not None:
+        participant = reverse(participant=participant, kind=kind, reason=_("The form was corrected."), by=by)
+    if on is not None:
+        participant = record(participant=participant, kind=kind, on=on, by=by)
+    return participant
+
+
+def _apply(
+    participant: Participant, kind: str, on: dt.date | None, *, by: Person | None, verb: str, reason: str
+) -> Participant:
+    setattr(participant, DATE_FIELDS[kind], on)
+    participant.status = status_of(participant)
+    audit.save(participant, by=by, reason=reason)
+    audit.deed(verb, participant, by=by, kind=kind, on=on, reason=reason)
+    if kind == StatusKind.PROGRESSED:
+        visits.plan(participant=participant, anchor="progression", by=by)
+    visits.settle(participant=participant, by=by)
+    return participant

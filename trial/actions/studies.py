@@ -1,0 +1,80 @@
+"""Publishing a study folder and putting a version into force at a site."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+import audit
+from audit import clock
+from audit.errors import Refused
+from trial.definition import Problem, load_folder
+
+from ..models import Person, Site, SiteActivation, Study, Version
+
+
+def publish(
+    *, path: Path, by: Person | None, reason: str, simulated: bool = False
+) -> tuple[Version | None, list[Problem]]:
+    """Store the folder as a new immutable version, or return every problem and store nothing.
+
+    A folder whose content is already published returns that version again. Problems of severity "warning" do not
+    prevent publication.
+    """
+    definition, problems = load_folder(path)
+    if definition is None:
+        return None, problems
+    with transaction.atomic():
+        study = Study.objects.select_for_update(no_key=True).first()
+        if study is None:
+            study = audit.save(
+                Study(code=definition.study.code, acronym=definition.study.acronym, is_simulated=simulated), by=by
+            )
+        elif study.code != definition.study.code:
+            raise Refused(
+                _("This database holds the study %(held)s; %(offered)s needs a database of its own.")
+                % {"held": study.code, "offered": definition.study.code}
+            )
+        existing = Version.objects.filter(study=study, content_hash=definition.content_hash).first()
+        if existing is not None:
+            return existing, problems
+        newest = Version.objects.filter(study=study).order_by("-number").first()
+        version = audit.save(
+            Version(
+                study=study,
+                number=newest.number + 1 if newest else 1,
+                label=definition.study.protocol_version,
+                content_hash=definition.content_hash,
+                content=definition.to_json(),
+                published_at=clock.now(),
+                published_by=by,
+                reason=reason,
+            ),
+            by=by,
+            reason=reason,
+        )
+        audit.deed("version.published", version, by=by, number=version.number, content_hash=version.content_hash)
+    return version, problems
+
+
+@transaction.atomic
+def open_site(
+    *, study: Study, number: str, name: str, city: str, opened_on: dt.date | None, by: Person | None
+) -> Site:
+    """Add a site; it includes participants from `opened_on` on."""
+    site = audit.save(Site(study=study, number=number, name=name, city=city, opened_on=opened_on), by=by)
+    audit.deed("site.opened", site, by=by, opened_on=opened_on)
+    return site
+
+
+@transaction.atomic
+def activate(*, site: Site, version: Version, on: dt.date, by: Person | None) -> SiteActivation:
+    """Put a version into force at a site from a day on (after the site's own approvals)."""
+    if SiteActivation.objects.filter(site=site, version=version).exists():
+        raise Refused(_("Version %(version)s is already in force at this site.") % {"version": version.number})
+    activation = audit.save(SiteActivation(site=site, version=version, activated_on=on), by=by)
+    audit.deed("version.activated", activation, by=by, site=site.number, version=version.number, on=on)
+    return activation

@@ -1,0 +1,194 @@
+"""Planning visits, and what happened to them."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+import audit
+from audit import clock
+from audit.errors import Refused
+from trial.definition import VisitDefinition
+from trial.schedule import expected
+from trial.schedule import plan as plan_dates
+
+from ..definitions import definition_of
+from ..models import Participant, Person, Visit, VisitStatus
+from ..permissions import Permission, check
+from ..statuses import facts_of
+from . import notices
+
+
+@transaction.atomic
+def plan(*, participant: Participant, anchor: str, by: Person | None) -> list[Visit]:
+    """Add the visits that hang on an anchor whose date is now known; moves those not yet done when it moved.
+
+    Only visits of everybody or of the participant's pathway are planned. Visits already done, missed or dated stay.
+    """
+    definition = definition_of(participant.version_id)
+    held = {v.event: v for v in Visit.objects.filter(participant=participant, occurrence=1)}
+    changed: list[Visit] = []
+    for place in plan_dates(definition, facts_of(participant)):
+        if place.visit.anchor != anchor:
+            continue
+        visit = held.get(place.visit.id) or Visit(
+            participant=participant,
+            event=place.visit.id,
+            order=place.visit.order,
+            reveals_arm=definition.reveals_arm(visit_id=place.visit.id),
+        )
+        if visit.actual_on is not None or visit.status in (VisitStatus.DONE, VisitStatus.MISSED):
+            continue
+        dates = (place.planned_on, place.window_start, place.window_end)
+        if visit.pk and (visit.planned_on, visit.window_start, visit.window_end) == dates:
+            continue
+        visit.planned_on, visit.window_start, visit.window_end = dates
+        changed.append(visit)
+    new = [visit for visit in changed if visit.pk is None]
+    if new:
+        audit.save_many(new, by=by)
+    for visit in changed:
+        if visit not in new:
+            audit.save(visit, by=by)
+    return changed
+
+
+@transaction.atomic
+def settle(*, participant: Participant, by: Person | None) -> None:
+    """Mark what is no longer expected as not applicable, and what is expected again as planned.
+
+    Only visits that nobody has dated, missed or filled are touched: nothing that is not expected is ever counted as
+    missing, overdue or reminded.
+    """
+    definition = definition_of(participant.version_id)
+    facts = facts_of(participant)
+    untouched = Visit.objects.filter(
+        participant=participant, actual_on=None, status__in=[VisitStatus.PLANNED, VisitStatus.NOT_APPLICABLE]
+    )
+    for visit in untouched:
+        definition_visit = definition.visit(visit.event)
+        wanted = (
+            VisitStatus.PLANNED
+            if expected(definition_visit, facts, planned_on=visit.planned_on)
+            else VisitStatus.NOT_APPLICABLE
+        )
+        if visit.status != wanted:
+            visit.status = wanted
+            audit.save(visit, by=by)
+    notices.cancel_settled(participant=participant, by=by)
+
+
+@transaction.atomic
+def record_date(*, visit: Visit, on: dt.date, by: Person, reason: str = "") -> Visit:
+    """Record the day on which the visit took place; changing a recorded day asks for the reason."""
+    visit = _locked(visit, by)
+    participant = visit.participant
+    if on > clock.today():
+        raise Refused(_("A visit cannot take place in the future."))
+    if participant.died_on is not None and on > participant.died_on:
+        raise Refused(_("%(code)s died before this date.") % {"code": participant.code})
+    if on < participant.screened_on:
+        raise Refused(_("This date is before the screening."))
+    if visit.actual_on == on:
+        return visit
+    if visit.actual_on is not None and not reason:
+        raise Refused(_("Give the reason for changing the date of the visit."), code="reason_needed")
+    visit.actual_on = on
+    visit.status = VisitStatus.DONE
+    visit.missed_reason = ""
+    audit.save(visit, by=by, reason=reason)
+    audit.deed("visit.dated", visit, by=by, event=visit.event, on=on, reason=reason)
+    notices.cancel_settled(participant=participant, by=by)
+    return visit
+
+
+@transaction.atomic
+def miss(*, visit: Visit, reason: str, by: Person) -> Visit:
+    """Record that the visit did not take place, and why: its forms are settled at once."""
+    visit = _locked(visit, by)
+    if not reason.strip():
+        raise Refused(_("Give the reason why the visit was missed."))
+    if visit.actual_on is not None:
+        raise Refused(_("This visit has a date: it took place."))
+    if visit.planned_on is not None and visit.planned_on > clock.today():
+        raise Refused(_("This visit is planned for later: it cannot be missed yet."))
+    visit.status = VisitStatus.MISSED
+    visit.missed_reason = reason.strip()
+    audit.save(visit, by=by, reason=reason)
+    audit.deed("visit.missed", visit, by=by, event=visit.event, reason=reason)
+    notices.cancel_settled(participant=visit.participant, by=by)
+    return visit
+
+
+@transaction.atomic
+def reopen(*, visit: Visit, reason: str, by: Person) -> Visit:
+    """Take back “missed”, recorded by mistake: the visit is planned again."""
+    visit = _locked(visit, by)
+    if visit.status != VisitStatus.MISSED:
+        raise Refused(_("This visit is not recorded as missed."))
+    if not reason.strip():
+        raise Refused(_("Give the reason."))
+    visit.status = VisitStatus.PLANNED
+    visit.missed_reason = ""
+    audit.save(visit, by=by, reason=reason)
+    audit.deed("visit.reopened", visit, by=by, event=visit.event, reason=reason)
+    settle(participant=visit.participant, by=by)
+    return visit
+
+
+@transaction.atomic
+def add_on_demand(*, participant: Participant, event: str, on: dt.date, by: Person) -> Visit:
+    """Add a visit that the plan does not date (unscheduled, or following an event), on the day it took place."""
+    check(by, Permission.VISIT_RECORD, participant.site_id)
+    definition = definition_of(participant.version_id)
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    if event not in {visit.id for visit in on_demand_visits(participant)}:
+        raise Refused(_("This visit cannot be added by hand for %(code)s.") % {"code": participant.code})
+    if on > clock.today():
+        raise Refused(_("A visit cannot take place in the future."))
+    if on < participant.screened_on or (participant.died_on is not None and on > participant.died_on):
+        raise Refused(_("This date is outside the participation of %(code)s.") % {"code": participant.code})
+    last = Visit.objects.filter(participant=participant, event=event).aggregate(n=Max("occurrence"))["n"] or 0
+    visit = audit.save(
+        Visit(
+            participant=participant,
+            event=event,
+            occurrence=last + 1,
+            order=definition.visit(event).order,
+            reveals_arm=definition.reveals_arm(visit_id=event),
+            actual_on=on,
+            status=VisitStatus.DONE,
+        ),
+        by=by,
+    )
+    audit.deed("visit.added", visit, by=by, event=event, on=on)
+    return visit
+
+
+def on_demand_visits(participant: Participant) -> list[VisitDefinition]:
+    """List the visits of the plan that may be added by hand for the participant as things stand.
+
+    None before consent, after a screen failure, or after a withdrawal from visits or from all contact.
+    """
+    definition = definition_of(participant.version_id)
+    ended = participant.failed_on or participant.withdrawn_visits_on or participant.withdrawn_contact_on
+    if participant.consented_on is None or ended is not None:
+        return []
+    held = set(Visit.objects.filter(participant=participant).values_list("event", flat=True))
+    return [
+        visit
+        for visit in definition.visits_for(participant.pathway or None)
+        if visit.on_demand and (visit.unscheduled or visit.id not in held)
+    ]
+
+
+def _locked(visit: Visit, by: Person) -> Visit:
+    """Return the visit as it stands now, its participant locked, if the person may record at its site."""
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=visit.participant_id)
+    check(by, Permission.VISIT_RECORD, participant.site_id)
+    current = Visit.objects.get(pk=visit.pk)
+    current.participant = participant
+    return current

@@ -1,0 +1,34 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class TrialConfig(AppConfig):
+    name = "trial"
+    verbose_name = _("Trial")
+
+    def ready(self) -> None:
+        from audit.verbs import register_verbs
+
+        register_verbs(
+            {
+                "version.published": _("Study version published"),
+                "version.activated": _("Study version put into force at a site"),
+                "site.opened": _("Site opened"),
+                "person.created": _("Account opened"),
+                "person.password_changed": _("Password changed"),
+                "person.deactivated": _("Account closed"),
+                "delegation.given": _("Role delegated"),
+                "delegation.ended": _("Delegation ended"),
+                "participant.screened": _("Participant screened"),
+                "participant.identified": _("Demographics recorded"),
+                "participant.screen_failed": _("Screening closed without inclusion"),
+                "participant.status_recorded": _("Status recorded"),
+                "participant.status_reversed": _("Status reversed"),
+                "consent.recorded": _("Consent recorded"),
+                "visit.dated": _("Visit date recorded"),
+                "visit.missed": _("Visit recorded as missed"),
+                "visit.reopened": _("Visit reopened"),
+                "visit.added": _("Visit added"),
+                "notice.sent": _("Reminder sent"),
+            }
+        )

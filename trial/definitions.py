@@ -1,0 +1,64 @@
+"""From a stored version to its `Definition`, read once per process."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import OrderedDict
+from threading import Lock
+
+from audit import clock
+from trial.definition import Definition
+
+from .models import Site, SiteActivation, Study, Version
+
+_KEPT = 6
+_cache: OrderedDict[int, Definition] = OrderedDict()
+_lock = Lock()
+
+
+def definition_of(version_id: int) -> Definition:
+    """Return the definition of a stored version; the same object each time within a process."""
+    with _lock:
+        if version_id in _cache:
+            _cache.move_to_end(version_id)
+            return _cache[version_id]
+    content = Version.objects.filter(pk=version_id).values_list("content", flat=True).get()
+    definition = Definition.from_json(content)
+    with _lock:
+        _cache[version_id] = definition
+        while len(_cache) > _KEPT:
+            _cache.popitem(last=False)
+    return definition
+
+
+def forget_definitions() -> None:
+    """Empty the cache: only where one process changes databases, as tests do."""
+    with _lock:
+        _cache.clear()
+
+
+def current_study() -> Study | None:
+    """Return the one study of this database, None before the first publication."""
+    return Study.objects.order_by("pk").first()
+
+
+def latest_version() -> Version:
+    """Return the newest published version. Raises Version.DoesNotExist before the first publication."""
+    return Version.objects.order_by("-number")[:1].get()
+
+
+def version_at(site: Site, on: dt.date | None = None) -> Version:
+    """Return the version in force at a site on a day: the newest that the site has activated by then.
+
+    Raises Version.DoesNotExist when the site has activated none.
+    """
+    day = on or clock.today()
+    activation = (
+        SiteActivation.objects.filter(site=site, activated_on__lte=day)
+        .select_related("version")
+        .order_by("-version__number")
+        .first()
+    )
+    if activation is None:
+        raise Version.DoesNotExist(f"Site {site.number} has no version in force on {day}.")
+    return activation.version

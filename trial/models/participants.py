@@ -1,0 +1,147 @@
+"""Participants: their code, what is known of them, and what is still expected."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from audit.models import AuditedModel
+
+
+class Status(models.TextChoices):
+    """The one word shown for a participant; `StatusChange` rows say how it came about."""
+
+    SCREENING = "screening", _("In screening")
+    SCREEN_FAILURE = "screen_failure", _("Screen failure")
+    ENROLLED = "enrolled", _("Eligible, not yet randomized")
+    RANDOMIZED = "randomized", _("Randomized")
+    TREATMENT_ENDED = "treatment_ended", _("Allocated treatment ended")
+    PROGRESSED = "progressed", _("Progressed, in survival follow-up")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+    LOST = "lost", _("Lost to follow-up")
+    DIED = "died", _("Died")
+    COMPLETED = "completed", _("Completed")
+
+
+class StatusKind(models.TextChoices):
+    """What can happen to a participant, each with a date."""
+
+    SCREENED = "screened", _("Screened")
+    CONSENTED = "consented", _("Consent given")
+    FAILED = "failed", _("Screen failure")
+    ENROLLED = "enrolled", _("Eligibility signed")
+    RANDOMIZED = "randomized", _("Randomized")
+    TREATMENT_ENDED = "treatment_ended", _("Allocated treatment ended")
+    PROGRESSED = "progressed", _("Progressed")
+    WITHDRAWN_TREATMENT = "withdrawn_treatment", _("Withdrawn from treatment")
+    WITHDRAWN_VISITS = "withdrawn_visits", _("Withdrawn from visits")
+    WITHDRAWN_CONTACT = "withdrawn_contact", _("Withdrawn from all contact")
+    LOST = "lost", _("Lost to follow-up")
+    DIED = "died", _("Died")
+    COMPLETED = "completed", _("Study completed")
+
+
+class ScreeningOutcome(models.TextChoices):
+    """How a screening ended, for the screening log."""
+
+    PENDING = "pending", _("In screening")
+    FAILED = "failed", _("Not included")
+    INCLUDED = "included", _("Included")
+
+
+class Participant(AuditedModel):
+    """A person in the trial, known by a permanent code. Before consent only site, month, outcome and reason are kept."""
+
+    site = models.ForeignKey("trial.Site", on_delete=models.PROTECT, related_name="participants")
+    version = models.ForeignKey("trial.Version", on_delete=models.PROTECT, related_name="+")
+    sequence = models.PositiveIntegerField()
+    code = models.CharField(max_length=12, unique=True)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.SCREENING)
+    pathway = models.CharField(max_length=40, blank=True)
+    screening_month = models.DateField(help_text=_("First day of the month of screening."))
+    screening_outcome = models.CharField(
+        max_length=10, choices=ScreeningOutcome.choices, default=ScreeningOutcome.PENDING
+    )
+    failure_reason = models.CharField(max_length=40, blank=True)
+    failure_detail = models.CharField(max_length=300, blank=True)
+
+    initials = models.CharField(max_length=4, blank=True)
+    sex = models.CharField(max_length=1, blank=True)
+    birth_month = models.PositiveSmallIntegerField(null=True, blank=True)
+    birth_year = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    screened_on = models.DateField()
+    consented_on = models.DateField(null=True, blank=True)
+    failed_on = models.DateField(null=True, blank=True)
+    enrolled_on = models.DateField(null=True, blank=True)
+    randomized_on = models.DateField(null=True, blank=True)
+    treatment_ended_on = models.DateField(null=True, blank=True)
+    progressed_on = models.DateField(null=True, blank=True)
+    withdrawn_treatment_on = models.DateField(null=True, blank=True)
+    withdrawn_visits_on = models.DateField(null=True, blank=True)
+    withdrawn_contact_on = models.DateField(null=True, blank=True)
+    lost_on = models.DateField(null=True, blank=True)
+    died_on = models.DateField(null=True, blank=True)
+    completed_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("participant")
+        ordering = ["code"]
+        constraints = [
+            models.UniqueConstraint(fields=["site", "sequence"], name="participant_sequence_once_per_site"),
+            models.CheckConstraint(
+                condition=models.Q(birth_month__isnull=True) | models.Q(birth_month__range=(1, 12)),
+                name="participant_birth_month_is_a_month",
+            ),
+        ]
+        indexes = [models.Index(fields=["site", "status"], name="participant_site_status")]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class StatusChange(AuditedModel):
+    """One thing that happened to a participant, with its date and reason; reversed, never removed."""
+
+    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="status_changes")
+    kind = models.CharField(max_length=24, choices=StatusKind.choices)
+    on = models.DateField()
+    reason = models.CharField(max_length=40, blank=True)
+    detail = models.CharField(max_length=300, blank=True)
+    reversed_at = models.DateTimeField(null=True, blank=True)
+    reversed_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("status change")
+        ordering = ["on", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["participant", "kind"],
+                condition=models.Q(reversed_at__isnull=True),
+                name="one_status_change_of_a_kind_in_force",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} {self.kind}"
+
+
+class Consent(AuditedModel):
+    """A consent to one version of the information document; a withdrawal keeps the row."""
+
+    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="consents")
+    document_version = models.CharField(max_length=20)
+    signed_on = models.DateField()
+    withdrawn_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("consent")
+        ordering = ["signed_on", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["participant", "document_version"], name="one_consent_per_document_version"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} {self.document_version}"

@@ -1,0 +1,21 @@
+"""Words for pages and messages: dates, visits, participants."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from trial.definition import Definition
+from trial.language import format_date
+
+from .models import Visit
+
+
+def date_words(on: dt.date | None, locale: str) -> str:
+    """Write a day with its month in letters (`14 Mar 2026`, `14 mars 2026`); empty for None."""
+    return format_date(on, locale) if on else ""
+
+
+def visit_label(visit: Visit, definition: Definition, locale: str) -> str:
+    """Name a visit as the visit plan does; the second and later ones of their sort carry their number."""
+    label = definition.text(definition.visit(visit.event).label, locale)
+    return f"{label} {visit.occurrence}" if definition.visit(visit.event).unscheduled else label

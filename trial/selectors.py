@@ -1,0 +1,102 @@
+"""Reads of participants, sites, visits and notices, each beginning with the person who asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import Http404
+
+from audit import clock
+
+from .models import Notice, NoticeState, Participant, Person, Site, Visit, VisitStatus
+from .permissions import Permission, access_of
+
+
+def sites_for(person: Any, permission: Permission = Permission.PARTICIPANT_VIEW) -> QuerySet[Site]:
+    """Return the sites where the person holds a permission."""
+    sites = access_of(person).sites(permission)
+    return Site.objects.all() if sites is None else Site.objects.filter(pk__in=sites)
+
+
+def participants_for(person: Any, permission: Permission = Permission.PARTICIPANT_VIEW) -> QuerySet[Participant]:
+    """Return the participants of the sites where the person holds a permission."""
+    sites = access_of(person).sites(permission)
+    participants = Participant.objects.select_related("site")
+    return participants if sites is None else participants.filter(site_id__in=sites)
+
+
+def participant_or_404(person: Any, code: str) -> Participant:
+    """Return a participant by code; another site's participant is *not found*, exactly as a code that nobody has."""
+    participant = participants_for(person).filter(code=code).first()
+    if participant is None:
+        raise Http404("No such participant.")
+    return participant
+
+
+def visits_of(person: Any, participant: Participant) -> QuerySet[Visit]:
+    """Return the participant's visits without those that would reveal the arm to this person."""
+    visits = Visit.objects.filter(participant=participant)
+    if not access_of(person).has(Permission.ARM_VIEW, participant.site_id):
+        visits = visits.filter(reveals_arm=False)
+    return visits
+
+
+def visits_for(person: Any) -> QuerySet[Visit]:
+    """Return the visits of every participant that the person may see, without those that would reveal an arm."""
+    visits = Visit.objects.filter(participant__in=participants_for(person)).select_related("participant__site")
+    arm_sites = access_of(person).sites(Permission.ARM_VIEW)
+    if arm_sites is not None:
+        visits = visits.filter(Q(reveals_arm=False) | Q(participant__site_id__in=arm_sites))
+    return visits
+
+
+def visits_overdue(person: Any) -> QuerySet[Visit]:
+    """Return planned visits whose window has closed, longest overdue first."""
+    return (
+        visits_for(person).filter(status=VisitStatus.PLANNED, window_end__lt=clock.today()).order_by("window_end", "pk")
+    )
+
+
+def visits_due(person: Any, days: int = 14) -> QuerySet[Visit]:
+    """Return planned visits whose window is open or opens within some days, soonest first."""
+    import datetime as dt
+
+    today = clock.today()
+    return (
+        visits_for(person)
+        .filter(
+            status=VisitStatus.PLANNED,
+            window_end__gte=today,
+            planned_on__lte=today + dt.timedelta(days=days),
+        )
+        .order_by("planned_on", "pk")
+    )
+
+
+def notices_for(person: Person) -> QuerySet[Notice]:
+    """Return the person's notices that are not cancelled, newest first, without arms they no longer may see."""
+    notices = Notice.objects.filter(person=person).exclude(state=NoticeState.CANCELLED).select_related("participant")
+    arm_sites = access_of(person).sites(Permission.ARM_VIEW)
+    if arm_sites is not None:
+        notices = notices.filter(Q(reveals_arm=False) | Q(participant__site_id__in=arm_sites))
+    return notices.filter(Q(participant=None) | Q(participant__in=participants_for(person)))
+
+
+def has_likely_duplicate(participant: Participant) -> bool:
+    """Tell whether someone else, at any site, has the same sex and month and year of birth (and initials, if kept).
+
+    The answer says nothing of who or where.
+    """
+    if not (participant.sex and participant.birth_month and participant.birth_year):
+        return False
+    return (
+        Participant.objects.filter(
+            sex=participant.sex,
+            birth_month=participant.birth_month,
+            birth_year=participant.birth_year,
+            initials=participant.initials,
+        )
+        .exclude(pk=participant.pk)
+        .exists()
+    )

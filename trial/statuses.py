@@ -1,0 +1,71 @@
+"""What a participant's dated facts mean: the one status shown, and what is still expected. No writes."""
+
+from __future__ import annotations
+
+from trial.schedule import StatusFacts
+
+from .models import Participant, Status, StatusKind
+
+DATE_FIELDS: dict[str, str] = {
+    StatusKind.SCREENED: "screened_on",
+    StatusKind.CONSENTED: "consented_on",
+    StatusKind.FAILED: "failed_on",
+    StatusKind.ENROLLED: "enrolled_on",
+    StatusKind.RANDOMIZED: "randomized_on",
+    StatusKind.TREATMENT_ENDED: "treatment_ended_on",
+    StatusKind.PROGRESSED: "progressed_on",
+    StatusKind.WITHDRAWN_TREATMENT: "withdrawn_treatment_on",
+    StatusKind.WITHDRAWN_VISITS: "withdrawn_visits_on",
+    StatusKind.WITHDRAWN_CONTACT: "withdrawn_contact_on",
+    StatusKind.LOST: "lost_on",
+    StatusKind.DIED: "died_on",
+    StatusKind.COMPLETED: "completed_on",
+}
+"""Which date of the participant each kind of status change sets."""
+
+PRECEDENCE: tuple[tuple[str, str], ...] = (
+    ("died_on", Status.DIED),
+    ("completed_on", Status.COMPLETED),
+    ("failed_on", Status.SCREEN_FAILURE),
+    ("withdrawn_contact_on", Status.WITHDRAWN),
+    ("lost_on", Status.LOST),
+    ("withdrawn_visits_on", Status.WITHDRAWN),
+    ("progressed_on", Status.PROGRESSED),
+    ("treatment_ended_on", Status.TREATMENT_ENDED),
+    ("withdrawn_treatment_on", Status.TREATMENT_ENDED),
+    ("randomized_on", Status.RANDOMIZED),
+    ("enrolled_on", Status.ENROLLED),
+)
+"""The first date that is set gives the status; without any the participant is in screening."""
+
+BY_HAND = (
+    StatusKind.WITHDRAWN_TREATMENT,
+    StatusKind.WITHDRAWN_VISITS,
+    StatusKind.WITHDRAWN_CONTACT,
+    StatusKind.LOST,
+)
+"""What site staff record on the status page; the other kinds follow from forms and from randomization."""
+
+
+def status_of(participant: Participant) -> str:
+    """Return the status that the participant's dates add up to."""
+    for field, status in PRECEDENCE:
+        if getattr(participant, field) is not None:
+            return status
+    return Status.SCREENING
+
+
+def facts_of(participant: Participant) -> StatusFacts:
+    """Return the dated facts that decide what is still expected (see `trial.schedule`)."""
+    return StatusFacts(
+        screened_on=participant.screened_on,
+        screen_failed_on=participant.failed_on,
+        randomized_on=participant.randomized_on,
+        progressed_on=participant.progressed_on,
+        withdrawn_from_visits_on=participant.withdrawn_visits_on,
+        withdrawn_from_all_contact_on=participant.withdrawn_contact_on,
+        lost_on=participant.lost_on,
+        died_on=participant.died_on,
+        completed_on=participant.completed_on,
+        pathway=participant.pathway or None,
+    )
