@@ -99,22 +99,22 @@ def deed(
     target: models.Model | None = None,
     *,
     by: Any,
-    site: Any = None,
-    participant: Any = None,
+    for_site: Any = None,
+    for_participant: Any = None,
     reveals_arm: bool = False,
     **details: Any,
 ) -> Deed:
     """Tell one deed: a line of the ledger that nobody can change.
 
-    `site` (row or id) and `participant` (row or code) are taken from `target.deed_scope()` unless given.
+    `for_site` (row or id) and `for_participant` (row or code) are taken from `target.deed_scope()` unless given.
     `reveals_arm` hides the line from those without the right to arms. `details` must be plain JSON values.
     """
     author, origin = author_of(by), current_origin()
     site_id, code = _scope(target)
-    if site is not None:
-        site_id = getattr(site, "pk", site)
-    if participant is not None:
-        code = getattr(participant, "code", participant)
+    if for_site is not None:
+        site_id = getattr(for_site, "pk", for_site)
+    if for_participant is not None:
+        code = getattr(for_participant, "code", for_participant)
     table, key, label = _name(target)
     return Deed.objects.create(
         verb=check_verb(verb),

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.apps import apps
 from django.core import checks
 from django.db import models
 
+from audit.models import AuditedModel
 from audit.tables import Kind, Table, all_tables
 
 
@@ -28,6 +30,16 @@ def check_tables(app_configs: Any = None, **_kwargs: Any) -> list[checks.CheckMe
             )
         elif table.kind is Kind.AUDITED:
             found += _check_audited(table)
+    for model in apps.get_models():
+        if model._meta.proxy and issubclass(model, AuditedModel):
+            found.append(
+                checks.Error(
+                    f"{model._meta.label} is a proxy of an audited model, whose saves leave no history.",
+                    hint="Give the model itself another manager or method.",
+                    obj=model,
+                    id="audit.E006",
+                )
+            )
     return found
 
 

@@ -40,6 +40,10 @@ class History(HistoricalRecords):
     def __init__(self, **options: Any) -> None:
         super().__init__(inherit=True, bases=(HistoryRow,), **options)
 
+    def finalize(self, sender: type[models.Model], **kwargs: Any) -> None:
+        if not sender._meta.proxy:  # a proxy has no table of its own; audit.E006 refuses it
+            super().finalize(sender, **kwargs)
+
     def _get_history_id_field(self) -> models.Field:
         return models.BigAutoField(primary_key=True, editable=False)
 

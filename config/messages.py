@@ -15,7 +15,8 @@ LOCALE = Path(__file__).resolve().parents[1] / "locale"
 def compile_all(folder: Path = LOCALE) -> list[Path]:
     """Write the `.mo` beside every `.po` that is newer, whole or not at all; returns what was written.
 
-    Fuzzy entries are left out, so their English shows. Raises ValueError naming the file and line of a broken entry.
+    Fuzzy entries are left out, so their English shows. Raises ValueError naming the file and line of an entry
+    that cannot be read or whose placeholders differ.
     """
     written = []
     for source in sorted(folder.glob("*/LC_MESSAGES/*.po")):
@@ -25,6 +26,9 @@ def compile_all(folder: Path = LOCALE) -> list[Path]:
         try:
             with source.open("rb") as file:
                 catalog = read_po(file, locale=source.parts[-3], abort_invalid=True)
+            for message, errors in catalog.check():
+                if message.string and not message.fuzzy:
+                    raise ValueError(f"line {message.lineno}: {errors[0]}")
         except Exception as error:
             raise ValueError(f"{source}: {error}") from error
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".mo-", delete=False) as fresh:

@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,6 +34,7 @@ CHECKS: dict[str, tuple[list[str], dict[str, str]]] = {
         [sys.executable, "-W", "ignore", "manage.py", "makemigrations", "--check", "--dry-run"],
         NOWHERE | {"DEBUG": "true"},
     ),
+    "static": ([sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"], PRODUCTION),
     "deployment": ([sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"], PRODUCTION),
 }
 
@@ -41,8 +43,9 @@ def run(name: str) -> tuple[str, float, str]:
     """Run one check; returns its name, the seconds it took, and what it said when it failed (empty when it passed)."""
     command, told = CHECKS[name]
     began = time.monotonic()
-    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"} | told
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings", "STATIC_ROOT": folder} | told
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     said = (done.stdout + done.stderr).strip() or "failed without a word"
     return name, time.monotonic() - began, said if done.returncode else ""
 

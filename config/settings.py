@@ -14,6 +14,8 @@ STRATUM_KEYS        key-encryption keys for randomization lists, `id:base64` par
 SITE_URL            the address that people type, used in e-mails
 ALLOWED_HOSTS       host names, parted by commas
 HTTPS               secure cookies, redirect and HSTS; true by default outside debug
+MEDIA_ROOT          folder of finished exports (default .data/files)
+STATIC_ROOT         folder that `collectstatic` fills (default staticfiles)
 TRUSTED_PROXIES     number of reverse proxies in front (their X-Forwarded-For and -Proto are believed)
 """
 
@@ -74,6 +76,7 @@ INSTALLED_APPS = [
     "randomization",
     "safety",
     "reporting",
+    "simulation",
     "config",
 ]
 
@@ -88,10 +91,13 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "trial.middleware.PersonLanguage",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "config.middleware.NoStoreMiddleware",
+    "trial.middleware.SignInRequired",
+    "trial.views.refusals.RefusalMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -117,6 +123,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "trial.context_processors.frame",
             ],
         },
     }
@@ -159,11 +166,11 @@ CACHES = {
 AUTH_USER_MODEL = "trial.Person"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "trial.auth.Backend",
 ]
-LOGIN_URL = "/login/"
-LOGIN_REDIRECT_URL = "/"
-LOGOUT_REDIRECT_URL = "/"
+LOGIN_URL = "sign_in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "sign_in"
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -186,6 +193,7 @@ CSRF_COOKIE_NAME = "stratum_csrf"
 
 AXES_ENABLED = True
 AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
+AXES_USERNAME_FORM_FIELD = "username"  # what the form sends; by default USERNAME_FIELD, and no lock-out would ever hold
 AXES_FAILURE_LIMIT = 6
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -193,7 +201,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "password"]
-AXES_LOCKOUT_TEMPLATE = None
+AXES_LOCKOUT_CALLABLE = "trial.views.signing_in.locked_out"
 
 # --- The browser is told to trust nothing ------------------------------------------------------------------------
 
@@ -207,6 +215,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "trial.views.errors.csrf"
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 if TRUSTED_PROXIES:
@@ -245,7 +254,7 @@ USE_I18N = True
 # --- Files -------------------------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(DATA_DIR / "files")))  # exports: never served by address
 STORAGES = {

@@ -70,6 +70,9 @@ class InvalidValues(Refused):
         super().__init__(_("Some answers need your attention. Nothing was saved yet."), code=code)
         self.errors = errors
 
+    def __str__(self) -> str:
+        return " ".join([str(self.message), *(f"[{e.group}.{e.row}.{e.item}] {e.message}" for e in self.errors)])
+
 
 def new_row_id() -> str:
     """Make the stable id of a new row."""

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from audit.errors import Refused
-from trial.definition import Definition, Form
+from trial.definition import Definition, Form, Item
 from trial.models import Participant
 from trial.permissions import AREAS, Permission, access_of, answers, check
 
@@ -22,17 +22,33 @@ def hides(person: Any, definition: Definition, participant: Participant, form: s
 
 
 def check_person_can_enter(person: Any, participant: Participant, form: Form) -> None:
-    """Entering belongs to the site's own staff, each role its areas; a sponsor's role never changes a site's value."""
-    check(person, AREAS[str(form.area)], participant.site_id)
+    """Entering belongs to the site's own staff, each role its areas; a sponsor's role never changes a site's value.
+
+    Somebody to whom single items are reserved (`answered_by`) may enter the form too, but only those items.
+    """
+    area = AREAS[str(form.area)]
+    access = access_of(person)
+    if access.has(area, participant.site_id):
+        return
+    reserved = {str(role) for item in form.items.values() for role in item.answered_by}
+    if not any(access.has_role(role, participant.site_id) for role in reserved):
+        check(person, area, participant.site_id)
 
 
 person_can_enter = answers(check_person_can_enter)
 
 
-def may_answer(person: Any, participant: Participant, roles: tuple[Any, ...]) -> bool:
-    """Tell whether the person holds one of the roles to which an item is reserved (all may, when none is named)."""
+def check_person_can_enter_whole(person: Any, participant: Participant, form: Form) -> None:
+    """What concerns the whole form (not done, removal of an entry) is for those who enter its area."""
+    check(person, AREAS[str(form.area)], participant.site_id)
+
+
+def may_answer(person: Any, participant: Participant, form: Form, item: Item) -> bool:
+    """Tell whether the person may change this item: by the form's area, and by role where the item is reserved."""
     access = access_of(person)
-    return not roles or any(access.has_role(str(role), participant.site_id) for role in roles)
+    if item.answered_by:
+        return any(access.has_role(str(role), participant.site_id) for role in item.answered_by)
+    return access.has(AREAS[str(form.area)], participant.site_id)
 
 
 def check_person_can_sign(person: Any, record: Record, definition: Definition) -> None:

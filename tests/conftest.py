@@ -66,8 +66,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A study that cannot be published fails the run, whatever its tests say."""
+    if harness.publishing_failed and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say loudly, once, when the browser journeys did not run."""
+    """Say loudly, once, when the study could not be published or the browser journeys did not run."""
+    if harness.publishing_failed:
+        terminalreporter.write_sep("!", "THE STUDY COULD NOT BE PUBLISHED", red=True, bold=True)
+        terminalreporter.write_line(harness.publishing_failed, red=True)
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_BROWSER in str(report.longrepr)]
     if skipped:
         terminalreporter.write_sep("!", red=True, bold=True)
@@ -322,3 +331,11 @@ def short_tmp() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="st-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def cast(db: None) -> Any:
+    """People at two sites and at the sponsor, and participants brought to each state by actions alone."""
+    from tests.cast import Cast
+
+    return Cast()

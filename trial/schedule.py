@@ -24,6 +24,7 @@ SCREENING, RANDOMIZATION, PROGRESSION = "screening", "randomization", "progressi
 class StatusFacts:
     """What has happened to a participant, by date; None for what has not.
 
+    Screening dates are those of the latest screening: screening again after a failure begins with None.
     `pathway` is the pathway allocated; `anchors` are dates of milestones of the study other than progression, by name.
     """
 

@@ -6,7 +6,8 @@ Each is a list of words beginning with `python`. Everything that differs between
 
 WEB = ["python", "-m", "gunicorn", "--config", "config/gunicorn.py", "config.wsgi:application"]
 WORKER = ["python", "-m", "celery", "--app", "config.celery", "worker", "--without-gossip", "--without-mingle"]
-BEAT = ["python", "-m", "celery", "--app", "config.celery", "beat", "--pidfile="]
+WORKER += ["--loglevel", "info"]
+BEAT = ["python", "-m", "celery", "--app", "config.celery", "beat", "--pidfile=", "--loglevel", "info"]
 MIGRATE = ["python", "manage.py", "migrate", "--no-input"]
 
 RUNNING = {"web": WEB, "worker": WORKER, "beat": BEAT}

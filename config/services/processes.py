@@ -184,14 +184,14 @@ while read -r word number pid; do
         done) exit 0 ;;
     esac
 done
-for one in $kept; do kill -"${one%%:*}" -- "-${one##*:}" 2>/dev/null; done
+for one in $kept; do kill -s "${one%%:*}" -- "-${one##*:}" 2>/dev/null; done
 for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     left=
-    for one in $kept; do kill -0 -- "-${one##*:}" 2>/dev/null && left=1; done
+    for one in $kept; do kill -s 0 -- "-${one##*:}" 2>/dev/null && left=1; done
     [ -z "$left" ] && break
     sleep 0.25
 done
-for one in $kept; do kill -KILL -- "-${one##*:}" 2>/dev/null; done
+for one in $kept; do kill -s KILL -- "-${one##*:}" 2>/dev/null; done
 [ -n "$1" ] && rm -rf -- "$1"
 exit 0
 """

@@ -17,7 +17,7 @@ MILESTONES = {
     "progression": StatusKind.PROGRESSED,
     "death": StatusKind.DIED,
     "treatment_end": StatusKind.TREATMENT_ENDED,
-    "completion": StatusKind.COMPLETED,
+    "end_of_study": StatusKind.COMPLETED,
 }
 """Milestones of the study folder that change the participant's status."""
 

@@ -26,7 +26,13 @@ from ..checks import Evaluation, evaluate
 from ..checks.book import HIDDEN, ROW_ID, Book, Entry, Rows
 from ..entry import FieldError, InvalidValues, Merged, RowKey, Submission, merge
 from ..models import Change, ChangeKind, Draft, EntryState, Record, Verification
-from ..permissions import check_person_can_enter, check_person_can_see, check_person_can_sign, may_answer
+from ..permissions import (
+    check_person_can_enter,
+    check_person_can_enter_whole,
+    check_person_can_see,
+    check_person_can_sign,
+    may_answer,
+)
 from ..presenters import fired_message
 from ..selectors import laboratory_ranges
 from . import findings
@@ -107,7 +113,7 @@ def _save(
         submission=submission,
         today=clock.today(),
         locale=get_language() or "en",
-        may_answer=lambda item: may_answer(by, participant, item.answered_by),
+        may_answer=lambda item: may_answer(by, participant, form, item),
         is_linked=lambda log_form, number: _entry_exists(participant, log_form, number),
         ranges=laboratory_ranges(participant) if any(i.analyte for i in form.items.values()) else {},
     )
@@ -161,7 +167,7 @@ def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Re
     participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
     definition = definition_of(participant.version_id)
     form = _form(definition, where)
-    check_person_can_enter(by, participant, form)
+    check_person_can_enter_whole(by, participant, form)
     check_person_can_see(by, participant, definition, form.id)
     if form.is_log:
         raise Refused(_("An entry of a log is removed, not marked as not done."))
@@ -196,7 +202,7 @@ def remove_entry(*, record: Record, revision: int, reason: str, by: Person) -> R
     definition = definition_of(participant.version_id)
     current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
     current.participant = participant
-    check_person_can_enter(by, participant, definition.form(current.form))
+    check_person_can_enter_whole(by, participant, definition.form(current.form))
     if current.revision != revision:
         raise StaleRecord(current, revision)
     policies.check_values_can_change(current)

@@ -93,29 +93,30 @@ class Dictionary:
         Accents, case and punctuation do not matter. A term matches when every word typed begins a word of its label.
         Order: the label itself; a label that begins so; the words in their order; the words in any order; then, for a
         text of three letters or more, a label that contains it anywhere. Among equals the shorter label first. "Other,
-        specify" comes after all of them. In French the English labels are searched after the French ones. Eight digits are a code.
+        specify" comes after all of them. In French the English labels are searched after the French ones. Eight digits
+        are a code.
         """
         wanted = normalize(text)
         if not wanted or limit < 1:
             return []
         if _CODE.match(wanted):
-            found = self.get(wanted)
-            return [found] if found else []
+            term = self.get(wanted)
+            return [term] if term else []
         words = wanted.split()
         # The longest word typed decides quickly which labels are worth a closer look.
         needle = max((f" {word}" for word in words), key=len)
         languages = ("fr", "en") if locale.startswith("fr") else ("en",)
         found: dict[str, tuple[bool, int, int, str]] = {}
         for step, language in enumerate(languages):
-            for label, term in self._keys[language]:
+            for label, candidate in self._keys[language]:
                 if needle in f" {label}":
-                    rank = _rank(label, wanted, words)
+                    rank: int | None = _rank(label, wanted, words)
                 elif len(wanted) >= 3 and wanted in label:
                     rank = _WITHIN
                 else:
                     continue
-                if rank is not None and term.code not in found:
-                    found[term.code] = (term.needs_text, step * 10 + rank, len(label), label)
+                if rank is not None and candidate.code not in found:
+                    found[candidate.code] = (candidate.needs_text, step * 10 + rank, len(label), label)
         return [self._terms[code] for code in heapq.nsmallest(limit, found, key=found.__getitem__)]
 
 

@@ -10,8 +10,8 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import openpyxl  # type: ignore[import-untyped,unused-ignore]
-from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped,unused-ignore]
+import openpyxl
+from openpyxl.utils.exceptions import InvalidFileException
 
 _HEADING = re.compile(r"CTCAE v([0-9]+\.[0-9]+) MedDRA ([0-9.]+) (LLT Code|SOC|Term)\Z")
 _MAPPED = re.compile(r"CTCAE v([0-9]+\.[0-9]+) (Grade/Definition/Navigational Note|Description)\Z")

@@ -244,7 +244,8 @@ function start(form) {
   function showFindings(findings) {
     const typed = new Map();
     form.querySelectorAll(".finding__answer input").forEach((input) => typed.set(input.name, input.value));
-    const focused = document.activeElement?.closest(".finding__answer")?.querySelector("input")?.name;
+    const answering = document.activeElement?.closest(".finding__answer")?.querySelector("input");
+    const around = answering?.closest("[data-item]");
     const places = new Map();
     const general = form.querySelector("[data-form-findings]");
     for (const finding of findings) {
@@ -271,7 +272,12 @@ function start(form) {
         else delete wrapper.dataset.findingsSeverity;
       }
     }
-    if (focused) form.querySelector(`[name="${CSS.escape(focused)}"]`)?.focus();
+    if (answering && !answering.isConnected) {
+      // Focus must not fall to the top of the page: the same answer again, else the field after its item.
+      const twin = form.querySelector(`[name="${CSS.escape(answering.name)}"]`);
+      const after = (control) => around && around.compareDocumentPosition(control) === Node.DOCUMENT_POSITION_FOLLOWING;
+      (twin ?? reachable().find(after))?.focus();
+    }
   }
 
   function icon(name) {

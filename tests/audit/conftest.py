@@ -106,7 +106,7 @@ class Sample:
         return audit.save(self.models.Book(**values), by=self.mona, reason="arranged")
 
 
-def person(pk: int, name: str, password: str = "right") -> Any:
+def person(pk: int, name: str, password: str = "right") -> Any:  # noqa: S107
     """Somebody with a number, a name and a password: all that the floor knows of people."""
     return SimpleNamespace(pk=pk, printed_name=name, check_password=lambda typed: typed == password)
 

@@ -1,6 +1,7 @@
 """The ledger: one line per deed, and its reads."""
 
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
 from django.http import HttpResponse
@@ -63,20 +64,13 @@ def test_an_unregistered_verb_is_an_error(sample):
 
 def test_site_and_participant_come_from_the_target_or_are_given(sample):
     """AUD-042: a deed is filed where its target is."""
-
-    class Row(sample.Shelf):
-        class Meta:
-            proxy = True
-            app_label = "sampleapp"
-            managed = False
-
-        def deed_scope(self):
-            return 3, "03-001"
-
-    del sample.Shelf._meta.apps.all_models["sampleapp"]["row"]
-    line = audit.deed("book.seen", Row(pk=1, name="x"), by=sample.mona)
+    shelf = sample.Shelf(pk=1, name="x", site_id=7)
+    line = audit.deed("book.seen", shelf, by=sample.mona)
+    assert (line.site_id, line.participant_code) == (7, None)
+    shelf.participant, shelf.site_id = SimpleNamespace(code="03-001", site_id=3), None
+    line = audit.deed("book.seen", shelf, by=sample.mona)
     assert (line.site_id, line.participant_code) == (3, "03-001")
-    line = audit.deed("book.seen", None, by=sample.mona, site=9, participant="09-004")
+    line = audit.deed("book.seen", None, by=sample.mona, for_site=9, for_participant="09-004")
     assert (line.site_id, line.participant_code) == (9, "09-004")
 
 
@@ -84,7 +78,7 @@ def test_lines_that_reveal_an_arm_are_left_out_without_a_trace(sample):
     """AUD-043: without the right to arms, pages and counts are as if the line were not there."""
     shelf = audit.save(sample.Shelf(name="A"), by=sample.mona)
     for reveals in (False, True, False):
-        audit.deed("book.seen", shelf, by=sample.mona, reveals_arm=reveals, participant="07-003")
+        audit.deed("book.seen", shelf, by=sample.mona, reveals_arm=reveals, for_participant="07-003")
     for read in (
         lambda arms: selectors.ledger_of(shelf, arms=arms),
         lambda arms: selectors.ledger_of_participant("07-003", arms=arms),

@@ -60,11 +60,15 @@ def test_a_wrong_password_signs_nothing_and_is_told_after_the_rollback(committed
     """AUD-052 (21 CFR 11.300(d)): the attempt stands in the ledger although the transaction did not."""
     book = committed.book()
 
+    @transaction.atomic
+    def sign_it():
+        book.title = "Signed"
+        audit.save(book, by=committed.ines)
+        audit.sign(book, by=committed.ines, meaning="approval", content=CONTENT, password="wrong")
+
     def view(_request):
-        with pytest.raises(Refused) as refused, transaction.atomic():
-            book.title = "Signed"
-            audit.save(book, by=committed.ines)
-            audit.sign(book, by=committed.ines, meaning="approval", content=CONTENT, password="wrong")
+        with pytest.raises(Refused) as refused:
+            sign_it()
         assert refused.value.code == "wrong_password"
         return HttpResponse()
 

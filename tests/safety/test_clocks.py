@@ -1,5 +1,7 @@
 """Clocks of serious events: hours that are elapsed, days that are calendar days, upgrades, and two nights a year."""
 
+# mypy: disable-error-code="union-attr, operator, arg-type, misc, var-annotated"
+
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 

@@ -76,5 +76,5 @@ def activate(*, site: Site, version: Version, on: dt.date, by: Person | None) ->
     if SiteActivation.objects.filter(site=site, version=version).exists():
         raise Refused(_("Version %(version)s is already in force at this site.") % {"version": version.number})
     activation = audit.save(SiteActivation(site=site, version=version, activated_on=on), by=by)
-    audit.deed("version.activated", activation, by=by, site=site.number, version=version.number, on=on)
+    audit.deed("version.activated", activation, by=by, site_number=site.number, version=version.number, on=on)
     return activation

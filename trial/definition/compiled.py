@@ -176,7 +176,7 @@ class DefinitionScope:
             return NotFound("name", ref.name, known)
         kind = CONTEXT_KINDS[ref.name]
         if ref.name == "visit.id":
-            return Symbol(kind, codes=frozenset(visit.id for visit in self.definition.visits))
+            return Symbol(kind, codes=frozenset(visit.id for visit in self.definition.visits) or None)
         if ref.name == "participant.sex":
             return Symbol(kind, codes=self._codes_of_sex())
         return Symbol(kind, integer=kind is Kind.NUMBER)
@@ -488,10 +488,8 @@ def _feeds(places: Iterable[ExpressionPlace]) -> Mapping[Node, tuple[Use, ...]]:
     found: dict[Node, dict[Use, None]] = {}
     for place in places:
         for ref in sorted_refs(place.expression):
-            if ref.kind == "item" and ref.form is not None:
-                found.setdefault((ref.form, ref.item), {})[place.use] = None
-            elif ref.kind == "rows" and ref.form is not None:
-                found.setdefault((ref.form, ""), {})[place.use] = None
+            if ref.form is not None:  # an item, its laboratory range, or the rows of a list
+                found.setdefault((ref.form, "" if ref.kind == "rows" else ref.item), {})[place.use] = None
     return MappingProxyType({node: tuple(uses) for node, uses in found.items()})
 
 

@@ -155,8 +155,8 @@ CATALOGUE: dict[str, Entry] = {
     "DEF108": Entry("The expression is too long or too deep: {why}.", "Split it over derived items."),
     # -- blinding
     "DEF110": Entry(
-        "The expression reads {item}, which reveals the arm, but {place} does not.",
-        "Mark {place} reveals_arm: true, or read something else.",
+        "The expression reads {item}, which reveals the arm, but {reader} does not.",
+        "Mark {reader} reveals_arm: true, or read something else.",
     ),
     "DEF111": Entry(
         "The form is only in visits that reveal the arm.",
@@ -233,6 +233,12 @@ def shown(value: object) -> str:
         text = text[:57] + "…"
     return f'"{text}"' if isinstance(value, str) else text
 
+
+TRUTH_MEANT = {
+    **dict.fromkeys(("yes", "on", "y", "1", "true"), True),
+    **dict.fromkeys(("no", "off", "n", "0", "false"), False),
+}
+"""What a person meant who did not write true or false."""
 
 _UNITS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),

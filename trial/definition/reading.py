@@ -48,7 +48,8 @@ class Source:
     """One file as read: its data, and the line of every node.
 
     `pruned` holds paths of parts that could not be used; `view` leaves them out and remembers which index of a
-    list came from which, so that a path in what was left is still found in the file.
+    list came from which, so that a path in what was left is still found in the file. `meant` holds what was
+    probably meant by a value that was reported, so that nothing else is reported for its sake.
     """
 
     file: str
@@ -56,16 +57,19 @@ class Source:
     lines: dict[Path, int] = field(default_factory=dict)
     bare_words: list[tuple[Path, str]] = field(default_factory=list)
     pruned: set[Path] = field(default_factory=set)
+    meant: dict[Path, Any] = field(default_factory=dict)
     _kept: dict[Path, list[int]] = field(default_factory=dict)
 
     def view(self) -> dict[str, Any]:
-        """The data without the pruned parts."""
-        if not self.pruned:
+        """The data without the pruned parts, and with what was meant."""
+        if not self.pruned and not self.meant:
             return self.data
         self._kept = {}
         return self._without((), (), self.data)  # type: ignore[no-any-return]
 
     def _without(self, path: Path, new_path: Path, node: Any) -> Any:
+        if path in self.meant:
+            return self.meant[path]
         if isinstance(node, dict):
             return {
                 key: self._without((*path, key), (*new_path, key), value)

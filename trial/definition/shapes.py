@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from trial.definition.model import Part
-from trial.definition.problems import Problem, ProblemSeverity, did_you_mean, number_meant, problem, shown
+from trial.definition.problems import TRUTH_MEANT, Problem, ProblemSeverity, did_you_mean, number_meant, problem, shown
 from trial.definition.reading import Path, Source, ids_within
 
 P = TypeVar("P", bound=Part)
@@ -94,6 +94,8 @@ def read_part(model: type[P], source: Source, report: Report) -> P | None:
         for detail in details:
             if attempt == 0 or detail["type"] in _RULES_OF_MODELS:
                 _tell(detail, model, source, report)
+            if attempt == 0 and _understood(source, detail):
+                continue
             target = _prunable(model, source, detail)
             if target is None:
                 usable = False
@@ -110,6 +112,20 @@ def read_part(model: type[P], source: Source, report: Report) -> P | None:
 
 
 _RULES_OF_MODELS = frozenset({"value_error", "assertion_error"})
+
+
+def _understood(source: Source, detail: ErrorDetails) -> bool:
+    """Whether it is clear what a wrong value meant; the rest of the file is then judged by that."""
+    value, path = detail.get("input"), source.written(_loc(detail))
+    if detail["type"] == "bool_type" and str(value).lower() in TRUTH_MEANT:
+        source.meant[path] = TRUTH_MEANT[str(value).lower()]
+        return True
+    if detail["type"] in ("decimal_parsing", "int_parsing") and isinstance(value, str):
+        meant = number_meant(value)
+        if meant is not None and not (detail["type"] == "int_parsing" and "." in meant):
+            source.meant[path] = meant
+            return True
+    return False
 
 
 def _prunable(model: type[Part], source: Source, detail: ErrorDetails) -> Path | None:
@@ -251,8 +267,8 @@ def _not_whole(add: _Adder, detail: ErrorDetails, model: type[Part], value: Any)
 
 
 def _not_true_or_false(add: _Adder, detail: ErrorDetails, model: type[Part], value: Any) -> None:
-    words = {"yes": "true", "on": "true", "1": "true", "true": "true", "no": "false", "off": "false", "0": "false"}
-    add("DEF014", value=shown(value), suggestion=words.get(str(value).lower(), "true or false"))
+    meant = TRUTH_MEANT.get(str(value).lower())
+    add("DEF014", value=shown(value), suggestion="true or false" if meant is None else shown(meant))
 
 
 def _not_text(add: _Adder, detail: ErrorDetails, model: type[Part], value: Any) -> None:

@@ -543,7 +543,7 @@ class _Validation:
         return ELIGIBILITY if kind == "eligibility" else f"{name}.yaml"
 
     def fault(self, failure: Failure, fault: Fault) -> None:
-        if fault.code == "expression.name" and self.is_ghostly(fault):
+        if fault.code in ("expression.name", "expression.code") and self.is_ghostly(fault):
             return
         code = _CODE_OF_FAULT.get(fault.code, "DEF100")
         remedy = f"Did you mean {fault.suggestion}?" if fault.suggestion else _REMEDY_OF_CODE[code]
@@ -595,9 +595,8 @@ class _Validation:
             if not form.reveals_arm and not form.is_log and self.definition.reveals_arm(form.id):
                 self.add("DEF111", file, ("id",))
         for v, template in enumerate(self.definition.schedule.visits):
-            if not template.reveals_arm and all(
-                self.definition.reveals_arm(visit_id=visit.id) for visit in expand(template)
-            ):
+            revealing = [self.definition.reveals_arm(visit_id=visit.id) for visit in expand(template)]
+            if revealing and all(revealing) and not template.reveals_arm:
                 self.add("DEF112", SCHEDULE, ("visits", v), pathways=", ".join(template.pathways))
 
     def leak(self, place: ExpressionPlace) -> None:
@@ -607,11 +606,18 @@ class _Validation:
         for ref in sorted(place.expression.reads, key=str):
             if ref.form is None or ref.form not in self.definition.forms:
                 continue
-            item = ref.item if ref.kind == "item" else None
+            item = ref.item if ref.kind != "rows" else self.any_item_of(ref.form, ref.item)
             visit_id = ref.visit if any(visit.id == ref.visit for visit in self.definition.visits) else None
             if self.definition.reveals_arm(ref.form, item, visit_id=visit_id):
                 reader = place.use.target if place.owner[0] == "form" else f"the criterion {place.use.target}"
-                self.add("DEF110", self.file_of(place.owner), place.path, item=str(ref), place=reader)
+                self.add("DEF110", self.file_of(place.owner), place.path, item=str(ref), reader=reader)
+
+    def any_item_of(self, form_id: str, group_id: str) -> str | None:
+        """An item that stands for the rows of a group, since a group reveals what each of its items does."""
+        for group in self.definition.forms[form_id].groups:
+            if group.id == group_id and group.reveals_arm:
+                return group.items[0].id
+        return None
 
     def is_revealing(self, place: ExpressionPlace) -> bool:
         use = place.use

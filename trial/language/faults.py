@@ -133,9 +133,7 @@ def _short(value: object) -> object:
         return value
     if len(value) > 200:
         value = value[:199] + "…"
-    # What was refused must not break the page or the log that says so.
-    return (
-        value
-        if value.isprintable()
-        else "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in value)
-    )
+    if value.isprintable():
+        return value
+    # What was refused must not break the page or the log that says so; no-break blanks become plain ones.
+    return "".join(each if each.isprintable() else " " if each.isspace() else "\ufffd" for each in value)

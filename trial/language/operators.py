@@ -188,7 +188,8 @@ def power(a: Any, b: Any) -> Any:
             return U
         if a.__class__ is int and b.__class__ is int and b > 0:
             return U if a.bit_length() * b > 200 else _bounded(a**b)
-        return _CONTEXT.power(a, b)
+        result = _CONTEXT.power(a, b)
+        return result if result.is_finite() else U  # 0 ** −1 is Infinity there, without a signal
     except ArithmeticError:
         return U
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -251,7 +252,5 @@ class DictScope:
 
 def closest(name: str, candidates: Iterable[str]) -> str:
     """The candidate that the writer probably meant, or ""."""
-    import difflib
-
     found = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
     return found[0] if found else ""

@@ -41,7 +41,9 @@ def read(source: str) -> ast.expr:
     except SyntaxError as error:
         if error.msg and "too many nested" in error.msg:
             raise ExpressionError(source, [fault("expression.too_deep", limit=MAX_DEPTH)]) from None
-        column = None if error.offset is None else max(0, error.offset - 1) + indent(source)
+        # Offset 0 is how the parser says that the text ended too soon.
+        offset = len(text) + 1 if error.offset == 0 else error.offset
+        column = None if offset is None else indent(source) + offset - 1
         raise ExpressionError(source, [_at(fault("expression.syntax", detail=error.msg), column)]) from None
     except ValueError as error:  # NUL, lone surrogates
         raise ExpressionError(source, [fault("expression.syntax", detail=type(error).__name__)]) from None

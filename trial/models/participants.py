@@ -99,6 +99,10 @@ class Participant(AuditedModel):
     def __str__(self) -> str:
         return self.code
 
+    def deed_scope(self) -> tuple[int | None, str | None]:
+        """Deeds about a participant are filed under the site and the code."""
+        return self.site_id, self.code
+
 
 class StatusChange(AuditedModel):
     """One thing that happened to a participant, with its date and reason; reversed, never removed."""

@@ -81,6 +81,10 @@ class Site(AuditedModel):
     def __str__(self) -> str:
         return f"{self.number} {self.name}"
 
+    def deed_scope(self) -> tuple[int | None, str | None]:
+        """Deeds about a site are filed under it."""
+        return self.pk, None
+
     def is_open(self, on: dt.date) -> bool:
         """Tell whether the site includes participants on that day."""
         return self.opened_on is not None and self.opened_on <= on and (self.closed_on is None or on < self.closed_on)

@@ -181,7 +181,7 @@ def test_adding_a_stratum_changes_no_other():
 def test_every_block_size_and_arrangement_comes_up():
     """RND-031: block sizes are drawn alike, and each of the six blocks of four is as likely (fixed seed)."""
     slots = permuted_blocks.generate(SEED, "all", STORM, [4, 6], 30_000)
-    blocks = {}
+    blocks: dict[int, list[str]] = {}
     for slot in slots:
         blocks.setdefault(slot.block, []).append(slot.arm)
     fours = Counter(tuple(block) for block in blocks.values() if len(block) == 4)
@@ -214,7 +214,7 @@ def codes(arms, sizes, size, module=permuted_blocks):
         ([ArmRatio("A", 0), ArmRatio("B", 1)], [4], 8, ["RND105"]),
         ([ArmRatio("A", -1), ArmRatio("B", 1)], [4], 8, ["RND105"]),
         ([ArmRatio("A", True), ArmRatio("B", 1)], [4], 8, ["RND105"]),
-        ([ArmRatio("A", 1.0), ArmRatio("B", 1)], [4], 8, ["RND105"]),
+        ([ArmRatio("A", 1.0), ArmRatio("B", 1)], [4], 8, ["RND105"]),  # type: ignore[arg-type]
         ([ArmRatio("A", MAX_RATIO + 1), ArmRatio("B", 1)], [102], 8, ["RND105"]),
         (STORM, [4], 0, ["RND106"]),
         (STORM, [4], MAX_SIZE + 1, ["RND106"]),

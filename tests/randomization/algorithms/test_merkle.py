@@ -1,6 +1,7 @@
 """The commitment: published RFC 6962 trees, proofs that hold, and proofs that must not."""
 
 import hashlib
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -170,7 +171,7 @@ def test_commitment_proves_each_slot_in_its_place():
     assert commitment.index("s=1", 1) == 0  # strata in the order of their labels
 
     for slot in slots():
-        place = {
+        place: dict[str, Any] = {
             "index": commitment.index(slot.stratum, slot.position),
             "size": len(commitment),
             "proof": commitment.proof(slot.stratum, slot.position),

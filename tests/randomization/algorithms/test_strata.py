@@ -1,6 +1,7 @@
 """Strata: canonical labels, and the proof that every case falls in exactly one level."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -76,11 +77,15 @@ def risk(code, case):
     return None if case["score"] is None else RISK[code](case)
 
 
+def at_most_two(case: dict[str, Any]):
+    return case["score"] <= 2
+
+
 def test_cover_is_proved_over_eligible_cases():
     """RND-066: a score of 3 or more has no level, and need not: those participants are not eligible."""
     scores = cases({"score": range(7), "sex": ("M", "F")})
 
-    assert prove(IMDC, scores, risk, eligible=lambda case: case["score"] <= 2) == []
+    assert prove(IMDC, scores, risk, eligible=at_most_two) == []
     gap = prove(IMDC, scores, risk)
     assert [fault.code for fault in gap] == ["RND211"]
     assert "score = 3, sex = M" in gap[0].fault

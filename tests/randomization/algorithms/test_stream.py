@@ -126,7 +126,7 @@ def test_below_refuses_a_bound_outside_a_word(bound):
 def test_shuffle_is_uniform():
     """RND-008: over 24,000 shuffles of four items each of the 24 orders comes about 1,000 times (fixed seed)."""
     stream = Stream(SEED, "shuffle-test/1", "all")
-    counts = Counter()
+    counts: Counter[str] = Counter()
     for _ in range(24_000):
         items = list("abcd")
         stream.shuffle(items)

@@ -1,0 +1,922 @@
+"""The record page in words: definition, values and evaluation as the dicts of docs/design.md, "Record page"."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from audit import clock
+from trial.definition import Definition, Form, Group, Item
+from trial.dictionaries import dictionary_of
+from trial.language import (
+    ItemType,
+    Ref,
+    Value,
+    display,
+    dump,
+    format_date,
+    format_number,
+    load,
+    missing_inputs,
+    missing_words,
+)
+from trial.models import Participant, VisitStatus
+from trial.permissions import Permission, access_of
+
+from .actions import drafts
+from .books import book_of, place_of
+from .checks import Book, Entry, Evaluation, Fired, evaluate
+from .checks.book import HIDDEN, ROW_ID, Reading, Rows
+from .entry import FieldError, RowKey
+from .models import Change, Draft, EntryState, FindingState, QueryState, Record
+from .places import RecordPlace
+from .posted import (
+    WHOLE,
+    Fields,
+    answer_name,
+    fields_of_data,
+    fields_of_draft,
+    name_of,
+    submission_of,
+    text_of,
+    understand,
+)
+from .presenters import fired_message, value_words
+from .selectors import draft_of, laboratory_ranges
+
+Words = dict[str, Any]
+BLANK = "__ROW__"
+MOST_SEGMENTS = 4
+"""More options than this do not fit side by side."""
+
+REASONS = {
+    "typing": gettext_lazy("Typing error"),
+    "source": gettext_lazy("Source document corrected or completed"),
+    "new": gettext_lazy("New information"),
+    "query": gettext_lazy("Answer to a query"),
+    "place": gettext_lazy("Entered in the wrong place"),
+    "other": gettext_lazy("Other reason, in words"),
+}
+"""Why a value changes after the form was complete, offered as a short list."""
+
+
+def moment(at: dt.datetime | None, locale: str, *, zone: bool = False) -> str:
+    """A time in the trial's time zone: `14 Mar 2026, 10:12`, with the zone's letters where they count."""
+    if at is None:
+        return ""
+    local = timezone.localtime(at)
+    words = f"{format_date(local.date(), locale)}, {local:%H:%M}"
+    return f"{words} {local:%Z}" if zone else words
+
+
+def initials(name: str) -> str:
+    """Two letters for a name."""
+    parts = [part for part in name.replace("-", " ").split() if part]
+    return "".join(part[0].upper() for part in (parts[:1] + parts[-1:] if len(parts) > 1 else parts))
+
+
+def reason_of(choice: str, text: str) -> str:
+    """The reason in words, from the short list and the free text; empty when none was given."""
+    text = text.strip()
+    if choice in REASONS and choice != "other":
+        return f"{REASONS[choice]}: {text}" if text else str(REASONS[choice])
+    return text
+
+
+# ---------------------------------------------------------------- links
+
+
+@dataclass
+class Links:
+    """The log entries of a participant that link items may point to, named by their title items."""
+
+    book: Book
+    locale: str
+
+    def titles(self, form_id: str) -> dict[str, str]:
+        """Number → words of every entry in use of a log form."""
+        definition = self.book.definition
+        if form_id not in definition.forms:
+            return {}
+        form = definition.form(form_id)
+        return {
+            str(entry.place.number): entry_title(definition, form, entry.place.number or 0, entry.data, self.locale)
+            for entry in self.book.log_entries(form_id)
+            if entry.place.number
+        }
+
+
+def entry_title(definition: Definition, form: Form, number: int, data: Rows, locale: str) -> str:
+    """A log entry in words: `3. Fatigue, 2, 14 Mar 2026`."""
+    words = []
+    for item_id in form.title_items:
+        item = form.item(item_id)
+        rows = data.get(form.group_of(item_id).id) or [{}]
+        if item.type is not ItemType.LINK and rows[0].get(item_id) is not None:
+            words.append(value_words(definition, form, item, rows[0][item_id], locale))
+    return f"{number}. {', '.join(words)}" if words else str(number)
+
+
+# ---------------------------------------------------------------- the page
+
+
+@dataclass
+class RecordPage:
+    """One record as a person sees it: what stands in the fields, what follows from it, and what it says.
+
+    `fields` are what stands in the controls (stored values, a draft, or what was just posted); `errors` what was
+    refused; `entering` says whether there are controls at all.
+    """
+
+    place: RecordPlace
+    fields: Fields
+    whole: bool = False
+    errors: Sequence[FieldError] = ()
+    entering: bool = False
+    draft: Draft | None = None
+    prefilled: bool = False
+    _queries: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    # ------------------------------------------------------------ what is known
+
+    @property
+    def definition(self) -> Definition:
+        return self.place.definition
+
+    @property
+    def form(self) -> Form:
+        return self.place.form
+
+    @property
+    def record(self) -> Record | None:
+        return self.place.record
+
+    @property
+    def locale(self) -> str:
+        return self.place.locale
+
+    @cached_property
+    def stored(self) -> Rows:
+        return self.record.data if self.record is not None else {}
+
+    @cached_property
+    def book(self) -> Book:
+        return book_for(self.place)
+
+    @cached_property
+    def links(self) -> Links:
+        return Links(self.book, self.locale)
+
+    @cached_property
+    def _titles(self) -> dict[str, dict[str, str]]:
+        return {item.link: self.links.titles(item.link) for item in self.form.items.values() if item.link}
+
+    @cached_property
+    def ranges(self) -> dict[str, tuple[str, str]]:
+        if not any(item.analyte for item in self.form.items.values()):
+            return {}
+        return laboratory_ranges(self.place.participant)
+
+    @cached_property
+    def entry(self) -> Entry:
+        """The entry with what stands in the fields, as far as it can be understood."""
+        data = self.stored
+        if self.entering:
+            submission = submission_of(self.place, self.fields, whole=self.whole, locale=self.locale)
+            merged, _refused = understand(
+                self.place,
+                self.stored,
+                submission,
+                today=clock.today(),
+                is_linked=lambda form, number: number in self._titles.get(form, {}),
+                ranges=self.ranges,
+            )
+            data = merged.data
+        place = place_of(self.definition, self.form.id, self.place.visit, self.place.number)
+        return self.book.entry(place, {group: [dict(row) for row in rows] for group, rows in data.items()})
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        found = evaluate(self.book, self.entry)
+        for (group, row_id, item), value in found.derived.items():
+            for row in self.entry.data.get(group, []):
+                if row.get(ROW_ID, "") == row_id and value is not None:
+                    row[item] = dump(value)
+        return found
+
+    @cached_property
+    def previous(self) -> Entry | None:
+        """The nearest earlier record of the form, where an item shows its value."""
+        if self.place.visit is None or not any(item.show_previous for item in self.form.items.values()):
+            return None
+        return self.book.find(self.form.id, "previous", self.entry.place)
+
+    @cached_property
+    def justified(self) -> dict[tuple[str, str], str]:
+        if self.record is None:
+            return {}
+        held = self.record.findings.filter(state=FindingState.JUSTIFIED)
+        return {(f.check_id, f.row): f.justification for f in held}
+
+    @cached_property
+    def verified(self) -> set[tuple[str, str]]:
+        if self.record is None:
+            return set()
+        return set(self.record.verifications.filter(cleared_at=None).values_list("row", "item"))
+
+    @cached_property
+    def queries(self) -> dict[tuple[str, str], list[str]]:
+        """The states of the queries of each (row, item)."""
+        found: dict[tuple[str, str], list[str]] = {}
+        if self.record is None:
+            return found
+        for row, item, state in self.record.queries.values_list("row", "item", "state"):
+            if item == "" or (item in self.form.items and self.place.shows(self.form.item(item))):
+                found.setdefault((row, item), []).append(state)
+        return found
+
+    @property
+    def open_queries(self) -> int:
+        return sum(_is_open(state) for states in self.queries.values() for state in states)
+
+    @cached_property
+    def changed_since_signing(self) -> list[str]:
+        """The names of the items that changed after the signature."""
+        record = self.record
+        if record is None or not record.is_changed_since_signing:
+            return []
+        items = Change.objects.filter(record=record, revision__gt=record.signed_revision or 0).order_by("pk")
+        changed = dict.fromkeys(items.values_list("item", flat=True))
+        known = [self.form.item(item) for item in changed if item in self.form.items]
+        return [self._label(item) for item in known if self.place.shows(item)]
+
+    # ------------------------------------------------------------ groups, rows, items
+
+    @cached_property
+    def _errors(self) -> dict[RowKey, list[str]]:
+        found: dict[RowKey, list[str]] = {}
+        for error in self.errors:
+            found.setdefault(error.key, []).append(error.message)
+        return found
+
+    @cached_property
+    def _fired(self) -> dict[tuple[str, str], list[Fired]]:
+        """What edit checks say, by the (row, item) beside which it stands; ("", "") for what has no place."""
+        found: dict[tuple[str, str], list[Fired]] = {}
+        for fired in self.evaluation.fired:
+            items = [self.form.item(item) for item in fired.items]
+            if not all(self.place.shows(item) for item in items):
+                continue
+            row = fired.row if self.form.group_of(items[0].id).repeating else ""
+            key = (self.form.group_of(items[0].id).id, row, items[0].id)
+            here = self.evaluation.shown.get(key, False)
+            found.setdefault((row, items[0].id) if here else ("", ""), []).append(fired)
+        return found
+
+    @cached_property
+    def groups(self) -> list[Words]:
+        """Every group of the form as `_components/group.html` reads it."""
+        return [self._group(group, items) for group, items in self.place.groups()]
+
+    @property
+    def form_findings(self) -> list[Words]:
+        return [self.finding(fired) for fired in self._fired.get(("", ""), [])]
+
+    def _group(self, group: Group, items: list[Item]) -> Words:
+        words: Words = {
+            "name": group.id,
+            "title": self.definition.text(group.label, self.locale),
+            "note": self.definition.text(group.hint, self.locale),
+            "shown": self.evaluation.shown_groups.get(group.id, True),
+            "repeating": group.repeating,
+            "errors": self._errors.get((group.id, "", ""), []),
+        }
+        if not group.repeating:
+            return words | {"fields": [self.item(group, "", item) for item in items]}
+        removed = set(self.fields.get(f"{group.id}__removed", []))
+        rows = [str(row) for row in self.fields.get(f"{group.id}__rows", [])]
+        made = []
+        for number, row in enumerate(rows, start=1):
+            made.append(self._row(group, row, number, items, removed=row in removed))
+        return words | {
+            "columns": [
+                {"label": self._label(item), "required": item.required and self.entering, "unit": _only_unit(item)}
+                for item in items
+            ],
+            "rows": made,
+            "blank": self._row(group, BLANK, 0, items, removed=False) if self.entering else None,
+            "max_rows": group.max_rows,
+            "readonly": not self.entering,
+        }
+
+    def _row(self, group: Group, row: str, number: int, items: list[Item], *, removed: bool) -> Words:
+        saved = self.record is not None and any(r[ROW_ID] == row for r in self.stored.get(group.id, []))
+        queries = sum(
+            _is_open(state) for (at, _item), states in self.queries.items() if at == row for state in states
+        )
+        return {
+            "id": row,
+            "number": number or "",
+            "removed": removed,
+            "fields": [self.item(group, row, item) for item in items],
+            "errors": self._errors.get((group.id, row, ""), []),
+            "trail_url": f"{self.place.url('trail')}?row={row}" if saved and self._reads_trail else "",
+            "query_url": f"{self.place.url('queries')}?row={row}" if saved and self._asks(row, "") else "",
+            "queries": queries,
+        }
+
+    @cached_property
+    def _reads_trail(self) -> bool:
+        return self.place.can(Permission.AUDIT_VIEW)
+
+    @cached_property
+    def _may_ask(self) -> bool:
+        return self.place.can(Permission.QUERY_ASK)
+
+    def _asks(self, row: str, item: str) -> bool:
+        """Whether the drawer of queries has anything for this person."""
+        if self._may_ask or (row, item) in self.queries:
+            return True
+        return bool(row) and not item and any(at == row for at, _item in self.queries)
+
+    def _label(self, item: Item) -> str:
+        return self.definition.text(item.label, self.locale)
+
+    def item(self, group: Group, row: str, item: Item) -> Words:
+        """One item as `_components/item.html` reads it."""
+        key = (group.id, row, item.id)
+        name = name_of(group, row, item.id)
+        stored = self._stored_value(self.entry.data, key)
+        readonly = not self.entering or not self.place.answers(item)
+        saved = self.record is not None and not self.place.is_new_entry and row != BLANK
+        words: Words = {
+            "name": name,
+            "id": f"f-{name}",
+            "item": item.id,
+            "row": row,
+            "type": str(item.type),
+            "label": self._label(item),
+            "hint": self.definition.text(item.hint, self.locale) if self.entering else "",
+            "required": item.required and self.entering,
+            "shown": self.evaluation.shown.get(key, True),
+            "unknown": self.entering and key in self.evaluation.uncertain,
+            "errors": self._errors.get(key, []),
+            "findings": [self.finding(fired) for fired in self._fired.get((row, item.id), [])],
+            "reference": self._reference(item, stored),
+            "previous": self._previous(group, key, item),
+        }
+        if (row, item.id) in self.verified:
+            words |= {"state": "verified", "state_label": _("Verified at source")}
+        if saved and not group.repeating:
+            states = self.queries.get((row, item.id), [])
+            words["queries"] = sum(_is_open(state) for state in states)
+            if self._asks(row, item.id):
+                words["query_url"] = f"{self.place.url('queries')}?item={item.id}"
+            if self._reads_trail:
+                words["trail_url"] = f"{self.place.url('trail')}?item={item.id}"
+        words |= self._flag(stored)
+        if item.is_derived:
+            return words | self._derived(key, item)
+        if readonly:
+            return words | {"readonly": True, "display": self.display(item, stored), "required": False,
+                            "type": str(item.type)}  # fmt: skip
+        return words | self._control(item, name, stored, row)
+
+    def finding(self, fired: Fired) -> Words:
+        """What one edit check says, with the field in which a soft one is confirmed."""
+        message = fired_message(fired, self.definition, self.locale)
+        name = answer_name(fired.check_id, fired.row)
+        answer = self.justified.get((fired.check_id, fired.row), "")
+        words: Words = {"severity": str(fired.severity), "message": message}
+        if fired.severity == "soft" and self.entering:
+            return words | {"answer_name": name, "answer": self.fields.get(name, answer)}
+        if answer:
+            words["message"] = _("%(message)s Confirmed: “%(answer)s”") % {"message": message, "answer": answer}
+        return words
+
+    # ------------------------------------------------------------ values in words
+
+    def _stored_value(self, data: Rows, key: RowKey) -> Mapping[str, Any] | None:
+        group, row_id, item = key
+        for row in data.get(group, []):
+            if row.get(ROW_ID, "") == row_id:
+                return row.get(item)
+        return None
+
+    def display(self, item: Item, stored: Mapping[str, Any] | None) -> str:
+        """A stored value as a reader sees it: links by their titles, missing codes with their reason."""
+        if stored is None:
+            return ""
+        if stored.get("missing"):
+            words = missing_words(stored["missing"], self.locale)
+            return f"{words} ({stored['reason']})" if stored.get("reason") else words
+        if item.link:
+            return self._titles.get(item.link, {}).get(str(stored["value"]), str(stored["value"]))
+        return value_words(self.definition, self.form, item, stored, self.locale)
+
+    def _derived(self, key: RowKey, item: Item) -> Words:
+        value = self.evaluation.derived.get(key)
+        return {
+            "derived": True,
+            "display": self.derived_text(item, value),
+            "unit": item.unit or "",
+            "derived_reason": "" if value is not None else self.derived_reason(key),
+        }
+
+    def derived_text(self, item: Item, value: Value | None) -> str:
+        """A calculated value without its unit, which stands beside it."""
+        if value is None:
+            return ""
+        if isinstance(value.value, int | Decimal) and not isinstance(value.value, bool):
+            return format_number(value.value, self.locale)
+        return display(self.definition.spec(self.form.id, item.id), value, self.locale)
+
+    def derived_reason(self, key: RowKey) -> str:
+        """Why a calculated value is empty: the items that are not known yet."""
+        group, row_id, item = key
+        expression = self.definition.compiled.forms[self.form.id].derived.get(item)
+        rows = self.entry.data.get(group, [])
+        index = next((i for i, row in enumerate(rows) if row.get(ROW_ID, "") == row_id), 0)
+        if expression is None or not self.evaluation.shown.get(key, True):
+            return ""
+        lacking = missing_inputs(expression, Reading(self.book, self.entry, group, index))
+        names = dict.fromkeys(name for name in map(self._ref_label, lacking) if name)
+        return _("needs %(items)s") % {"items": ", ".join(names)} if names else ""
+
+    def _ref_label(self, ref: Ref) -> str:
+        form_id = ref.form or self.form.id
+        if ref.kind not in ("item", "range") or form_id not in self.definition.forms:
+            return ""
+        if not self.place.sees_arm and self.definition.reveals_arm(form_id, ref.item):
+            return ""
+        form = self.definition.form(form_id)
+        if ref.item not in form.items:
+            return ""
+        label = self._label(form.item(ref.item))
+        if ref.kind == "range":
+            label = _("reference range of %(item)s") % {"item": label}
+        if form_id == self.form.id:
+            return label
+        return f"{label} ({self.definition.text(form.label, self.locale)})"
+
+    def _reference(self, item: Item, stored: Mapping[str, Any] | None) -> str:
+        extra = (stored or {}).get("extra") or {}
+        low, high = self.ranges.get(item.analyte or "", ("", ""))
+        low, high = str(extra.get("lo") or low or ""), str(extra.get("hi") or high or "")
+        if not (low or high):
+            return ""
+        comma = self.locale.startswith("fr")
+        low, high = (text.replace(".", ",") if comma else text for text in (low, high))
+        words = f"{low} – {high}" if low and high else (f"≥ {low}" if low else f"≤ {high}")
+        return f"{words} {item.unit}" if item.unit else words
+
+    def _flag(self, stored: Mapping[str, Any] | None) -> Words:
+        extra = (stored or {}).get("extra") or {}
+        if stored is None or stored.get("missing") or not extra:
+            return {}
+        try:
+            value = Decimal(str(stored["value"]))
+            if extra.get("lo") and value < Decimal(str(extra["lo"])):
+                return {"flag": "low", "flag_label": _("Below the range")}
+            if extra.get("hi") and value > Decimal(str(extra["hi"])):
+                return {"flag": "high", "flag_label": _("Above the range")}
+        except InvalidOperation:
+            pass
+        return {}
+
+    def _previous(self, group: Group, key: RowKey, item: Item) -> str:
+        """The value at the visit before; in rows made from a log, of the row about the same entry."""
+        if self.previous is None or not item.show_previous:
+            return ""
+        rows = self.previous.data.get(group.id, [])
+        if not group.repeating:
+            row = rows[0] if rows else {}
+        else:
+            link = next((each for each in group.items if each.link), None)
+            mine = self._stored_value(self.entry.data, (group.id, key[1], link.id)) if link is not None else None
+            wanted = (mine or {}).get("value")
+            row = next(
+                (r for r in rows if link is not None and wanted and r.get(link.id, {}).get("value") == wanted), {}
+            )
+        stored = row.get(item.id)
+        if stored is None or item.id in row.get(HIDDEN, ()):
+            return ""
+        words = self.display(item, stored)
+        on = self.previous.place.visit_on
+        return f"{words} ({format_date(on, self.locale)})" if on else words
+
+    # ------------------------------------------------------------ controls
+
+    def _control(self, item: Item, name: str, stored: Mapping[str, Any] | None, row: str) -> Words:
+        value = self.fields.get(name, "")
+        missing = str(self.fields.get(f"{name}__missing", ""))
+        words: Words = {
+            "value": value if isinstance(value, str) else "",
+            "max_length": item.max_length if item.type in (ItemType.TEXT, ItemType.LONGTEXT) else None,
+            "missing_codes": [
+                {"value": code.value, "label": missing_words(code.value, self.locale), "selected": code == missing}
+                for code in item.missing
+            ],
+            "missing": missing,
+            "missing_reason": self.fields.get(f"{name}__reason", ""),
+        }
+        if item.type in (ItemType.DATE, ItemType.PARTIAL_DATE, ItemType.DATETIME) and stored and not missing:
+            words["display"] = self.display(item, stored)
+        if item.type in (ItemType.INTEGER, ItemType.DECIMAL):
+            words |= self._units(item, name)
+        if item.type is ItemType.TERM:
+            words["list_id"] = f"terms-{item.dictionary}"
+        if item.type is ItemType.VAS:
+            spec = self.definition.spec(self.form.id, item.id)
+            words |= {"min": spec.minimum, "max": spec.maximum}
+        options = self.options(item, name, row)
+        if options is not None:
+            words |= {"options": options, "layout": _layout(item, options)}
+        elif item.layout is not None:
+            words["layout"] = str(item.layout)
+        return words
+
+    def _units(self, item: Item, name: str) -> Words:
+        if not item.units:
+            return {"unit": item.unit or ""}
+        chosen = self.fields.get(f"{name}__unit") or item.unit
+        names = dict.fromkeys([item.unit or "", *(unit.unit for unit in item.units)])
+        return {"units": [{"value": unit, "label": unit, "selected": unit == chosen} for unit in names if unit]}
+
+    def options(self, item: Item, name: str, row: str) -> list[Words] | None:
+        """What an item offers to choose from; None when it is not chosen."""
+        chosen = self.fields.get(name, "")
+        picked = set(chosen) if isinstance(chosen, list) else {str(chosen)}
+        found: list[tuple[str, str, str]]
+        if item.type is ItemType.YESNO:
+            found = [("yes", _("Yes"), ""), ("no", _("No"), "")]
+        elif item.type in (ItemType.CHOICE, ItemType.CHOICES):
+            codelist = self.definition.codelist(item.codelist or "")
+            found = [
+                (entry.code, self.definition.text(entry.label, self.locale), self.definition.text(entry.hint, self.locale))
+                for entry in codelist.codes
+                if not entry.retired or entry.code in picked
+            ]
+        elif item.type is ItemType.GRADE:
+            found = [(str(grade), str(grade), words) for grade, words in self.grades(item, row)]
+        elif item.type is ItemType.LINK:
+            titles = self._titles.get(item.link or "", {})
+            found = [(number, title, "") for number, title in titles.items()]
+        else:
+            return None
+        return [{"value": v, "label": label, "hint": hint, "selected": v in picked} for v, label, hint in found]
+
+    def grades(self, item: Item, row: str) -> list[tuple[int, str]]:
+        """The grades that exist for the chosen term, with their words where the dictionary has them; all without one."""
+        term_item = self.form.item(item.grade_of or "")
+        group = self.form.group_of(term_item.id)
+        stored = self._stored_value(self.entry.data, (group.id, row if group.repeating else "", term_item.id))
+        if not stored or stored.get("missing"):
+            return [(grade, "") for grade in range(1, 6)]
+        term = dictionary_of(self.definition, term_item.dictionary or "").get(stored["value"])
+        if term is None:
+            return [(grade, "") for grade in range(1, 6)]
+        words = getattr(term, "descriptions", {})
+        return [(grade, words.get(grade, "")) for grade in term.grades]
+
+    @property
+    def term_lists(self) -> list[Words]:
+        """One `<datalist>` for each dictionary that the form draws terms from."""
+        if not self.entering:
+            return []
+        found = []
+        for name in dict.fromkeys(item.dictionary for item in self.form.items.values() if item.type is ItemType.TERM):
+            dictionary = dictionary_of(self.definition, name or "")
+            terms = list(dictionary) if hasattr(dictionary, "__iter__") else []
+            found.append({"id": f"terms-{name}", "terms": sorted(term.label_in(self.locale) for term in terms)})
+        return found
+
+    # ------------------------------------------------------------ marks and facts
+
+    @property
+    def entry_state(self) -> str:
+        if self.record is not None:
+            return str(self.record.entry_state)
+        return str(EntryState.IN_PROGRESS if self.place.is_new_entry else EntryState.EXPECTED)
+
+    @cached_property
+    def marks(self) -> list[Words]:
+        """The state of entry and the marks beside it, as states of `_components/state.html`."""
+        record = self.record
+        if record is None:
+            return [] if self.place.is_new_entry else [{"state": self.entry_state, "label": ""}]
+        marks = [{"state": self.entry_state, "label": ""}]
+        if record.removed_at is not None:
+            marks = [{"state": "cancelled", "label": _("Removed")}]
+        if record.is_signed:
+            marks.append({"state": "signed_changed" if record.is_changed_since_signing else "signed", "label": ""})
+        if self.verified:
+            filled = filled_values(self.form, record.data)
+            marks.append({"state": "verified" if filled <= self.verified else "partly_verified", "label": ""})
+        if record.reviewed_at is not None and record.reviewed_revision == record.revision:
+            marks.append({"state": "reviewed", "label": ""})
+        if record.is_frozen:
+            marks.append({"state": "frozen", "label": ""})
+        if record.is_locked:
+            marks.append({"state": "locked", "label": ""})
+        return marks
+
+    @property
+    def facts(self) -> list[Words]:
+        """What stands beside the form: when it was saved and signed, how much is verified."""
+        record = self.record
+        if record is None or record.revision == 0:
+            return []
+        saved = record.history.order_by("-history_id").values_list("history_date", "by_name").first()
+        facts: list[Words] = []
+        if saved is not None:
+            facts.append({"label": _("Last saved"), "value": moment(saved[0], self.locale), "note": saved[1]})
+        if record.not_done_reason:
+            facts.append({"label": _("Not done because"), "value": record.not_done_reason})
+        if record.signature is not None:
+            facts.append(
+                {
+                    "label": _("Signed"),
+                    "value": moment(record.signature.signed_at, self.locale),
+                    "note": record.signature.by_name,
+                }
+            )
+        filled = filled_values(self.form, record.data)
+        if filled and (self.verified or self.place.can(Permission.VERIFY)):
+            done = len(filled & self.verified)
+            facts.append({"label": _("Verified at source"), "value": f"{done} / {len(filled)}"})
+        return facts
+
+    # ------------------------------------------------------------ errors
+
+    @property
+    def error_list(self) -> list[Words]:
+        """The errors for the summary, each with the field to go to."""
+        found = []
+        for error in self.errors:
+            group = next((g for g in self.form.groups if g.id == error.group), None)
+            if group is not None and error.item in self.form.items:
+                label = self._label(self.form.item(error.item))
+                if group.repeating:
+                    rows = list(self.fields.get(f"{group.id}__rows", []))
+                    number = rows.index(error.row) + 1 if error.row in rows else ""
+                    label = _("%(label)s, row %(number)s") % {"label": label, "number": number}
+                target = f"f-{name_of(group, error.row, error.item)}"
+                found.append({"text": f"{label}: {error.message}", "target": target})
+            elif group is not None:
+                title = self.definition.text(group.label, self.locale)
+                found.append({"text": f"{title}: {error.message}", "target": f"group_{group.id}"})
+            else:
+                found.append({"text": error.message, "target": ""})
+        return found
+
+    # ------------------------------------------------------------ the answer to a changed field
+
+    def evaluated(self) -> Words:
+        """What the page must know after a field changed: see docs/design.md, "Evaluate"."""
+        shown: dict[str, bool | None] = {}
+        derived: dict[str, str] = {}
+        reasons: dict[str, str] = {}
+        options: dict[str, list[Words]] = {}
+        for group, items in self.place.groups():
+            rows = [str(row) for row in self.fields.get(f"{group.id}__rows", [])] if group.repeating else [""]
+            for row in rows:
+                for item in items:
+                    key = (group.id, row, item.id)
+                    name = name_of(group, row, item.id)
+                    visible = self.evaluation.shown.get(key, True)
+                    shown[name] = None if visible and key in self.evaluation.uncertain else visible
+                    if item.is_derived:
+                        value = self.evaluation.derived.get(key)
+                        derived[name] = self.derived_text(item, value)
+                        if value is None:
+                            reasons[name] = self.derived_reason(key)
+                    if item.type is ItemType.GRADE:
+                        options[name] = [
+                            {"value": option["value"], "label": option["label"]}
+                            for option in self.options(item, name, row) or []
+                        ]
+            shown.setdefault(group.id, self.evaluation.shown_groups.get(group.id, True))
+        findings = [
+            {"item": item, "row": row} | self.finding(fired)
+            for (row, item), several in self._fired.items()
+            for fired in several
+        ]
+        return {
+            "shown": shown,
+            "derived": derived,
+            "reasons": {name: words for name, words in reasons.items() if words},
+            "findings": findings,
+            "options": options,
+        }
+
+
+def _is_open(state: str) -> bool:
+    return state in (QueryState.OPEN, QueryState.ANSWERED)
+
+
+def _only_unit(item: Item) -> str:
+    return (item.unit or "") if not item.units else ""
+
+
+def _layout(item: Item, options: list[Words]) -> str:
+    """How choices are laid out: side by side while they are few, else a list or a menu."""
+    if item.type is ItemType.CHOICES:
+        return "wide" if item.layout == "wide" else ""
+    if item.type is ItemType.YESNO:
+        return ""
+    if item.type is ItemType.GRADE:
+        return "radio" if any(option["hint"] for option in options) else ""
+    if len(options) > MOST_SEGMENTS:
+        return "radio" if item.layout in ("radio", "wide") else "select"
+    return str(item.layout or "")
+
+
+def filled_values(form: Form, data: Rows) -> set[tuple[str, str]]:
+    """The (row, item) of every value that can be compared with a source: calculated ones follow from others."""
+    return {
+        (row.get(ROW_ID, ""), item)
+        for rows in data.values()
+        for row in rows
+        for item in row
+        if item in form.items and not form.item(item).is_derived and item not in row.get(HIDDEN, ())
+    }
+
+
+# ---------------------------------------------------------------- making pages
+
+
+def book_for(place: RecordPlace) -> Book:
+    """The records that the form's expressions and its links need, in one query."""
+    form, definition = place.form, place.definition
+    linked = {item.link for item in form.items.values() if item.link}
+    return book_of(place.participant, definition, {form.id} | definition.forms_read_by(form.id) | linked)
+
+
+def stored_page(place: RecordPlace) -> RecordPage:
+    """The record as it is stored, to be read."""
+    data: Rows = place.record.data if place.record is not None else {}
+    return RecordPage(place, fields_of_data(place.definition, place.form, data, place.locale))
+
+
+def entry_page(place: RecordPlace) -> RecordPage:
+    """The record as the person finds it to fill: stored values, rows of known log entries, their own draft over them."""
+    page = stored_page(place)
+    page.entering = True
+    page.fields = page.fields | known_rows(page)
+    page.draft = draft_of(place.person, place.participant, place.where.draft_place)
+    if page.draft is not None:
+        page.fields = page.fields | fields_of_draft(place.form, drafts.read(page.draft))
+    return page
+
+
+def known_rows(page: RecordPage) -> Fields:
+    """Rows for the log entries that a group is about, where nobody has entered rows yet.
+
+    A tumour assessment opens with the known lesions. Their ids are made of the numbers, so that the same row keeps
+    its id while nothing is saved.
+    """
+    found: Fields = {}
+    record = page.record
+    if record is not None and record.entry_state not in (EntryState.EXPECTED, EntryState.IN_PROGRESS):
+        return found
+    for group, items in page.place.groups():
+        link = next((item for item in items if group.rows_from and item.link == group.rows_from), None)
+        if link is None or page.stored.get(group.id):
+            continue
+        numbers = list(page.links.titles(group.rows_from or ""))[: group.max_rows]
+        found[f"{group.id}__rows"] = [f"known{number}" for number in numbers]
+        for number in numbers:
+            found[name_of(group, f"known{number}", link.id)] = number
+    return found
+
+
+def posted_page(place: RecordPlace, fields: Fields, errors: Sequence[FieldError] = ()) -> RecordPage:
+    """The record with what was just posted: nothing that was typed is lost."""
+    return RecordPage(place, fields, whole=True, errors=errors, entering=True)
+
+
+def crumbs(place: RecordPlace, last: str = "") -> list[Words]:
+    """The way from the list of participants to the page."""
+    code = place.participant.code
+    items: list[Words] = [
+        {"label": _("Participants"), "url": reverse("participants")},
+        {"label": code, "url": reverse("casebook", args=[code])},
+    ]
+    if place.visit is not None:
+        items.append({"label": place.visit_title, "url": reverse("visit", args=[code, place.visit.pk])})
+    else:
+        label = place.definition.text(place.form.label, place.locale)
+        items.append({"label": label, "url": reverse("log", args=[code, place.form.id])})
+    here = place.title if place.visit is not None else (_("No. %(number)s") % {"number": place.number} if place.number else _("New entry"))
+    items.append({"label": here, "url": place.url() if last else ""})
+    return items + ([{"label": last}] if last else [])
+
+
+def visit_date_words(place: RecordPlace) -> str:
+    """The day of the visit in words, marked while it is only planned."""
+    visit = place.visit
+    if visit is None:
+        return ""
+    if visit.actual_on:
+        return format_date(visit.actual_on, place.locale)
+    if visit.status == VisitStatus.MISSED:
+        return _("missed")
+    return _("planned %(date)s") % {"date": format_date(visit.planned_on, place.locale)} if visit.planned_on else ""
+
+
+# ---------------------------------------------------------------- logs
+
+
+@dataclass
+class LogPage:
+    """A log form as a table: one line per entry with its state, queries and signature."""
+
+    participant: Participant
+    definition: Definition
+    form: Form
+    person: Any
+    records: Sequence[Record]
+    locale: str
+    queries: Counter[int] = field(default_factory=Counter)
+    verified: Counter[int] = field(default_factory=Counter)
+
+    @cached_property
+    def _shown(self) -> list[Item]:
+        sees_arm = access_of(self.person).has(Permission.ARM_VIEW, self.participant.site_id)
+        ids = self.form.columns or self.form.title_items or tuple(self.form.items)[:4]
+        return [
+            self.form.item(i) for i in ids if sees_arm or not self.definition.reveals_arm(self.form.id, i)
+        ]
+
+    @property
+    def columns(self) -> list[str]:
+        return [self.definition.text(item.label, self.locale) for item in self._shown]
+
+    @cached_property
+    def _titles(self) -> dict[str, dict[str, str]]:
+        linked = {item.link for item in self._shown if item.link}
+        if not linked:
+            return {}
+        links = Links(book_of(self.participant, self.definition, linked), self.locale)
+        return {form: links.titles(form) for form in linked}
+
+    @property
+    def entries(self) -> list[Words]:
+        """The lines, in the order of the numbers."""
+        return [self._entry(record) for record in self.records]
+
+    def _entry(self, record: Record) -> Words:
+        cells = []
+        for item in self._shown:
+            rows = record.data.get(self.form.group_of(item.id).id) or [{}]
+            stored = rows[0].get(item.id)
+            if stored is not None and item.link and not stored.get("missing"):
+                cells.append(self._titles.get(item.link, {}).get(str(stored["value"]), str(stored["value"])))
+            else:
+                cells.append(value_words(self.definition, self.form, item, stored, self.locale))
+        state = "cancelled" if record.removed_at is not None else str(record.entry_state)
+        marks = []
+        if record.is_signed:
+            marks.append("signed_changed" if record.is_changed_since_signing else "signed")
+        if self.verified[record.pk]:
+            filled = len(filled_values(self.form, record.data))
+            marks.append("verified" if self.verified[record.pk] >= filled else "partly_verified")
+        marks += ["frozen"] * record.is_frozen + ["locked"] * record.is_locked
+        return {
+            "number": record.number,
+            "url": reverse("entry", args=[self.participant.code, self.form.id, record.number]),
+            "cells": list(zip(self.columns, cells, strict=True)),
+            "state": state,
+            "state_label": _("Removed") if record.removed_at is not None else "",
+            "marks": marks,
+            "queries": self.queries[record.pk],
+            "removed": record.removed_reason if record.removed_at is not None else "",
+        }
+
+
+__all__ = [
+    "REASONS",
+    "WHOLE",
+    "Links",
+    "LogPage",
+    "RecordPage",
+    "crumbs",
+    "entry_page",
+    "entry_title",
+    "moment",
+    "posted_page",
+    "reason_of",
+    "stored_page",
+    "text_of",
+]

@@ -1,0 +1,57 @@
+"""What every answer carries, and whose address it believes."""
+
+from __future__ import annotations
+
+import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from config.middleware import ClientAddressMiddleware, NoStoreMiddleware
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["/healthz", "/there/is/no/such/page"])
+def test_policy_allows_nothing_inline_and_nothing_foreign(client, redis, address: str) -> None:
+    policy = client.get(address)["Content-Security-Policy"]
+    rules = {rule.split()[0]: rule.split()[1:] for rule in policy.split(";") if rule.strip()}
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert "*" not in policy
+    assert rules["default-src"] == rules["script-src"] == rules["style-src"] == ["'self'"]
+    assert rules["frame-ancestors"] == rules["base-uri"] == rules["object-src"] == ["'none'"]
+    assert rules["form-action"] == ["'self'"]
+
+
+@pytest.mark.django_db
+def test_other_headers(client, redis) -> None:
+    answer = client.get("/healthz")
+    assert answer["Cache-Control"] == "no-store"
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Referrer-Policy"] == "same-origin"
+
+
+def test_a_view_may_allow_its_own_caching() -> None:
+    def view(request):
+        return HttpResponse(headers={"Cache-Control": "private, max-age=60"})
+
+    assert NoStoreMiddleware(view)(RequestFactory().get("/"))["Cache-Control"] == "private, max-age=60"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "expected"),
+    [
+        (0, "203.0.113.9", "127.0.0.1"),  # no proxy of ours: whatever the client claims is ignored
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "10.0.0.1, 203.0.113.9", "203.0.113.9"),  # the first part is made up by the client
+        (2, "203.0.113.9, 10.0.0.2", "203.0.113.9"),
+        (2, "203.0.113.9", "127.0.0.1"),  # fewer than our own proxies write: not believed
+        (1, "", "127.0.0.1"),
+    ],
+)
+def test_address_of_the_person(settings, proxies: int, forwarded: str, expected: str) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    seen = []
+    handler = ClientAddressMiddleware(lambda request: seen.append(request.META["REMOTE_ADDR"]) or HttpResponse())
+    handler(RequestFactory().get("/", HTTP_X_FORWARDED_FOR=forwarded))
+    assert seen == [expected]
