@@ -39,6 +39,7 @@ class History(HistoricalRecords):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(inherit=True, bases=(HistoryRow,), **options)
+        self.models: dict[type[models.Model], type[models.Model]] = {}  # model → its history model
 
     def finalize(self, sender: type[models.Model], **kwargs: Any) -> None:
         if not sender._meta.proxy:  # a proxy has no table of its own; audit.E006 refuses it
@@ -61,6 +62,10 @@ class History(HistoricalRecords):
     def _date_indexing(self) -> bool:
         return False
 
+    def create_history_model(self, model: type[models.Model], inherited: bool) -> type[models.Model]:
+        self.models[model] = super().create_history_model(model, inherited)
+        return self.models[model]
+
     def copy_fields(self, model: type[models.Model]) -> dict[str, models.Field]:
         fields: dict[str, models.Field] = super().copy_fields(model)
         for field in fields.values():
@@ -80,7 +85,8 @@ class History(HistoricalRecords):
     def row_for(self, instance: models.Model, history_type: str) -> Any:
         """An unsaved history row that says what `instance` holds; type is '+', '~' or '-'."""
         author = current_author()
-        row = getattr(instance, self.manager_name).model(
+        # Not through the manager: the library builds a manager class anew at each access (a tenth of a save).
+        row: Any = self.models[type(instance)](
             history_date=clock.now(),
             history_type=history_type,
             history_change_reason=author.reason,

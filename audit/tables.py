@@ -8,7 +8,7 @@ from django.db import models
 
 from audit.exempt import Exemption, exemption_of
 from audit.history import HistoryRow
-from audit.models import AppendOnlyModel, AuditedModel
+from audit.models import HISTORY, AppendOnlyModel, AuditedModel
 
 
 class Kind(StrEnum):
@@ -48,7 +48,7 @@ def describe(model: type[models.Model]) -> Table:
     if issubclass(model, HistoryRow):
         return Table(model, Kind.HISTORY)
     if issubclass(model, AuditedModel):
-        return Table(model, Kind.AUDITED, history=model.history.model)
+        return Table(model, Kind.AUDITED, history=HISTORY.models[model])
     if issubclass(model, AppendOnlyModel):
         return Table(model, Kind.APPEND_ONLY)
     exemption = exemption_of(model)

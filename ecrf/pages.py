@@ -26,7 +26,6 @@ from trial.language import (
     dump,
     format_date,
     format_number,
-    load,
     missing_inputs,
     missing_words,
 )
@@ -144,8 +143,7 @@ class RecordPage:
     errors: Sequence[FieldError] = ()
     entering: bool = False
     draft: Draft | None = None
-    prefilled: bool = False
-    _queries: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    revision_read: int | None = None
 
     # ------------------------------------------------------------ what is known
 
@@ -164,6 +162,18 @@ class RecordPage:
     @property
     def locale(self) -> str:
         return self.place.locale
+
+    @property
+    def revision(self) -> int:
+        """The revision that this page was made from: an older one when a draft was begun before another's save."""
+        if self.revision_read is not None:
+            return self.revision_read
+        return self.draft.base_revision if self.draft is not None else self.place.revision
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether somebody saved the record after the draft was begun."""
+        return self.entering and self.revision != self.place.revision
 
     @cached_property
     def stored(self) -> Rows:
@@ -192,7 +202,7 @@ class RecordPage:
         """The entry with what stands in the fields, as far as it can be understood."""
         data = self.stored
         if self.entering:
-            submission = submission_of(self.place, self.fields, whole=self.whole, locale=self.locale)
+            submission = submission_of(self.place, self.fields, whole=self.whole)
             merged, _refused = understand(
                 self.place,
                 self.stored,
@@ -305,6 +315,7 @@ class RecordPage:
             return words | {"fields": [self.item(group, "", item) for item in items]}
         removed = set(self.fields.get(f"{group.id}__removed", []))
         rows = [str(row) for row in self.fields.get(f"{group.id}__rows", [])]
+        enters = self.entering and any(self.place.answers(item) for item in items)
         made = []
         for number, row in enumerate(rows, start=1):
             made.append(self._row(group, row, number, items, removed=row in removed))
@@ -314,9 +325,9 @@ class RecordPage:
                 for item in items
             ],
             "rows": made,
-            "blank": self._row(group, BLANK, 0, items, removed=False) if self.entering else None,
+            "blank": self._row(group, BLANK, 0, items, removed=False) if enters else None,
             "max_rows": group.max_rows,
-            "readonly": not self.entering,
+            "readonly": not enters,
         }
 
     def _row(self, group: Group, row: str, number: int, items: list[Item], *, removed: bool) -> Words:
@@ -561,9 +572,9 @@ class RecordPage:
         if item.type is ItemType.YESNO:
             found = [("yes", _("Yes"), ""), ("no", _("No"), "")]
         elif item.type in (ItemType.CHOICE, ItemType.CHOICES):
-            codelist = self.definition.codelist(item.codelist or "")
+            codelist, text = self.definition.codelist(item.codelist or ""), self.definition.text
             found = [
-                (entry.code, self.definition.text(entry.label, self.locale), self.definition.text(entry.hint, self.locale))
+                (entry.code, text(entry.label, self.locale), text(entry.hint, self.locale))
                 for entry in codelist.codes
                 if not entry.retired or entry.code in picked
             ]
@@ -577,7 +588,7 @@ class RecordPage:
         return [{"value": v, "label": label, "hint": hint, "selected": v in picked} for v, label, hint in found]
 
     def grades(self, item: Item, row: str) -> list[tuple[int, str]]:
-        """The grades that exist for the chosen term, with their words where the dictionary has them; all without one."""
+        """The grades that exist for the chosen term, with their words if the dictionary has them; all without a term."""
         term_item = self.form.item(item.grade_of or "")
         group = self.form.group_of(term_item.id)
         stored = self._stored_value(self.entry.data, (group.id, row if group.repeating else "", term_item.id))
@@ -770,7 +781,7 @@ def stored_page(place: RecordPlace) -> RecordPage:
 
 
 def entry_page(place: RecordPlace) -> RecordPage:
-    """The record as the person finds it to fill: stored values, rows of known log entries, their own draft over them."""
+    """The record as the person finds it to fill: stored values, rows of known entries, their own draft over them."""
     page = stored_page(place)
     page.entering = True
     page.fields = page.fields | known_rows(page)
@@ -801,9 +812,11 @@ def known_rows(page: RecordPage) -> Fields:
     return found
 
 
-def posted_page(place: RecordPlace, fields: Fields, errors: Sequence[FieldError] = ()) -> RecordPage:
+def posted_page(
+    place: RecordPlace, fields: Fields, errors: Sequence[FieldError] = (), revision: int | None = None
+) -> RecordPage:
     """The record with what was just posted: nothing that was typed is lost."""
-    return RecordPage(place, fields, whole=True, errors=errors, entering=True)
+    return RecordPage(place, fields, whole=True, errors=errors, entering=True, revision_read=revision)
 
 
 def crumbs(place: RecordPlace, last: str = "") -> list[Words]:
@@ -818,7 +831,9 @@ def crumbs(place: RecordPlace, last: str = "") -> list[Words]:
     else:
         label = place.definition.text(place.form.label, place.locale)
         items.append({"label": label, "url": reverse("log", args=[code, place.form.id])})
-    here = place.title if place.visit is not None else (_("No. %(number)s") % {"number": place.number} if place.number else _("New entry"))
+    here = place.title
+    if place.form.is_log:
+        here = _("No. %(number)s") % {"number": place.number} if place.number else _("New entry")
     items.append({"label": here, "url": place.url() if last else ""})
     return items + ([{"label": last}] if last else [])
 

@@ -13,14 +13,23 @@ from django.utils.translation import gettext as _
 from audit.errors import Refused
 from trial.definition import Definition, Form, Group, Item
 from trial.models import Participant, Person, Visit
-from trial.permissions import Permission, can
+from trial.permissions import Permission, answers, can
 from trial.presenters import visit_label
 from trial.selectors import participant_or_404
 
 from . import policies, selectors
 from .actions.records import Where
 from .models import EntryState, Record
-from .permissions import check_person_can_enter, hides, may_answer, person_can_enter, person_can_sign
+from .permissions import (
+    check_person_can_enter,
+    check_person_can_enter_whole,
+    hides,
+    may_answer,
+    person_can_enter,
+    person_can_sign,
+)
+
+person_can_enter_whole = answers(check_person_can_enter_whole)
 
 
 @dataclass
@@ -109,7 +118,7 @@ class RecordPlace:
 
     def answers(self, item: Item) -> bool:
         """Whether this person answers the item; some are for a named role."""
-        return may_answer(self.person, self.participant, item.answered_by)
+        return may_answer(self.person, self.participant, self.form, item)
 
     def check_can_enter(self) -> None:
         """Raise, in words, unless the person may enter this form now."""
@@ -147,7 +156,7 @@ class RecordPlace:
             not self.form.is_log
             and EntryState.NOT_DONE in policies.ENTRY[state]
             and not (record is not None and (record.is_frozen or record.is_locked or has_values(record)))
-            and person_can_enter(self.person, self.participant, self.form)
+            and person_can_enter_whole(self.person, self.participant, self.form)
         )
 
     @property
@@ -158,7 +167,7 @@ class RecordPlace:
             and record.is_log
             and record.removed_at is None
             and not (record.is_frozen or record.is_locked)
-            and person_can_enter(self.person, self.participant, self.form)
+            and person_can_enter_whole(self.person, self.participant, self.form)
         )
 
     @property

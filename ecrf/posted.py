@@ -76,7 +76,8 @@ def fields_of_data(definition: Definition, form: Form, data: Rows, locale: str) 
             for item in group.items:
                 stored = row.get(item.id)
                 if stored is not None and not item.is_derived:
-                    found |= fields_of_value(definition, form, item, name_of(group, row[ROW_ID], item.id), stored, locale)
+                    name = name_of(group, row[ROW_ID], item.id)
+                    found |= fields_of_value(definition, form, item, name, stored, locale)
     return found
 
 
@@ -152,10 +153,14 @@ def term_code(definition: Definition, item: Item, typed: str, locale: str) -> st
 # ---------------------------------------------------------------- from fields to a submission
 
 
-def submission_of(place: RecordPlace, fields: Fields, *, whole: bool, locale: str) -> Submission:
-    """What a save brings, from the fields of a page. New rows in which nothing was typed are left out."""
-    form, definition = place.form, place.definition
-    data: Rows = place.record.data if place.record is not None else {}
+def submission_of(place: RecordPlace, fields: Fields, *, whole: bool, data: Rows | None = None) -> Submission:
+    """What a save brings, from the fields of a page. New rows in which nothing was typed are left out.
+
+    `data` is what the page was made from, the record as it stands unless it is given.
+    """
+    form, definition, locale = place.form, place.definition, place.locale
+    if data is None:
+        data = place.record.data if place.record is not None else {}
     found = Submission()
     for group, items in place.groups():
         held = [row[ROW_ID] for row in data.get(group.id, [])]

@@ -303,9 +303,9 @@ def quality_of_life(p: Patient, on: dt.date, rng: Random) -> dict[str, Any]:
     said |= {f"eq5d_{d}": rng.choice((1, 1, 2, 2, 3)) for d in ("mo", "sc", "ua", "ad")} | {"eq5d_pd": 2}
     said["eq5d_index"] = f"{rng.uniform(0.62, 0.94):.3f}"
     for scale in ("ql2", "pf2", "rf2", "ef", "cf", "sf"):
-        said[f"c30_{scale}"] = f"{rng.choice((66.67, 75, 83.33, 91.67, 100)):g}"
+        said[f"c30_{scale}"] = f"{rng.choice((66.7, 75, 83.3, 91.7, 100)):g}"
     for scale in ("fa", "nv", "pa", "dy", "sl", "ap", "co", "di", "fi"):
-        said[f"c30_{scale}"] = f"{rng.choice((0, 0, 16.67, 33.33)):g}"
+        said[f"c30_{scale}"] = f"{rng.choice((0, 0, 16.7, 33.3)):g}"
     return said
 
 

@@ -9,6 +9,8 @@ class TrialConfig(AppConfig):
     def ready(self) -> None:
         from audit.verbs import register_verbs
 
+        from . import frame, panels
+
         register_verbs(
             {
                 "version.published": _("Study version published"),
@@ -32,3 +34,5 @@ class TrialConfig(AppConfig):
                 "notice.sent": _("Reminder sent"),
             }
         )
+        frame.register()
+        panels.register()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Count, QuerySet, Window
 from django.utils.functional import Promise
 
 from .models import Person
@@ -111,3 +112,9 @@ def panels_for(person: Person) -> list[Panel]:
     made = [make(person) for _order, make in sorted(_panels.values(), key=lambda pair: pair[0])]
     panels = [panel for panel in made if panel is not None]
     return [p for p in panels if not p.is_empty] + [p for p in panels if p.is_empty]
+
+
+def first_rows(rows: QuerySet[Any], limit: int = ROWS) -> tuple[list[Any], int]:
+    """Return the first rows of an ordered query and how many there are in all, in one statement."""
+    found = list(rows.annotate(panel_total=Window(Count("*")))[:limit])
+    return found, found[0].panel_total if found else 0

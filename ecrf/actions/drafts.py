@@ -40,6 +40,23 @@ def keep(*, where: Where, base_revision: int, fields: dict[str, Any], by: Person
     return draft
 
 
+@transaction.atomic
+def add(*, where: Where, base_revision: int, fields: dict[str, Any], by: Person) -> Draft:
+    """Lay the fields that changed over the person's earlier draft of the same revision, as a page sends them.
+
+    A draft begun on a newer revision stays as it is: an old tab never takes the place of a new one.
+    """
+    held = (
+        Draft.objects.select_for_update()
+        .filter(person=by, participant=where.participant, place=where.draft_place)
+        .first()
+    )
+    if held is not None and held.base_revision > base_revision:
+        return held
+    before = read(held) if held is not None and held.base_revision == base_revision else {}
+    return keep(where=where, base_revision=base_revision, fields={**before, **fields}, by=by)
+
+
 def read(draft: Draft) -> dict[str, Any]:
     """Return the fields of a draft; empty when its key is gone (a draft is a convenience, never the data)."""
     try:

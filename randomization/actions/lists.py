@@ -173,7 +173,7 @@ def keyring() -> vault.Keyring:
     """Return the environment's keys. Raises Refused when none is set: no list can be made or read."""
     if not settings.STRATUM_KEYS:
         raise Refused(_("No key is set for allocation lists (STRATUM_KEYS). Ask the administrator."), code="no_key")
-    return vault.Keyring(dict(settings.STRATUM_KEYS))
+    return vault.Keyring.parse(",".join(f"{name}:{text}" for name, text in settings.STRATUM_KEYS.items()))
 
 
 def data_key(allocation_list: AllocationList) -> vault.DataKey:

@@ -252,7 +252,8 @@ def test_search_path_and_temporary_tables_do_not_fool_the_guard(committed):
         run(
             "INSERT INTO pg_temp.sampleapp_historicalbook "
             "(id, title, history_id, history_date, history_type, tx, cluster) "
-            "VALUES (%s, 'x', 1, now(), '~', pg_current_xact_id()::text::bigint, (pg_control_system()).system_identifier)",
+            "VALUES (%s, 'x', 1, now(), '~', pg_current_xact_id()::text::bigint, "
+            "(pg_control_system()).system_identifier)",
             book.pk,
         )
         run("UPDATE public.sampleapp_book SET title = 'x' WHERE id = %s", book.pk)

@@ -121,7 +121,13 @@ def delegate(
         by=by,
     )
     audit.deed(
-        "delegation.given", delegation, by=by, person=person.printed_name, role=role, site=site, site_number=site.number if site else ""
+        "delegation.given",
+        delegation,
+        by=by,
+        for_site=site,
+        person=person.printed_name,
+        role=str(role),
+        site_number=site.number if site else "",
     )
     forget_access(person)
     return delegation

@@ -1,0 +1,180 @@
+"""Two people saved the same form: what each changed, item by item, and what the person chooses to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from audit import clock
+
+from .checks.book import HIDDEN, ROW_ID, Rows
+from .entry import RowKey
+from .models import Change, ChangeKind
+from .pages import Links, RecordPage, Words, book_for, moment
+from .places import RecordPlace
+from .posted import PARTS, WHOLE, Fields, fields_of_data, name_of, submission_of, understand
+
+THEIRS, MINE = "theirs", "mine"
+
+
+@dataclass
+class Conflict:
+    """What was saved since and what this person typed; `items` are the values that differ, each with a choice.
+
+    `fields` is what the page posts again: this person's typing, with the others' values where only they changed one.
+    """
+
+    place: RecordPlace
+    revision_read: int
+    fields: Fields
+    items: list[Words] = field(default_factory=list)
+    saves: list[Words] = field(default_factory=list)
+    lost_rows: list[str] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """The items for which a choice is asked."""
+        return [item["name"] for item in self.items]
+
+    @property
+    def hidden(self) -> list[tuple[str, str]]:
+        """The fields as hidden inputs."""
+        found = []
+        for name, value in self.fields.items():
+            if name.startswith("keep__"):
+                continue
+            for text in value if isinstance(value, list) else [value]:
+                found.append((name, text))
+        return [*found, (WHOLE, "1")]
+
+
+def compare(place: RecordPlace, fields: Fields, revision_read: int) -> Conflict:
+    """Compare what stands now with what this person typed over the revision that they had read."""
+    record = place.record
+    assert record is not None  # nothing is stale without a record
+    form, definition = place.form, place.definition
+    changes = list(Change.objects.filter(record=record, revision__gt=revision_read).order_by("pk"))
+    base = before(record.data, changes)
+    page = RecordPage(place, fields, whole=True, entering=True)
+    links = Links(book_for(place), place.locale)
+    merged, refused = understand(
+        place,
+        base,
+        submission_of(place, fields, whole=True, data=base),
+        today=clock.today(),
+        is_linked=lambda log_form, number: number in links.titles(log_form),
+        ranges=page.ranges,
+    )
+    saved: dict[RowKey, Change] = {
+        (c.group, c.row, c.item): c for c in changes if c.kind != ChangeKind.DERIVED and c.item in form.items
+    }
+    mine = set(merged.changed) | {key for key in refused if key[2]}
+    found = Conflict(place, revision_read, dict(fields))
+    _merge_rows(found, base, record.data, fields)
+    theirs_fields = fields_of_data(definition, form, record.data, place.locale)
+    for group, items in place.groups():
+        rows = [row[ROW_ID] for row in record.data.get(group.id, [])] if group.repeating else [""]
+        for row in rows + [row for row in _rows_of(merged.data, group.id) if group.repeating and row not in rows]:
+            for item in items:
+                key = (group.id, row, item.id)
+                if item.is_derived or (key not in saved and key not in mine):
+                    continue
+                name = name_of(group, row, item.id)
+                if key not in mine:
+                    _take(found.fields, theirs_fields, name)
+                theirs, typed = _at(record.data, key), _at(merged.data, key)
+                if key in mine and key not in refused and _same(theirs, typed):
+                    continue
+                change = saved.get(key)
+                found.items.append(
+                    {
+                        "name": name,
+                        "label": definition.text(item.label, place.locale),
+                        "row": rows.index(row) + 1 if group.repeating and row in rows else "",
+                        "theirs": page.display(item, theirs),
+                        "mine": _typed(fields, name) if key in refused else page.display(item, typed),
+                        "by": change.by_name if change else "",
+                        "when": moment(change.at, place.locale) if change else "",
+                        "choice": MINE if change is None else ("" if key in mine else THEIRS),
+                    }
+                )
+    for by_name, at in dict.fromkeys((c.by_name, moment(c.at, place.locale)) for c in changes):
+        found.saves.append({"by": by_name, "when": at})
+    return found
+
+
+def resolved(place: RecordPlace, fields: Fields, names: list[str]) -> tuple[Fields, list[str]]:
+    """Apply the choices that were made on the page; also return the items for which none was made."""
+    theirs = fields_of_data(place.definition, place.form, place.record.data if place.record else {}, place.locale)
+    found, undecided = dict(fields), []
+    for name in names:
+        choice = fields.get(f"keep__{name}")
+        if choice == THEIRS:
+            _take(found, theirs, name)
+        elif choice != MINE:
+            undecided.append(name)
+    return found, undecided
+
+
+def before(data: Rows, changes: list[Change]) -> Rows:
+    """The data as they stood before some changes, these given in the order in which they were made."""
+    found = {group: [dict(row) for row in rows] for group, rows in data.items()}
+    added: set[tuple[str, str]] = set()
+    for change in reversed(changes):
+        rows = found.setdefault(change.group, [])
+        row = next((r for r in rows if r.get(ROW_ID, "") == change.row), None)
+        if row is None:
+            row = {ROW_ID: change.row}
+            rows.append(row)
+        if change.old is None:
+            row.pop(change.item, None)
+            added.add((change.group, change.row))
+        else:
+            row[change.item] = change.old
+    for group, rows in found.items():
+        found[group] = [
+            row
+            for row in rows
+            if (group, row.get(ROW_ID, "")) not in added or any(k not in (ROW_ID, HIDDEN) for k in row)
+        ]
+    return found
+
+
+def _merge_rows(found: Conflict, base: Rows, now: Rows, fields: Fields) -> None:
+    """Rows of both: those that stand now without the ones taken away here, then the ones added here."""
+    for group, _items in found.place.groups():
+        posted = fields.get(f"{group.id}__rows")
+        if not group.repeating or not isinstance(posted, list):
+            continue
+        held, standing = _rows_of(base, group.id), _rows_of(now, group.id)
+        mine = [row for row in posted if row not in held and row not in standing]
+        found.fields[f"{group.id}__rows"] = standing + mine
+        for row in posted:
+            if row in held and row not in standing:
+                title = found.place.definition.text(group.label, found.place.locale)
+                found.lost_rows.append(f"{title}, {posted.index(row) + 1}")
+
+
+def _rows_of(data: Rows, group: str) -> list[str]:
+    return [row[ROW_ID] for row in data.get(group, [])]
+
+
+def _at(data: Rows, key: RowKey) -> Mapping[str, Any] | None:
+    return next((row.get(key[2]) for row in data.get(key[0], []) if row.get(ROW_ID, "") == key[1]), None)
+
+
+def _same(a: Mapping[str, Any] | None, b: Mapping[str, Any] | None) -> bool:
+    return (a or {}).get("value") == (b or {}).get("value") and (a or {}).get("missing") == (b or {}).get("missing")
+
+
+def _take(fields: Fields, source: Fields, name: str) -> None:
+    for part in PARTS:
+        fields.pop(f"{name}{part}", None)
+        if f"{name}{part}" in source:
+            fields[f"{name}{part}"] = source[f"{name}{part}"]
+
+
+def _typed(fields: Fields, name: str) -> str:
+    value = fields.get(name, "")
+    return ", ".join(value) if isinstance(value, list) else value

@@ -1,0 +1,41 @@
+"""Addresses of records: the page, and what is done with it below it; logs; queries."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import URLPattern, path
+
+from .views import drafts, queries, records, trails
+
+VISIT_FORM = "participants/<str:code>/visits/<int:visit_id>/forms/<str:form>/"
+LOG = "participants/<str:code>/log/<str:form>/"
+ENTRY = LOG + "<int:number>/"
+NEW_ENTRY = LOG + "new/"
+
+View = Callable[..., Any]
+ON_WHAT_STANDS: dict[str, View] = {
+    "sign": records.sign,
+    "verify": records.verify,
+    "trail": trails.trail,
+    "queries": queries.of_record,
+}
+WHILE_TYPING: dict[str, View] = {"draft": drafts.draft, "evaluate": drafts.evaluate}
+
+
+def _below(address: str, name: str, views: dict[str, View]) -> list[URLPattern]:
+    return [
+        path(f"{address}{deed.replace('_', '-')}/", view, name=f"{name}_{deed}") for deed, view in views.items()
+    ]
+
+
+urlpatterns: list[URLPattern] = [
+    path(VISIT_FORM, records.record, name="record"),
+    *_below(VISIT_FORM, "record", WHILE_TYPING | ON_WHAT_STANDS | {"not_done": records.not_done}),
+    path(NEW_ENTRY, records.record, name="entry_new"),
+    *_below(NEW_ENTRY, "entry_new", WHILE_TYPING),
+    path(ENTRY, records.record, name="entry"),
+    *_below(ENTRY, "entry", WHILE_TYPING | ON_WHAT_STANDS | {"remove": records.remove}),
+    path(LOG, records.log, name="log"),
+    path("queries/", queries.worklist, name="queries"),
+    path("queries/<int:query_id>/", queries.query, name="query"),
+]

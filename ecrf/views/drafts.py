@@ -1,0 +1,76 @@
+"""While a form is typed: keeping the draft, and evaluating what stands on the page. Both answer a script in JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from audit.errors import Refused
+from trial.views.refusals import status_of
+
+from ..actions import drafts
+from ..pages import posted_page
+from ..places import RecordPlace, place_or_404
+from ..posted import WHOLE, fields_of_post
+
+
+@require_POST
+def draft(
+    request: HttpRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
+) -> HttpResponse:
+    """Keep what the person is typing (JSON), or throw it away (the button `discard` of the page)."""
+    place = place_or_404(request.user, code, form, visit_id, number)
+    if request.content_type == "application/json":
+        return _keep(request, place)
+    drafts.discard(where=place.where, by=place.person)
+    messages.info(request, _("Your unsaved typing was thrown away. The form shows what is saved."))
+    return redirect(place.url())
+
+
+def _keep(request: HttpRequest, place: RecordPlace) -> JsonResponse:
+    try:
+        sent: Any = json.loads(request.body)
+        revision, fields = sent["revision"], sent["fields"]
+    except (ValueError, KeyError, TypeError):
+        return _refused(_("The draft cannot be read."), 422)
+    if type(revision) is not int or revision < 0 or not isinstance(fields, dict):
+        return _refused(_("The draft cannot be read."), 422)
+    try:
+        place.check_can_enter()
+    except Refused as refused:
+        return _refused(str(refused), status_of(refused))
+    if revision > place.revision:
+        return _refused(_("The draft cannot be read."), 422)
+    try:
+        kept = drafts.add(where=place.where, base_revision=revision, fields=fields, by=place.person)
+    except ValueError:
+        return _refused(_("This is too much for a draft."), 422)
+    if revision != place.revision:
+        return _refused(_("Someone else saved this form. Save will show both versions."), 409)
+    return JsonResponse({"kept": f"{timezone.localtime(kept.kept_at):%H:%M}"})
+
+
+@require_POST
+def evaluate(
+    request: HttpRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
+) -> JsonResponse:
+    """Say what follows from what stands on the page: shown, calculated, found, offered. Nothing is saved."""
+    place = place_or_404(request.user, code, form, visit_id, number)
+    try:
+        place.check_can_enter()
+    except Refused as refused:
+        return _refused(str(refused), status_of(refused))
+    page = posted_page(place, fields_of_post(place.form, request.POST))
+    page.whole = WHOLE in request.POST
+    return JsonResponse(page.evaluated())
+
+
+def _refused(message: str, status: int) -> JsonResponse:
+    return JsonResponse({"message": message}, status=status)

@@ -1,0 +1,443 @@
+"""One record: seen, filled, saved, signed, verified, marked as not done, removed; and a log as a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from audit.errors import Refused
+from trial.permissions import Permission, can
+from trial.selectors import participant_or_404
+from trial.views.refusals import status_of
+
+from .. import selectors
+from ..actions import records
+from ..actions.records import StaleRecord
+from ..checks.book import HIDDEN, ROW_ID
+from ..conflicts import Conflict, compare, resolved
+from ..entry import FieldError, InvalidValues, new_row_id
+from ..models import Query, QueryState, Verification
+from ..pages import (
+    REASONS,
+    LogPage,
+    RecordPage,
+    Words,
+    crumbs,
+    entry_page,
+    moment,
+    posted_page,
+    reason_of,
+    stored_page,
+    visit_date_words,
+)
+from ..permissions import hides, person_can_enter
+from ..places import RecordPlace, next_url, place_or_404
+from ..posted import WHOLE, Fields, fields_of_post, submission_of
+
+COMPLETE, NEXT, LATER = "complete", "next", "in_progress"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def record(
+    request: HttpRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
+) -> HttpResponse:
+    """Show a form, to fill or to read; save what was typed."""
+    place = place_or_404(request.user, code, form, visit_id, number)
+    if request.method == "POST":
+        return _save(request, place)
+    refusal = place.refusal()
+    page = entry_page(place) if refusal is None else stored_page(place)
+    return _show(request, page, refusal)
+
+
+def _save(request: HttpRequest, place: RecordPlace) -> HttpResponse:
+    post = request.POST
+    fields, revision = fields_of_post(place.form, post), _revision(post.get("revision"))
+    if {"add_row", "remove_row", "keep_row"} & set(post):
+        return _show(request, posted_page(place, _with_rows(place, fields, post), revision=revision))
+    asked = post.getlist("conflict")
+    if asked:
+        fields, undecided = resolved(place, fields, asked)
+        if undecided:
+            return _show_conflict(request, compare(place, fields, _revision(post.get("revision_read"))), undecided)
+    button = post.get("save", LATER)
+    try:
+        saved = records.save(
+            where=place.where,
+            revision=revision,
+            submission=submission_of(place, fields, whole=WHOLE in post),
+            complete=button in (COMPLETE, NEXT),
+            by=place.person,
+            reason=reason_of(post.get("reason_choice", ""), post.get("reason", ""))[:300],
+        )
+    except StaleRecord:
+        place = place_or_404(place.person, place.participant.code, place.form.id, _visit_id(place), place.number)
+        return _show_conflict(request, compare(place, fields, revision))
+    except InvalidValues as invalid:
+        page = posted_page(place, fields, _errors(invalid), revision)
+        changed = invalid.errors if invalid.code == "reason_needed" else []
+        return _show(request, page, reason_errors=changed, status=422)
+    except Refused as refused:
+        return _show(request, posted_page(place, fields, revision=revision), refused, status=status_of(refused))
+    place.record, place.number = saved, saved.number
+    messages.success(
+        request,
+        _("%(form)s: saved as complete.") % {"form": place.title}
+        if button in (COMPLETE, NEXT)
+        else _("%(form)s: saved, not finished yet.") % {"form": place.title},
+    )
+    return redirect(next_url(place) if button == NEXT else place.back_url)
+
+
+def _errors(invalid: InvalidValues) -> list[FieldError]:
+    if invalid.code != "reason_needed":
+        return invalid.errors
+    return [FieldError("", "", "", _("Give the reason for the change, below."), "reason_needed")]
+
+
+def _with_rows(place: RecordPlace, fields: Fields, post: Any) -> Fields:
+    """Add, take away or keep a row of a grid where no script does it."""
+    group, _mark, row = (post.get("remove_row") or post.get("keep_row") or post.get("add_row", "")).partition(".")
+    names = {each.id: each.max_rows for each, _items in place.groups() if each.repeating}
+    if group not in names:
+        raise Http404("No such group of rows.")
+    rows, removed = list(fields.get(f"{group}__rows", [])), set(fields.get(f"{group}__removed", []))
+    if "add_row" in post and len(rows) < names[group]:
+        rows.append(f"n{new_row_id()}")
+    elif "remove_row" in post:
+        removed.add(row)
+    else:
+        removed.discard(row)
+    return fields | {f"{group}__rows": rows, f"{group}__removed": sorted(removed)}
+
+
+def _revision(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else 0
+
+
+def _visit_id(place: RecordPlace) -> int | None:
+    return place.visit.pk if place.visit is not None else None
+
+
+def _show(
+    request: HttpRequest,
+    page: RecordPage,
+    refusal: Refused | None = None,
+    *,
+    reason_errors: list[FieldError] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    place = page.place
+    context = {
+        "page": page,
+        "place": place,
+        "crumbs": crumbs(place),
+        "visit_date": visit_date_words(place),
+        "refusal": _refusal_words(place, refusal),
+        "reasons": _reasons(request, page, reason_errors or []) if page.entering and place.was_complete else None,
+        "actions": _save_actions(place) if page.entering else [],
+        "urls": {name: place.url(name) for name in _deeds(place)},
+        "may_discard": page.draft is not None and request.method != "POST",
+        "drafted": moment(page.draft.kept_at, place.locale) if page.draft is not None else "",
+    }
+    return render(request, "ecrf/record.html", context, status=status)
+
+
+def _refusal_words(place: RecordPlace, refusal: Refused | None) -> Words | None:
+    """Why nothing can be entered, and where to go first; nothing for those who only read."""
+    if refusal is None:
+        return None
+    code = str(refusal.code)
+    if code.startswith("permission.") and not place.can(Permission.QUERY_ANSWER):
+        return None
+    words: Words = {"text": str(refusal), "tone": "info" if code.startswith("permission.") else "warn"}
+    if code in ("visit_date_needed", "visit_missed") and place.visit is not None and place.can(Permission.VISIT_RECORD):
+        words["url"] = reverse("visit", args=[place.participant.code, place.visit.pk])
+        words["url_label"] = _("Open the visit")
+    if code == "removed" and place.record is not None:
+        words["text"] = _("%(words)s Reason: %(reason)s") % {"words": refusal, "reason": place.record.removed_reason}
+    return words
+
+
+def _deeds(place: RecordPlace) -> list[str]:
+    if place.is_new_entry:
+        return ["draft", "evaluate"]
+    return ["draft", "evaluate", "trail", "queries", "sign", "verify", "remove" if place.form.is_log else "not_done"]
+
+
+def _save_actions(place: RecordPlace) -> list[Words]:
+    after = _("Save and add another") if place.form.is_log else _("Save and next")
+    return [
+        {"label": _("Save as not finished"), "name": "save", "value": LATER},
+        {"label": _("Save complete"), "name": "save", "value": COMPLETE, "default": True},
+        {"label": after, "name": "save", "value": NEXT, "primary": True},
+    ]
+
+
+def _reasons(request: HttpRequest, page: RecordPage, errors: list[FieldError]) -> Words:
+    """The box that asks why, with a line for each change once it is known which values change."""
+    names = []
+    for error in errors:
+        group = next((g for g in page.form.groups if g.id == error.group), None)
+        if group is None or not error.item:
+            continue
+        name = f"{group.id}.{error.row}.{error.item}" if group.repeating else error.item
+        label = page.definition.text(page.form.item(error.item).label, page.locale)
+        names.append({"name": f"why__{name}", "label": label, "value": page.fields.get(f"why__{name}", "")})
+    return {
+        "choices": [
+            {"value": key, "label": label, "selected": request.POST.get("reason_choice") == key}
+            for key, label in REASONS.items()
+        ],
+        "text": request.POST.get("reason", ""),
+        "needed": bool(errors),
+        "items": names,
+    }
+
+
+def _show_conflict(request: HttpRequest, conflict: Conflict, undecided: list[str] | None = None) -> HttpResponse:
+    place = conflict.place
+    context = {
+        "conflict": conflict,
+        "place": place,
+        "crumbs": crumbs(place),
+        "undecided": undecided or [],
+        "actions": _save_actions(place),
+        "reasons": [{"value": key, "label": label} for key, label in REASONS.items()] if place.was_complete else None,
+        "reason_choice": request.POST.get("reason_choice", ""),
+        "reason": request.POST.get("reason", ""),
+    }
+    return render(request, "ecrf/record_conflict.html", context, status=409)
+
+
+# ---------------------------------------------------------------- what else can happen to a record
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def not_done(request: HttpRequest, code: str, visit_id: int, form: str) -> HttpResponse:
+    """Say that the form was not done, and why."""
+    place = place_or_404(request.user, code, form, visit_id)
+    refused = None
+    if request.method == "POST":
+        try:
+            records.mark_not_done(
+                where=place.where,
+                revision=_revision(request.POST.get("revision")),
+                reason=request.POST.get("reason", ""),
+                by=place.person,
+            )
+        except Refused as error:
+            refused = error
+        else:
+            messages.success(request, _("%(form)s: recorded as not done.") % {"form": place.title})
+            return redirect(place.back_url)
+    return _ask_reason(request, place, refused, _("Not done"), _("Why was this form not done?"), _("Record as not done"))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove(request: HttpRequest, code: str, form: str, number: int) -> HttpResponse:
+    """Take an entry of a log out of use, and say why."""
+    place = place_or_404(request.user, code, form, None, number)
+    assert place.record is not None
+    refused = None
+    if request.method == "POST":
+        try:
+            records.remove_entry(
+                record=place.record,
+                revision=_revision(request.POST.get("revision")),
+                reason=request.POST.get("reason", ""),
+                by=place.person,
+            )
+        except Refused as error:
+            refused = error
+        else:
+            messages.success(request, _("%(entry)s was removed. It stays readable.") % {"entry": place.title})
+            return redirect(place.back_url)
+    return _ask_reason(
+        request, place, refused, _("Remove the entry"), _("Why is this entry removed?"), _("Remove the entry")
+    )
+
+
+def _ask_reason(
+    request: HttpRequest, place: RecordPlace, refused: Refused | None, title: str, question: str, deed: str
+) -> HttpResponse:
+    context = {
+        "place": place,
+        "crumbs": crumbs(place, title),
+        "title": title,
+        "question": question,
+        "deed": deed,
+        "refused": str(refused) if refused else "",
+        "reason": request.POST.get("reason", ""),
+    }
+    return render(request, "ecrf/record_reason.html", context, status=status_of(refused) if refused else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign(
+    request: HttpRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
+) -> HttpResponse:
+    """Sign exactly what is shown, with the password typed again."""
+    place = place_or_404(request.user, code, form, visit_id, number)
+    if place.record is None:
+        raise Http404("Nothing was saved yet.")
+    statement, refused = _statement(place), None
+    if request.method == "POST":
+        shown = place.record
+        shown.revision = _revision(request.POST.get("revision"))
+        try:
+            records.sign(
+                record=shown, password=request.POST.get("password", ""), by=place.person, statement=statement
+            )
+        except Refused as error:
+            refused = error
+            place = place_or_404(request.user, code, form, visit_id, number)
+        else:
+            messages.success(request, _("%(form)s: signed.") % {"form": place.title})
+            return redirect(place.back_url)
+    elif not place.can_sign:
+        return redirect(place.url())
+    context = {
+        "page": stored_page(place),
+        "place": place,
+        "crumbs": crumbs(place, _("Sign")),
+        "statement": statement,
+        "refused": str(refused) if refused else "",
+    }
+    return render(request, "ecrf/record_sign.html", context, status=status_of(refused) if refused else 200)
+
+
+def _statement(place: RecordPlace) -> str:
+    """What the signature says, in the signer's language: kept with it, word for word."""
+    eligibility = place.definition.eligibility
+    if eligibility is not None and eligibility.form == place.form.id:
+        return place.definition.text(eligibility.sign_meaning, place.locale)
+    return _("I have reviewed this form. To the best of my knowledge it is complete and agrees with the patient's file.")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def verify(
+    request: HttpRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
+) -> HttpResponse:
+    """Mark values as compared with the source document, one by one or all at once."""
+    place = place_or_404(request.user, code, form, visit_id, number)
+    if place.record is None:
+        raise Http404("Nothing was saved yet.")
+    refused, page = None, stored_page(place)
+    values = _verifiable(page)
+    if request.method == "POST":
+        picked = set(request.POST.getlist("value"))
+        wanted = [v["key"] for v in values if v["name"] in picked or "whole" in request.POST]
+        shown = place.record
+        shown.revision = _revision(request.POST.get("revision"))
+        try:
+            done = records.verify(record=shown, values=wanted, by=place.person)
+        except Refused as error:
+            refused = error
+            place = place_or_404(request.user, code, form, visit_id, number)
+            page = stored_page(place)
+            values = _verifiable(page)
+        else:
+            messages.success(request, _("Values verified at source: %(count)s.") % {"count": len(done)})
+            return redirect(place.url())
+    elif not place.can_verify:
+        return redirect(place.url())
+    context = {
+        "page": page,
+        "place": place,
+        "crumbs": crumbs(place, _("Source verification")),
+        "values": values,
+        "left": sum(not value["verified"] for value in values),
+        "refused": str(refused) if refused else "",
+    }
+    return render(request, "ecrf/record_verify.html", context, status=status_of(refused) if refused else 200)
+
+
+def _verifiable(page: RecordPage) -> list[Words]:
+    """Every value that can be compared with a source, in the order of the form."""
+    held = {
+        (v.row, v.item): v
+        for v in Verification.objects.filter(record=page.record, cleared_at=None).select_related("verified_by")
+    }
+    found = []
+    for group, items in page.place.groups():
+        for number, row in enumerate(page.stored.get(group.id, []), start=1):
+            for item in items:
+                if item.id not in row or item.is_derived or item.id in row.get(HIDDEN, ()):
+                    continue
+                key = (row[ROW_ID], item.id)
+                verification = held.get(key)
+                found.append(
+                    {
+                        "key": key,
+                        "name": f"{row[ROW_ID]}|{item.id}",
+                        "group": page.definition.text(group.label, page.locale),
+                        "number": number if group.repeating else "",
+                        "label": page.definition.text(item.label, page.locale),
+                        "value": page.display(item, row[item.id]),
+                        "critical": item.critical,
+                        "verified": moment(verification.verified_at, page.locale) if verification else "",
+                        "by": verification.verified_by.printed_name if verification else "",
+                    }
+                )
+    return found
+
+
+# ---------------------------------------------------------------- logs
+
+
+@require_safe
+def log(request: HttpRequest, code: str, form: str) -> HttpResponse:
+    """A log form as a table: one line for each entry."""
+    participant = participant_or_404(request.user, code)
+    definition = selectors.definition_at(participant)
+    found = definition.forms.get(form)
+    if (
+        found is None
+        or not found.is_log
+        or hides(request.user, definition, participant, form)
+        or not can(request.user, Permission.RECORD_VIEW, participant.site_id)
+    ):
+        raise Http404("No such log.")
+    place = RecordPlace(request.user, participant, definition, found)  # type: ignore[arg-type]
+    entries = selectors.records_for(request.user, participant).filter(form=form).order_by("number")
+    listed = Paginator(entries, 50).get_page(request.GET.get("page"))
+    shown = [each.pk for each in listed.object_list]
+    opened = Query.objects.filter(record__in=shown, state__in=[QueryState.OPEN, QueryState.ANSWERED])
+    verified = Verification.objects.filter(record__in=shown, cleared_at=None)
+    table = LogPage(
+        participant,
+        definition,
+        found,
+        request.user,
+        list(listed.object_list),
+        get_language() or "en",
+        Counter(_counts(opened)),
+        Counter(_counts(verified)),
+    )
+    refusal = place.refusal()
+    context = {
+        "place": place,
+        "table": table,
+        "listed": listed,
+        "crumbs": crumbs(place)[:-2] + [{"label": definition.text(found.label, place.locale)}],
+        "title": definition.text(found.label, place.locale),
+        "hint": definition.text(found.hint, place.locale),
+        "add_url": place.url() if refusal is None else "",
+        "refusal": _refusal_words(place, refusal) if person_can_enter(request.user, participant, found) else None,
+    }
+    return render(request, "ecrf/log.html", context)
+
+
+def _counts(rows: Any) -> dict[int, int]:
+    return dict(rows.order_by().values_list("record").annotate(Count("pk")))

@@ -1,0 +1,262 @@
+"""The trial's own panels of the home page: visits, screenings, accrual, sites, people."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db.models import Count, Q
+from django.urls import reverse
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+
+from audit import clock
+
+from . import home_panels, listings
+from .definitions import current_study, definition_of
+from .home_panels import Bar, Panel, Row, Stat, first_rows
+from .links import casebook_url, optional_url, visit_anchor
+from .models import Delegation, Participant, Person, Site, Status, Visit
+from .permissions import Permission, access_of
+from .presenters import date_words, visit_label
+from .selectors import participants_for, sites_for
+
+SOON = dt.timedelta(days=30)
+BARS = 12
+"""How many months the accrual panel shows."""
+
+
+def visits_overdue(person: Person) -> Panel | None:
+    """Visits whose window has closed and that nobody has dated or said missed, longest overdue first."""
+    if not access_of(person).has(Permission.VISIT_RECORD):
+        return None
+    found, total = first_rows(listings.visits_waiting(person, overdue=True))
+    return Panel(
+        title=_("Visits overdue"),
+        icon="state-overdue",
+        rows=[_visit_row(visit, overdue=True) for visit in found],
+        count=total,
+        url=reverse("participants") + "?sort=next",
+        url_label=_("Participants by next visit"),
+        empty=_("No visit is overdue."),
+        tone="danger",
+    )
+
+
+def visits_this_week(person: Person) -> Panel | None:
+    """Visits whose window is open or that are planned within seven days, soonest first."""
+    if not access_of(person).has(Permission.VISIT_RECORD):
+        return None
+    found, total = first_rows(listings.visits_waiting(person, overdue=False))
+    return Panel(
+        title=_("Visits due this week"),
+        icon="calendar",
+        rows=[_visit_row(visit, overdue=False) for visit in found],
+        count=total,
+        url=reverse("participants") + "?sort=next",
+        url_label=_("Participants by next visit"),
+        empty=_("No visit is due this week."),
+    )
+
+
+def ready_to_randomize(person: Person) -> Panel | None:
+    """Participants whose eligibility is signed and who are not randomized yet."""
+    access = access_of(person)
+    if not access.has(Permission.VISIT_RECORD):
+        return None
+    rows = participants_for(person, Permission.VISIT_RECORD).filter(status=Status.ENROLLED)
+    found, total = first_rows(rows.order_by("enrolled_on", "pk"))
+    if not found:
+        return None
+    return Panel(
+        title=_("Ready to randomize"),
+        icon="randomize",
+        rows=[
+            Row(
+                label=participant.code,
+                url=optional_url("randomize", participant.code)
+                if access.has(Permission.RANDOMIZE, participant.site_id)
+                else casebook_url(participant),
+                note=_("eligibility signed"),
+                when=_day(participant.enrolled_on),
+                state="ready",
+            )
+            for participant in found
+        ],
+        count=total,
+        url=reverse("participants") + f"?status={Status.ENROLLED}",
+        url_label=_("All who are ready"),
+        tone="accent",
+    )
+
+
+def in_screening(person: Person) -> Panel | None:
+    """Screenings that are open, oldest first: each ends with randomization or with a reason."""
+    if not access_of(person).has(Permission.PARTICIPANT_SCREEN):
+        return None
+    rows = participants_for(person, Permission.PARTICIPANT_SCREEN).filter(status=Status.SCREENING)
+    found, total = first_rows(rows.order_by("screened_on", "pk"))
+    return Panel(
+        title=_("In screening"),
+        icon="state-screening",
+        rows=[_screening_row(participant) for participant in found],
+        count=total,
+        url=reverse("screening_log"),
+        url_label=_("Screening log"),
+        empty=_("Nobody is in screening."),
+    )
+
+
+def accrual(person: Person) -> Panel | None:
+    """Randomizations against the plan, for those whose role covers the whole study; never by arm."""
+    if Permission.STUDY_VIEW not in access_of(person).everywhere:
+        return None
+    study, version = current_study(), listings.version_for(person)
+    if study is None or version is None:
+        return None
+    plan = definition_of(version.pk).study.accrual
+    figures = listings.accrual(study)
+    today = clock.today()
+    planned = figures.planned_by(today, target=plan.target, months=plan.months)
+    months = figures.by_month[-BARS:]
+    most = max((count for _month, count in months), default=0)
+    behind = planned - figures.total
+    if behind > 0:
+        note = ngettext("%(n)s behind the plan", "%(n)s behind the plan", behind) % {"n": behind}
+    else:
+        note = _("on plan or ahead")
+    return Panel(
+        title=_("Accrual"),
+        icon="chart",
+        note=note,
+        stats=[
+            Stat(_("Randomized"), figures.total, of=plan.target, icon="randomize"),
+            Stat(_("Planned by today"), planned, of=plan.target, icon="calendar"),
+            Stat(_("Sites open"), figures.sites_open, of=plan.sites, icon="site", url=reverse("sites")),
+        ],
+        bars=[
+            Bar(_("Randomized"), figures.total, plan.target, f"{figures.total} / {plan.target}"),
+            Bar(_("Planned by today"), planned, plan.target, f"{planned} / {plan.target}", tone="rest"),
+        ],
+        wide=True,
+        template="trial/_accrual.html",
+        data={
+            "months": [
+                {"label": month.strftime("%m/%Y"), "value": count, "max": most, "text": str(count)}
+                for month, count in months
+            ]
+        },
+    )
+
+
+def site_numbers(person: Person) -> Panel | None:
+    """For those who follow sites: what is overdue and what is in screening, per site."""
+    access = access_of(person)
+    if access.has(Permission.VISIT_RECORD) or not access.has(Permission.PARTICIPANT_VIEW):
+        return None
+    today = clock.today()
+    theirs = Q(participants__site__in=sites_for(person).values("pk"))
+    found, total = first_rows(
+        sites_for(person)
+        .annotate(
+            in_screening=Count("participants", filter=theirs & Q(participants__status=Status.SCREENING)),
+            allocated=Count("participants", filter=theirs & Q(participants__randomized_on__isnull=False)),
+        )
+        .filter(Q(closed_on=None) | Q(closed_on__gt=today))
+        .order_by("-allocated", "number")
+    )
+    return Panel(
+        title=_("Sites"),
+        icon="site",
+        rows=[_site_row(site) for site in found],
+        count=total,
+        url=reverse("sites"),
+        url_label=_("All sites"),
+        empty=_("No site is open yet."),
+    )
+
+
+def delegations_ending(person: Person) -> Panel | None:
+    """For the administrator: roles that end within 30 days."""
+    if not access_of(person).has(Permission.PEOPLE_MANAGE):
+        return None
+    today = clock.today()
+    rows = (
+        Delegation.objects.filter(ends_on__gte=today, ends_on__lte=today + SOON, person__is_active=True)
+        .select_related("person", "site")
+        .order_by("ends_on", "pk")
+    )
+    found, total = first_rows(rows)
+    return Panel(
+        title=_("Roles that end within 30 days"),
+        icon="users",
+        rows=[
+            Row(
+                label=delegation.person.printed_name,
+                url=reverse("person", args=[delegation.person_id]),
+                note=" · ".join(filter(None, [delegation.get_role_display(), delegation.site.number if delegation.site else ""])),
+                when=_day(delegation.ends_on),
+            )
+            for delegation in found
+        ],
+        count=total,
+        url=reverse("people"),
+        url_label=_("All people"),
+        empty=_("No role ends soon."),
+    )
+
+
+def register() -> None:
+    """Put the trial's panels on the home page, the most pressing first."""
+    home_panels.register("trial.overdue", visits_overdue, order=10)
+    home_panels.register("trial.week", visits_this_week, order=20)
+    home_panels.register("trial.ready", ready_to_randomize, order=15)
+    home_panels.register("trial.screening", in_screening, order=50)
+    home_panels.register("trial.accrual", accrual, order=5)
+    home_panels.register("trial.sites", site_numbers, order=60)
+    home_panels.register("trial.delegations", delegations_ending, order=60)
+
+
+def _locale() -> str:
+    return get_language() or "en"
+
+
+def _day(on: dt.date | None) -> str:
+    return date_words(on, _locale())
+
+
+def _visit_row(visit: Visit, *, overdue: bool) -> Row:
+    definition = definition_of(visit.participant.version_id)
+    if overdue and visit.window_end is not None:
+        late = (clock.today() - visit.window_end).days
+        when = ngettext("%(n)s day late", "%(n)s days late", late) % {"n": late}
+    else:
+        when = _day(visit.planned_on)
+    return Row(
+        label=f"{visit.participant.code} · {visit_label(visit, definition, _locale())}",
+        url=casebook_url(visit.participant, visit_anchor(visit)),
+        note=_("window until %(date)s") % {"date": _day(visit.window_end)} if visit.window_end else "",
+        when=when,
+        state="overdue" if overdue else "due",
+    )
+
+
+def _screening_row(participant: Participant) -> Row:
+    days = (clock.today() - participant.screened_on).days
+    return Row(
+        label=participant.code,
+        url=casebook_url(participant),
+        note=_("consented") if participant.consented_on else _("no consent recorded yet"),
+        when=ngettext("since %(n)s day", "since %(n)s days", days) % {"n": days} if days else _("today"),
+        state="screening",
+    )
+
+
+def _site_row(site: Site) -> Row:
+    waiting = site.in_screening  # type: ignore[attr-defined]
+    allocated = site.allocated  # type: ignore[attr-defined]
+    return Row(
+        label=f"{site.number} {site.name}",
+        url=reverse("site", args=[site.number]),
+        note=_("%(n)s in screening") % {"n": waiting},
+        when=_("%(n)s randomized") % {"n": allocated},
+    )

@@ -1,0 +1,42 @@
+"""Error pages: not allowed, not found, failed, a form sent from a stale page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from .refusals import back_url, wants_json
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """403: the role does not include this."""
+    return _page(request, 403, "errors/403.html", _("Your role does not include this."))
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """404: an address of nobody, or of another site; the two look the same."""
+    return _page(request, 404, "errors/404.html", _("There is nothing at this address."))
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """500: a bug or a lost service; rendered without context, database or session."""
+    if wants_json(request):
+        return JsonResponse({"message": _("Something failed on our side."), "code": "failed"}, status=500)
+    from django.template.loader import get_template
+
+    return HttpResponse(get_template("errors/500.html").render(), status=500)
+
+
+def csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403: a form from a page that was open too long, or from elsewhere."""
+    return _page(request, 403, "errors/csrf.html", _("This page was open too long. Reload it and send again."))
+
+
+def _page(request: HttpRequest, status: int, template: str, message: str) -> HttpResponse:
+    if wants_json(request):
+        return JsonResponse({"message": message, "code": str(status)}, status=status)
+    context: dict[str, Any] = {"back_url": back_url(request)}
+    return render(request, template, context, status=status)
