@@ -104,6 +104,13 @@ def compare(place: RecordPlace, fields: Fields, revision_read: int) -> Conflict:
     return found
 
 
+def only_calculated_since(place: RecordPlace, revision_read: int) -> bool:
+    """Whether every save since then only brought calculated values up to date."""
+    kinds = dict(Change.objects.filter(record=place.record, revision__gt=revision_read).values_list("revision", "kind"))
+    others = Change.objects.filter(record=place.record, revision__gt=revision_read).exclude(kind=ChangeKind.DERIVED)
+    return len(kinds) == place.revision - revision_read and not others.exists()
+
+
 def resolved(place: RecordPlace, fields: Fields, names: list[str]) -> tuple[Fields, list[str]]:
     """Apply the choices that were made on the page; also return the items for which none was made."""
     theirs = fields_of_data(place.definition, place.form, place.record.data if place.record else {}, place.locale)

@@ -37,7 +37,7 @@ from .books import book_of, place_of
 from .checks import Book, Entry, Evaluation, Fired, evaluate
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
 from .entry import FieldError, RowKey
-from .models import Change, Draft, EntryState, FindingState, QueryState, Record
+from .models import Change, Draft, EntryState, Finding, FindingState, QueryState, Record
 from .places import RecordPlace
 from .posted import (
     WHOLE,
@@ -50,7 +50,7 @@ from .posted import (
     text_of,
     understand,
 )
-from .presenters import fired_message, value_words
+from .presenters import check_message, fired_message, value_words
 from .selectors import draft_of, laboratory_ranges
 
 Words = dict[str, Any]
@@ -232,11 +232,14 @@ class RecordPage:
         return self.book.find(self.form.id, "previous", self.entry.place)
 
     @cached_property
+    def _findings(self) -> list[Finding]:
+        held = [FindingState.OPEN, FindingState.JUSTIFIED]
+        return list(self.record.findings.filter(state__in=held)) if self.record is not None else []
+
+    @cached_property
     def justified(self) -> dict[tuple[str, str], str]:
-        if self.record is None:
-            return {}
-        held = self.record.findings.filter(state=FindingState.JUSTIFIED)
-        return {(f.check_id, f.row): f.justification for f in held}
+        """Why values that a soft edit check speaks of are right, by (check, row)."""
+        return {(f.check_id, f.row): f.justification for f in self._findings if f.state == FindingState.JUSTIFIED}
 
     @cached_property
     def verified(self) -> set[tuple[str, str]]:
@@ -300,7 +303,18 @@ class RecordPage:
 
     @property
     def form_findings(self) -> list[Words]:
-        return [self.finding(fired) for fired in self._fired.get(("", ""), [])]
+        """What edit checks say of no single item, and calculated values that a freeze keeps from changing."""
+        held = [
+            {
+                "severity": "soft",
+                "message": f"{self._label(self.form.item(f.item))}: "
+                + check_message(self.definition, self.form, f.check_id, self.locale),
+            }
+            for f in self._findings
+            if f.check_id.startswith("recompute:") and f.item in self.form.items
+            if f.state == FindingState.OPEN and self.place.shows(self.form.item(f.item))
+        ]
+        return [self.finding(fired) for fired in self._fired.get(("", ""), [])] + held
 
     def _group(self, group: Group, items: list[Item]) -> Words:
         words: Words = {
@@ -332,9 +346,7 @@ class RecordPage:
 
     def _row(self, group: Group, row: str, number: int, items: list[Item], *, removed: bool) -> Words:
         saved = self.record is not None and any(r[ROW_ID] == row for r in self.stored.get(group.id, []))
-        queries = sum(
-            _is_open(state) for (at, _item), states in self.queries.items() if at == row for state in states
-        )
+        queries = sum(_is_open(state) for (at, _item), states in self.queries.items() if at == row for state in states)
         return {
             "id": row,
             "number": number or "",
@@ -870,9 +882,7 @@ class LogPage:
     def _shown(self) -> list[Item]:
         sees_arm = access_of(self.person).has(Permission.ARM_VIEW, self.participant.site_id)
         ids = self.form.columns or self.form.title_items or tuple(self.form.items)[:4]
-        return [
-            self.form.item(i) for i in ids if sees_arm or not self.definition.reveals_arm(self.form.id, i)
-        ]
+        return [self.form.item(i) for i in ids if sees_arm or not self.definition.reveals_arm(self.form.id, i)]
 
     @property
     def columns(self) -> list[str]:

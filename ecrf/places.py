@@ -200,9 +200,7 @@ def place_or_404(
     record = None
     if visit is not None or number is not None:
         record = selectors.record_at(person, participant, form, visit, number)
-    elif hides(person, definition, participant, form) or not can(
-        person, Permission.RECORD_VIEW, participant.site_id
-    ):
+    elif hides(person, definition, participant, form) or not can(person, Permission.RECORD_VIEW, participant.site_id):
         raise Http404("No such form.")
     return RecordPlace(person, participant, definition, found, visit, number, record)
 

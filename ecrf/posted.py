@@ -45,9 +45,7 @@ def plural(form: Form, name: str) -> bool:
 
 def fields_of_post(form: Form, post: QueryDict) -> Fields:
     """What a page posted, as fields."""
-    return {
-        name: post.getlist(name) if plural(form, name) else post[name] for name in post if name not in NOT_FIELDS
-    }
+    return {name: post.getlist(name) if plural(form, name) else post[name] for name in post if name not in NOT_FIELDS}
 
 
 def fields_of_draft(form: Form, draft: Mapping[str, Any]) -> Fields:
@@ -298,4 +296,3 @@ def _drop(data: Rows, key: RowKey) -> None:
     for row in data.get(group, []):
         if row.get(ROW_ID, "") == row_id:
             row.pop(item, None)
-

@@ -23,9 +23,7 @@ WHILE_TYPING: dict[str, View] = {"draft": drafts.draft, "evaluate": drafts.evalu
 
 
 def _below(address: str, name: str, views: dict[str, View]) -> list[URLPattern]:
-    return [
-        path(f"{address}{deed.replace('_', '-')}/", view, name=f"{name}_{deed}") for deed, view in views.items()
-    ]
+    return [path(f"{address}{deed.replace('_', '-')}/", view, name=f"{name}_{deed}") for deed, view in views.items()]
 
 
 urlpatterns: list[URLPattern] = [

@@ -116,7 +116,9 @@ class Cast:
 
     def baseline_done(self, participant: Participant | None = None) -> Participant:
         """A participant with every screening form but eligibility, complete and without findings that block."""
-        participant = participant or self.consented()
+        participant = participant or self.screened()
+        if participant.consented_on is None:
+            participant = self.consented(participant)
         patient = self.patient(participant)
         for form in SIGNATURE_ORDER[1:]:
             self.fill(participant, form, visit="SCR")
@@ -131,14 +133,18 @@ class Cast:
 
     def judged(self, participant: Participant | None = None) -> Participant:
         """A participant whose eligibility form is complete, not yet signed."""
-        participant = participant or self.baseline_done()
+        if participant is None or not Record.objects.filter(participant=participant, form="intended_line").exists():
+            participant = self.baseline_done(participant)
         self.fill(participant, "eligibility", visit="SCR", by=self.rose_radiation, complete=False)
         self.fill(participant, "eligibility", visit="SCR", by=self.ines_investigator)
         return participant
 
     def eligible(self, participant: Participant | None = None) -> Participant:
         """A participant whose eligibility the investigator has signed."""
-        participant = self.judged(participant)
+        if participant is None or not Record.objects.filter(
+            participant=participant, form="eligibility", entry_state="complete"
+        ).exists():
+            participant = self.judged(participant)
         record = self.record(participant, "eligibility", visit="SCR")
         records.sign(record=record, password=PASSWORD, by=self.ines_investigator)
         return Participant.objects.select_related("site").get(pk=participant.pk)
@@ -154,7 +160,8 @@ class Cast:
 
     def randomized(self, participant: Participant | None = None) -> Participant:
         """A participant who is allocated."""
-        participant = participant or self.eligible()
+        if participant is None or participant.enrolled_on is None:
+            participant = self.eligible(participant)
         self.list_in_use()
         self.allocate(participant)
         return Participant.objects.select_related("site").get(pk=participant.pk)

@@ -46,7 +46,7 @@ def ask(*, where: Where, text: str, by: Person, item: str = "", row: str = "", a
             addressed_to=addressed_to,
             opened_at=clock.now(),
             opened_by=by,
-            reveals_arm=record.reveals_arm,
+            reveals_arm=record.reveals_arm or bool(item and definition.reveals_arm(record.form, item)),
         ),
         by=by,
     )

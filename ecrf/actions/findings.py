@@ -76,12 +76,12 @@ def _ask(finding: Finding, now: Fired, *, definition: Definition, by: Person | N
             row=finding.row,
             item=finding.item,
             opened_at=clock.now(),
-            reveals_arm=record.reveals_arm,
+            reveals_arm=record.reveals_arm or any(definition.reveals_arm(record.form, item) for item in now.items),
         ),
         by=by,
     )
     _say(query, QueryState.OPEN, fired_message(now, definition, definition.study.locales[0]), by=None)
-    audit.deed("query.asked", query, by=None, check=finding.check_id, reveals_arm=record.reveals_arm)
+    audit.deed("query.asked", query, by=None, check=finding.check_id, reveals_arm=query.reveals_arm)
 
 
 def _close(finding: Finding, *, text: str, by: Person | None) -> None:
@@ -91,7 +91,7 @@ def _close(finding: Finding, *, text: str, by: Person | None) -> None:
         audit.save(query, by=by)
         _say(query, QueryState.CLOSED, text or "The data now satisfy the edit check.", by=by if text else None)
         audit.deed(
-            "query.closed", query, by=by, automatic=True, check=finding.check_id, reveals_arm=finding.record.reveals_arm
+            "query.closed", query, by=by, automatic=True, check=finding.check_id, reveals_arm=query.reveals_arm
         )
 
 

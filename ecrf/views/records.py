@@ -24,7 +24,7 @@ from .. import selectors
 from ..actions import records
 from ..actions.records import StaleRecord
 from ..checks.book import HIDDEN, ROW_ID
-from ..conflicts import Conflict, compare, resolved
+from ..conflicts import Conflict, compare, only_calculated_since, resolved
 from ..entry import FieldError, InvalidValues, new_row_id
 from ..models import Query, QueryState, Verification
 from ..pages import (
@@ -71,6 +71,8 @@ def _save(request: HttpRequest, place: RecordPlace) -> HttpResponse:
         if undecided:
             return _show_conflict(request, compare(place, fields, _revision(post.get("revision_read"))), undecided)
     button = post.get("save", LATER)
+    if revision < place.revision and only_calculated_since(place, revision):
+        revision = place.revision  # another form moved calculated values: nobody's typing is overwritten
     try:
         saved = records.save(
             where=place.where,
@@ -241,7 +243,9 @@ def not_done(request: HttpRequest, code: str, visit_id: int, form: str) -> HttpR
         else:
             messages.success(request, _("%(form)s: recorded as not done.") % {"form": place.title})
             return redirect(place.back_url)
-    return _ask_reason(request, place, refused, _("Not done"), _("Why was this form not done?"), _("Record as not done"))
+    return _ask_reason(
+        request, place, refused, _("Not done"), _("Why was this form not done?"), _("Record as not done")
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -296,9 +300,7 @@ def sign(
         shown = place.record
         shown.revision = _revision(request.POST.get("revision"))
         try:
-            records.sign(
-                record=shown, password=request.POST.get("password", ""), by=place.person, statement=statement
-            )
+            records.sign(record=shown, password=request.POST.get("password", ""), by=place.person, statement=statement)
         except Refused as error:
             refused = error
             place = place_or_404(request.user, code, form, visit_id, number)
@@ -322,7 +324,9 @@ def _statement(place: RecordPlace) -> str:
     eligibility = place.definition.eligibility
     if eligibility is not None and eligibility.form == place.form.id:
         return place.definition.text(eligibility.sign_meaning, place.locale)
-    return _("I have reviewed this form. To the best of my knowledge it is complete and agrees with the patient's file.")
+    return _(
+        "I have reviewed this form. To the best of my knowledge it is complete and agrees with the patient's file."
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -39,7 +39,7 @@ def test_nobody_is_prevented_from_signing_in(settings):
     before = Deed.objects.count()
     signed_in = authenticate(request(), username="ines@example.org", password=PASSWORD)
     assert signed_in == person
-    client.force_login(signed_in, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(signed_in, backend=signed_in.backend)
     client.logout()
 
     from trial.models import Credential
