@@ -29,6 +29,7 @@ from trial.language import (
     missing_inputs,
     missing_words,
 )
+from trial.links import casebook_url
 from trial.models import Participant, VisitStatus
 from trial.permissions import Permission, access_of
 
@@ -600,7 +601,7 @@ class RecordPage:
         return [{"value": v, "label": label, "hint": hint, "selected": v in picked} for v, label, hint in found]
 
     def grades(self, item: Item, row: str) -> list[tuple[int, str]]:
-        """The grades that exist for the chosen term, with their words if the dictionary has them; all without a term."""
+        """The grades that exist for the chosen term, with their words if the dictionary has some; else all."""
         term_item = self.form.item(item.grade_of or "")
         group = self.form.group_of(term_item.id)
         stored = self._stored_value(self.entry.data, (group.id, row if group.repeating else "", term_item.id))
@@ -625,6 +626,25 @@ class RecordPage:
         return found
 
     # ------------------------------------------------------------ marks and facts
+
+    @property
+    def hint(self) -> str:
+        return self.definition.text(self.form.hint, self.locale)
+
+    @property
+    def may_see_queries(self) -> bool:
+        return self._may_ask or bool(self.queries)
+
+    @property
+    def may_read_trail(self) -> bool:
+        return self._reads_trail and self.record is not None
+
+    @property
+    def kept(self) -> str:
+        """The words of the status line: when the draft was kept."""
+        if self.draft is None:
+            return ""
+        return _("Draft kept %(time)s") % {"time": f"{timezone.localtime(self.draft.kept_at):%H:%M}"}
 
     @property
     def entry_state(self) -> str:
@@ -726,7 +746,7 @@ class RecordPage:
                             reasons[name] = self.derived_reason(key)
                     if item.type is ItemType.GRADE:
                         options[name] = [
-                            {"value": option["value"], "label": option["label"]}
+                            {"value": option["value"], "label": option["label"], "hint": option["hint"]}
                             for option in self.options(item, name, row) or []
                         ]
             shown.setdefault(group.id, self.evaluation.shown_groups.get(group.id, True))
@@ -836,7 +856,7 @@ def crumbs(place: RecordPlace, last: str = "") -> list[Words]:
     code = place.participant.code
     items: list[Words] = [
         {"label": _("Participants"), "url": reverse("participants")},
-        {"label": code, "url": reverse("casebook", args=[code])},
+        {"label": code, "url": casebook_url(place.participant)},
     ]
     if place.visit is not None:
         items.append({"label": place.visit_title, "url": reverse("visit", args=[code, place.visit.pk])})

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from audit.errors import Refused
 from trial.definition import Definition, Form, Group, Item
+from trial.links import casebook_url, visit_anchor
 from trial.models import Participant, Person, Visit
 from trial.permissions import Permission, answers, can
 from trial.presenters import visit_label
@@ -72,11 +73,15 @@ class RecordPlace:
         return reverse(f"entry{suffix}", args=[code, self.form.id, self.number])
 
     @property
+    def queries_url(self) -> str:
+        return self.url("queries")
+
+    @property
     def back_url(self) -> str:
         """The log of a log entry, else the casebook."""
         if self.form.is_log:
             return reverse("log", args=[self.participant.code, self.form.id])
-        return reverse("casebook", args=[self.participant.code])
+        return casebook_url(self.participant, visit_anchor(self.visit) if self.visit is not None else "")
 
     @property
     def title(self) -> str:

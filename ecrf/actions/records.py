@@ -507,7 +507,8 @@ def _change(record: Record, kind: str, key: RowKey, old: Any, new: Any, reason: 
         by_id=by.pk if by else None,
         by_name=by.printed_name if by else "Stratum",
         at=clock.now(),
-        reveals_arm=definition_of(record.version_id).reveals_arm(record.form, key[2]) or record.reveals_arm,
+        reveals_arm=record.reveals_arm
+        or definition_of(record.participant.version_id).reveals_arm(record.form, key[2]),
     )
 
 

@@ -434,7 +434,7 @@ def log(request: HttpRequest, code: str, form: str) -> HttpResponse:
         "place": place,
         "table": table,
         "listed": listed,
-        "crumbs": crumbs(place)[:-2] + [{"label": definition.text(found.label, place.locale)}],
+        "crumbs": [*crumbs(place)[:-2], {"label": definition.text(found.label, place.locale)}],
         "title": definition.text(found.label, place.locale),
         "hint": definition.text(found.hint, place.locale),
         "add_url": place.url() if refusal is None else "",

@@ -46,6 +46,7 @@ def trail(
         "title": title,
         "entries": entries,
         "listed": listed,
+        "trail_url": request.get_full_path(),
     }
     template = "ecrf/trail.html#drawer" if request.headers.get("HX-Request") else "ecrf/trail.html"
     return render(request, template, context)

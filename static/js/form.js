@@ -224,7 +224,7 @@ function start(form) {
     }
   }
 
-  function apply({ shown: visible = {}, derived = {}, reasons = {}, findings } = {}) {
+  function apply({ shown: visible = {}, derived = {}, reasons = {}, options = {}, findings } = {}) {
     for (const [name, value] of Object.entries(visible)) {
       const element = by("data-field", name) ?? by("data-group", name);
       if (element) element.hidden = value === false;
@@ -237,8 +237,45 @@ function start(form) {
       const reason = by("data-derived-reason", name);
       if (reason) reason.textContent = reasons[name] ?? words.textCalculated;
     }
+    for (const [name, list] of Object.entries(options)) offer(name, list);
     if (findings) showFindings(findings);
     form.dispatchEvent(new CustomEvent("stratum:evaluated", { bubbles: true, detail: { shown: visible, derived, findings } }));
+  }
+
+  /* What can be chosen follows from another answer (the grades of a term): the choices are made anew, what was chosen stays
+     while it is still offered. */
+  function offer(name, list) {
+    const wrapper = by("data-field", name);
+    const select = wrapper?.querySelector(`select[name="${CSS.escape(name)}"]`);
+    const wanted = JSON.stringify(list.map((option) => option.value));
+    if (select) {
+      const held = [...select.options].map((option) => option.value).filter(Boolean);
+      if (JSON.stringify(held) === wanted) return;
+      const chosen = select.value;
+      select.replaceChildren(new Option("", ""), ...list.map((option) => new Option(option.label, option.value)));
+      select.value = list.some((option) => option.value === chosen) ? chosen : "";
+      if (select.value !== chosen) touched(name);
+      return;
+    }
+    const radios = [...(wrapper?.querySelectorAll(`input[type="radio"][name="${CSS.escape(name)}"]`) ?? [])];
+    if (!radios.length || JSON.stringify(radios.map((radio) => radio.value)) === wanted) return;
+    const chosen = radios.find((radio) => radio.checked)?.value;
+    const model = radios[0].closest("label");
+    const made = list.map((option, index) => {
+      const label = model.cloneNode(true);
+      const radio = label.querySelector("input");
+      radio.value = option.value;
+      radio.id = `f-${name}_${index}`;
+      radio.checked = option.value === chosen;
+      const words = document.createElement("span");
+      words.textContent = option.label;
+      if (option.hint) words.append(element("span", "choice__hint", option.hint));
+      label.querySelector(":scope > span").replaceWith(words);
+      return label;
+    });
+    model.parentElement.replaceChildren(...made);
+    offerClear(name);
+    if (chosen && !list.some((option) => option.value === chosen)) touched(name);
   }
 
   function showFindings(findings) {
@@ -533,6 +570,8 @@ function start(form) {
   }
 
   form.addEventListener("click", (event) => {
+    // Without this script these buttons post the page, and the server adds or takes away the row.
+    if (event.target.closest("[data-grid-add], [data-grid-remove], [data-grid-restore]")) event.preventDefault();
     const add = event.target.closest("[data-grid-add]");
     if (add) addRow(add.closest("[data-grid]"));
     const remove = event.target.closest("[data-grid-remove]");

@@ -1,0 +1,670 @@
+"""Saving a form: the only way into data."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from audit import clock
+from audit.errors import Refused
+from audit.models import Deed
+from ecrf.actions import data_queries, drafts, records
+from ecrf.actions.records import StaleRecord, Where
+from ecrf.entry import InvalidValues, Submission, Typed
+from ecrf.models import Change, ChangeKind, Draft, EntryState, Finding, FindingState, Query, QueryState, Record
+from tests.cast import PASSWORD, Cast
+from trial.actions import people, visits
+from trial.models import Participant
+
+pytestmark = pytest.mark.django_db
+
+
+def vitals_of(cast: Cast) -> Where:
+    """The vital signs of a participant who has consented."""
+    participant = cast.consented()
+    return Where(participant, "vitals_performance", visit=cast.visit(participant, "SCR"))
+
+
+def typed(**answers: str | Typed) -> Submission:
+    """A submission of items of the vital signs, by item id."""
+    places = {"examined_on": "performance", "kps": "performance", "ecog": "performance"}
+    return Submission(
+        values={
+            (places.get(item, "measures"), "", item): answer if isinstance(answer, Typed) else Typed(text=answer)
+            for item, answer in answers.items()
+        }
+    )
+
+
+def today_typed() -> str:
+    return clock.today().strftime("%d/%m/%Y")
+
+
+class TestSave:
+    def test_a_save_writes_record_changes_derivations_and_deed_together(self, cast: Cast) -> None:
+        """ECRF-001: values, calculated values, one change per item and one line of the ledger."""
+        where = vitals_of(cast)
+
+        record = records.save(
+            where=where,
+            revision=0,
+            submission=typed(examined_on=today_typed(), weight="72,5", height="1.80"),
+            complete=False,
+            by=cast.theo_coordinator,
+        )
+
+        assert record.revision == 1
+        assert record.entry_state == EntryState.IN_PROGRESS
+        row = record.data["measures"][0]
+        assert row["weight"]["value"] == "72.5"
+        assert row["weight"]["typed"] == "72,5"
+        changes = {c.item: c for c in Change.objects.filter(record=record)}
+        assert changes["weight"].kind == ChangeKind.ENTERED
+        assert changes["weight"].by_name == "Théo Coordinator"
+        assert Deed.objects.filter(verb="record.saved", target_id=str(record.pk)).count() == 1
+
+    def test_a_unit_is_converted_and_both_values_are_kept(self, cast: Cast) -> None:
+        """ECRF-002: 1.80 m is kept as typed and as 180 cm."""
+        where = vitals_of(cast)
+
+        record = records.save(
+            where=where,
+            revision=0,
+            submission=typed(height=Typed(text="1,80", unit="m"), weight="81"),
+            complete=False,
+            by=cast.theo_coordinator,
+        )
+
+        row = record.data["measures"][0]
+        assert (row["height"]["value"], row["height"]["original"], row["height"]["unit"]) == (180, "1.80", "m")
+        assert row["bmi"]["value"] == "25.0"
+        assert Change.objects.get(record=record, item="bmi").kind == ChangeKind.DERIVED
+
+    def test_a_wrong_unit_names_those_accepted_and_saves_nothing(self, cast: Cast) -> None:
+        """ECRF-003: a value in pounds is refused with the units that are possible."""
+        where = vitals_of(cast)
+
+        with pytest.raises(InvalidValues) as refused:
+            records.save(
+                where=where,
+                revision=0,
+                submission=typed(weight=Typed(text="160", unit="lb"), kps="90"),
+                complete=False,
+                by=cast.theo_coordinator,
+            )
+
+        assert "kg" in refused.value.errors[0].message
+        assert not Record.objects.filter(form="vitals_performance").exists()
+
+    def test_every_fault_of_a_form_is_named_at_once(self, cast: Cast) -> None:
+        """ECRF-004: a future date, text for a number and an unknown code come back together."""
+        where = vitals_of(cast)
+        tomorrow = (clock.today() + dt.timedelta(days=1)).strftime("%d/%m/%Y")
+
+        with pytest.raises(InvalidValues) as refused:
+            records.save(
+                where=where,
+                revision=0,
+                submission=typed(examined_on=tomorrow, weight="heavy", ecog="7"),
+                complete=False,
+                by=cast.theo_coordinator,
+            )
+
+        assert {e.item for e in refused.value.errors} == {"examined_on", "weight", "ecog"}
+
+    def test_a_complete_form_needs_every_required_answer(self, cast: Cast) -> None:
+        """ECRF-005: what is required and missing is named; an unfinished save is possible."""
+        where = vitals_of(cast)
+        submission = typed(examined_on=today_typed(), kps="90", ecog="0")
+
+        with pytest.raises(InvalidValues) as refused:
+            records.save(where=where, revision=0, submission=submission, complete=True, by=cast.theo_coordinator)
+
+        assert {"weight", "height", "sbp", "dbp", "heart_rate"} <= {e.item for e in refused.value.errors}
+        records.save(where=where, revision=0, submission=submission, complete=False, by=cast.theo_coordinator)
+
+    def test_a_missing_code_with_its_reason_completes_a_form(self, cast: Cast) -> None:
+        """ECRF-006: not done is an answer, and stays apart from no answer."""
+        where = vitals_of(cast)
+
+        record = cast.save(where, {"kps": 90, "ecog": "0", "sbp": Typed(missing="ND", reason="Cuff broken")})
+
+        assert record.data["measures"][0]["sbp"] == {"missing": "ND", "reason": "Cuff broken"}
+
+    def test_a_hard_check_refuses_completion_in_words(self, cast: Cast) -> None:
+        """ECRF-007: systolic below diastolic cannot be saved as complete."""
+        where = vitals_of(cast)
+
+        with pytest.raises(InvalidValues, match="systolic") as refused:
+            cast.save(where, {"kps": 90, "ecog": "0", "sbp": "70", "dbp": "90"})
+
+        assert refused.value.errors[0].code == "blood_pressure_order"
+
+    def test_a_soft_check_becomes_a_query_that_closes_itself_when_the_data_become_right(self, cast: Cast) -> None:
+        """ECRF-008: an unconfirmed soft finding asks the site; a correction closes it, saying so."""
+        where = vitals_of(cast)
+        record = cast.save(where, {"kps": 90, "ecog": "0", "sbp": "185"}, justify="")
+        query = Query.objects.get(record=record, item="sbp")
+        assert (query.kind, query.state) == ("automatic", QueryState.OPEN)
+
+        record = records.save(
+            where=where,
+            revision=record.revision,
+            submission=typed(sbp="135"),
+            complete=True,
+            by=cast.theo_coordinator,
+            reason="Typing error",
+        )
+
+        query.refresh_from_db()
+        assert query.state == QueryState.CLOSED
+        assert Finding.objects.get(record=record, item="sbp").state == FindingState.RESOLVED
+        assert "now satisfy" in query.messages.last().text
+
+    def test_a_soft_check_can_be_answered_that_the_value_is_right(self, cast: Cast) -> None:
+        """ECRF-009: the justification is kept and no query is opened."""
+        where = vitals_of(cast)
+
+        record = cast.save(where, {"kps": 90, "ecog": "0", "sbp": "185"}, justify="Measured twice")
+
+        finding = Finding.objects.get(record=record, item="sbp")
+        assert (finding.state, finding.justification) == (FindingState.JUSTIFIED, "Measured twice")
+        assert not Query.objects.filter(record=record).exists()
+
+    def test_a_change_after_completion_needs_its_reason(self, cast: Cast) -> None:
+        """ECRF-010: old value, new value, who and why stand in the trail."""
+        where = vitals_of(cast)
+        record = cast.save(where, {"kps": 90, "ecog": "0", "heart_rate": "72"})
+
+        with pytest.raises(InvalidValues) as refused:
+            records.save(
+                where=where, revision=1, submission=typed(heart_rate="75"), complete=True, by=cast.theo_coordinator
+            )
+        assert refused.value.code == "reason_needed"
+
+        records.save(
+            where=where,
+            revision=1,
+            submission=typed(heart_rate="75"),
+            complete=True,
+            by=cast.theo_coordinator,
+            reason="Transcription error",
+        )
+        change = Change.objects.get(record=record, item="heart_rate", kind=ChangeKind.CHANGED)
+        assert (change.old["value"], change.new["value"], change.reason) == (72, 75, "Transcription error")
+
+    def test_the_second_of_two_people_sees_a_conflict_and_overwrites_nothing(self, cast: Cast) -> None:
+        """ECRF-011: a stale revision is refused; the first save stands."""
+        where = vitals_of(cast)
+        records.save(where=where, revision=0, submission=typed(weight="70"), complete=False, by=cast.theo_coordinator)
+
+        with pytest.raises(StaleRecord) as stale:
+            records.save(
+                where=where, revision=0, submission=typed(weight="90"), complete=False, by=cast.ines_investigator
+            )
+
+        assert stale.value.record.data["measures"][0]["weight"]["value"] == "70"
+        assert Record.objects.get(form="vitals_performance").revision == 1
+
+    def test_a_hidden_value_is_kept_marked_and_left_out_of_derivations(self, cast: Cast) -> None:
+        """ECRF-012: skip logic never destroys what was typed."""
+        participant = cast.consented()
+        where = Where(participant, "medical_history", visit=cast.visit(participant, "SCR"))
+        record = cast.save(
+            where,
+            {
+                "any_history": True,
+                "conditions": [{"condition": "Gout", "onset_on": "2019", "condition_ongoing": False}],
+            },
+        )
+        row_id = record.data["conditions"][0]["_id"]
+        assert "condition_treated" not in record.data["conditions"][0]
+
+        record = records.save(
+            where=where,
+            revision=record.revision,
+            submission=Submission(values={("summary", "", "any_history"): Typed(text="no")}),
+            complete=False,
+            by=cast.theo_coordinator,
+            reason="Wrong participant",
+        )
+
+        row = record.data["conditions"][0]
+        assert row["_id"] == row_id
+        assert row["condition"]["value"] == "Gout"
+        assert "condition" in row["_hidden"]
+
+    def test_saving_the_same_answers_again_changes_nothing_but_the_revision(self, cast: Cast) -> None:
+        """ECRF-013: no change rows without a change."""
+        where = vitals_of(cast)
+        records.save(where=where, revision=0, submission=typed(weight="70"), complete=False, by=cast.theo_coordinator)
+        before = Change.objects.count()
+
+        records.save(where=where, revision=1, submission=typed(weight="70"), complete=False, by=cast.theo_coordinator)
+
+        assert Change.objects.count() == before
+
+    def test_a_draft_is_gone_once_its_form_is_saved(self, cast: Cast) -> None:
+        """ECRF-014: what was typed became data; the private copy goes."""
+        where = vitals_of(cast)
+        drafts.keep(where=where, base_revision=0, fields={"weight": "70"}, by=cast.theo_coordinator)
+        drafts.keep(where=where, base_revision=0, fields={"weight": "71"}, by=cast.ines_investigator)
+
+        records.save(where=where, revision=0, submission=typed(weight="70"), complete=False, by=cast.theo_coordinator)
+
+        left = Draft.objects.get()
+        assert left.person == cast.ines_investigator
+        assert drafts.read(left) == {"weight": "71"}
+        assert "71" not in left.payload
+
+    @pytest.mark.parametrize(
+        "value",
+        ["a\x00b", "\ud800", "x" * 501, "evil\u202etext"],
+        ids=["NUL", "lone surrogate", "too long", "direction override"],
+    )
+    def test_text_that_cannot_be_kept_is_refused_with_words(self, cast: Cast, value: str) -> None:
+        """ECRF-015: TRAPS 10."""
+        participant = cast.consented()
+
+        with pytest.raises(InvalidValues) as refused:
+            records.save(
+                where=Where(participant, "lesion"),
+                revision=0,
+                submission=Submission(values={("identity", "", "description"): Typed(text=value)}),
+                complete=False,
+                by=cast.theo_coordinator,
+            )
+        assert refused.value.errors[0].item == "description"
+
+    @pytest.mark.parametrize("row", ["", "zz", "'; DROP TABLE", "n1"])
+    def test_a_forged_row_is_refused(self, cast: Cast, row: str) -> None:
+        """ECRF-016: a value for a row that the form does not have."""
+        participant = cast.consented()
+        where = Where(participant, "medical_history", visit=cast.visit(participant, "SCR"))
+
+        with pytest.raises(InvalidValues) as refused:
+            records.save(
+                where=where,
+                revision=0,
+                submission=Submission(values={("conditions", row, "condition"): Typed(text="Gout")}),
+                complete=False,
+                by=cast.theo_coordinator,
+            )
+        assert refused.value.errors[0].code == "unknown_row"
+
+
+class TestWhoAndWhen:
+    def test_the_sponsor_s_roles_never_change_a_site_s_value(self, cast: Cast) -> None:
+        """ECRF-020: FACTS D2, X3."""
+        where = vitals_of(cast)
+        for person in (cast.mona_monitor, cast.dan_data_manager, cast.sam_safety, cast.paul_sponsor, cast.adam_admin):
+            with pytest.raises(Refused) as refused:
+                records.save(where=where, revision=0, submission=typed(weight="70"), complete=False, by=person)
+            assert refused.value.code.startswith("permission.")
+
+    def test_another_site_s_staff_is_refused(self, cast: Cast) -> None:
+        """ECRF-021: a delegation holds at its site only."""
+        where = vitals_of(cast)
+        with pytest.raises(Refused):
+            records.save(
+                where=where, revision=0, submission=typed(weight="70"), complete=False, by=cast.oscar_coordinator
+            )
+
+    def test_a_save_after_the_delegation_ended_is_refused(self, cast: Cast) -> None:
+        """ECRF-022: access goes with the delegation, the draft stays."""
+        where = vitals_of(cast)
+        drafts.keep(where=where, base_revision=0, fields={"weight": "70"}, by=cast.theo_coordinator)
+        delegation = cast.theo_coordinator.delegations.get()
+        people.end_delegation(
+            delegation=delegation, on=clock.today() - dt.timedelta(days=1), by=cast.adam_admin, reason="Left"
+        )
+        theo = type(cast.theo_coordinator).objects.get(pk=cast.theo_coordinator.pk)
+
+        with pytest.raises(Refused):
+            records.save(where=where, revision=0, submission=typed(weight="70"), complete=False, by=theo)
+
+        assert Draft.objects.filter(person=theo).exists()
+
+    def test_the_radiation_oncologist_answers_the_items_kept_for_that_role_and_no_others(self, cast: Cast) -> None:
+        """ECRF-023: DOMAIN, "answered by a radiation oncologist"."""
+        participant = cast.baseline_done()
+        where = Where(participant, "eligibility", visit=cast.visit(participant, "SCR"))
+        yes = Typed(text="yes")
+
+        record = records.save(
+            where=where,
+            revision=0,
+            submission=Submission(values={("srt", "", "i10"): yes}),
+            complete=False,
+            by=cast.rose_radiation,
+        )
+        assert record.data["srt"][0]["i10"]["value"] is True
+        for person, key in (
+            (cast.rose_radiation, ("inclusion", "", "i13")),
+            (cast.theo_coordinator, ("srt", "", "e03")),
+            (cast.ines_investigator, ("srt", "", "e03")),
+        ):
+            with pytest.raises(InvalidValues) as refused:
+                records.save(
+                    where=where, revision=1, submission=Submission(values={key: yes}), complete=False, by=person
+                )
+            assert refused.value.errors[0].code == "answered_by"
+
+    def test_no_form_opens_before_consent(self, cast: Cast) -> None:
+        """ECRF-024: DOMAIN, Consent."""
+        participant = cast.screened()
+        visits.record_date(visit=cast.visit(participant, "SCR"), on=clock.today(), by=cast.theo_coordinator)
+        where = Where(participant, "vitals_performance", visit=cast.visit(participant, "SCR"))
+
+        with pytest.raises(Refused) as refused:
+            records.save(
+                where=where, revision=0, submission=typed(weight="70"), complete=False, by=cast.theo_coordinator
+            )
+        assert refused.value.code == "consent_needed"
+
+    def test_the_date_of_the_visit_comes_first(self, cast: Cast) -> None:
+        """ECRF-025: DOMAIN, Visits."""
+        participant = cast.randomized()
+        where = Where(participant, "vitals_performance", visit=cast.visit(participant, "D56"))
+
+        with pytest.raises(Refused) as refused:
+            records.save(
+                where=where, revision=0, submission=typed(weight="70"), complete=False, by=cast.theo_coordinator
+            )
+        assert refused.value.code == "visit_date_needed"
+
+    def test_a_record_not_done_keeps_its_reason_and_can_be_filled_after_all(self, cast: Cast) -> None:
+        """ECRF-026: not done settles the form; filling it later is possible."""
+        where = vitals_of(cast)
+        with pytest.raises(Refused, match="reason"):
+            records.mark_not_done(where=where, revision=0, reason=" ", by=cast.theo_coordinator)
+
+        record = records.mark_not_done(where=where, revision=0, reason="Refused", by=cast.theo_coordinator)
+        assert (record.entry_state, record.not_done_reason) == (EntryState.NOT_DONE, "Refused")
+
+        record = records.save(
+            where=where, revision=1, submission=typed(weight="70"), complete=False, by=cast.theo_coordinator
+        )
+        assert (record.entry_state, record.not_done_reason) == (EntryState.IN_PROGRESS, "")
+
+    def test_a_form_with_values_is_not_marked_as_not_done(self, cast: Cast) -> None:
+        """ECRF-027: values are never thrown away on the way."""
+        where = vitals_of(cast)
+        records.save(where=where, revision=0, submission=typed(weight="70"), complete=False, by=cast.theo_coordinator)
+
+        with pytest.raises(Refused, match="holds values"):
+            records.mark_not_done(where=where, revision=1, reason="Refused", by=cast.theo_coordinator)
+
+
+class TestLogsAndLinks:
+    def test_log_entries_are_numbered_and_a_number_is_never_used_again(self, cast: Cast) -> None:
+        """ECRF-030: DOMAIN, log forms."""
+        participant = cast.consented()
+        first = cast.save(Where(participant, "lesion"), {"organ": "LIVER", "category": "NON_TARGET"})
+        records.remove_entry(record=first, revision=first.revision, reason="Twice", by=cast.theo_coordinator)
+
+        second = cast.save(Where(participant, "lesion"), {"organ": "LIVER", "category": "NON_TARGET"})
+
+        assert (first.number, second.number) == (1, 2)
+
+    def test_an_entry_that_others_point_to_is_protected(self, cast: Cast) -> None:
+        """ECRF-031: a link protects what it points to, and names the form."""
+        participant = cast.baseline_done()
+        lesion = cast.record(participant, "lesion", number=1)
+
+        with pytest.raises(Refused, match="Baseline lesions|Oligoprogression"):
+            records.remove_entry(
+                record=lesion, revision=lesion.revision, reason="Mistake", by=cast.theo_coordinator
+            )
+
+    def test_a_link_to_an_entry_that_does_not_exist_is_refused(self, cast: Cast) -> None:
+        """ECRF-032: links offer existing entries of the same participant only."""
+        participant = cast.consented()
+        other = cast.consented()
+        cast.save(Where(other, "lesion"), {"organ": "LIVER", "category": "NON_TARGET"})
+        where = Where(participant, "oligoprogression", visit=cast.visit(participant, "SCR"))
+
+        with pytest.raises(InvalidValues) as refused:
+            records.save(
+                where=where,
+                revision=0,
+                submission=Submission(
+                    values={("progressing", "n1", "lesion"): Typed(text="1")}, rows={"progressing": ["n1"]}
+                ),
+                complete=False,
+                by=cast.theo_coordinator,
+            )
+        assert refused.value.errors[0].code == "link"
+
+    def test_a_grade_that_the_term_does_not_have_is_refused(self, cast: Cast) -> None:
+        """SAF-020: CTCAE v5: alopecia ends at grade 2."""
+        participant = cast.consented()
+        from trial.dictionaries import dictionary_of
+
+        alopecia = next(
+            t for t in dictionary_of(cast.definition, "ctcae").search("Alopecia", "en", 5) if t.label == "Alopecia"
+        )
+        form = cast.definition.form("adverse_event")
+
+        with pytest.raises(InvalidValues, match="Grade 3") as refused:
+            records.save(
+                where=Where(participant, "adverse_event"),
+                revision=0,
+                submission=Submission(
+                    values={
+                        (form.group_of("term").id, "", "term"): Typed(text=alopecia.code),
+                        (form.group_of("grade").id, "", "grade"): Typed(text="3"),
+                    }
+                ),
+                complete=False,
+                by=cast.theo_coordinator,
+            )
+        assert refused.value.errors[0].code == "grade"
+
+
+class TestSigning:
+    def test_a_signature_holds_exactly_what_was_signed_and_breaks_visibly(self, cast: Cast) -> None:
+        """ECRF-040: 21 CFR 11.50, 11.70."""
+        where = vitals_of(cast)
+        record = cast.save(where, {"kps": 90, "ecog": "0", "heart_rate": "72"})
+
+        record = records.sign(record=record, password=PASSWORD, by=cast.ines_investigator)
+        assert record.signature.content["data"] == record.data
+        assert not record.is_changed_since_signing
+
+        record = records.save(
+            where=where,
+            revision=record.revision,
+            submission=typed(heart_rate="75"),
+            complete=True,
+            by=cast.theo_coordinator,
+            reason="Typing error",
+        )
+        assert record.is_changed_since_signing
+
+    def test_an_incomplete_form_a_wrong_password_and_a_wrong_role_do_not_sign(self, cast: Cast) -> None:
+        """ECRF-041: each is refused, and nothing is signed."""
+        where = vitals_of(cast)
+        record = records.save(
+            where=where, revision=0, submission=typed(weight="70"), complete=False, by=cast.theo_coordinator
+        )
+        with pytest.raises(Refused, match="complete"):
+            records.sign(record=record, password=PASSWORD, by=cast.ines_investigator)
+        record = cast.save(where, {"kps": 90, "ecog": "0"})
+        with pytest.raises(Refused) as refused:
+            records.sign(record=record, password="wrong", by=cast.ines_investigator)
+        assert refused.value.code == "wrong_password"
+        with pytest.raises(Refused) as refused:
+            records.sign(record=record, password=PASSWORD, by=cast.theo_coordinator)
+        assert refused.value.code.startswith("permission.")
+        record.refresh_from_db()
+        assert not record.is_signed
+
+    def test_a_form_is_signed_once_as_it_stands(self, cast: Cast) -> None:
+        """ECRF-042: the second signature of the same revision is refused."""
+        record = cast.save(vitals_of(cast), {"kps": 90, "ecog": "0"})
+        record = records.sign(record=record, password=PASSWORD, by=cast.ines_investigator)
+        with pytest.raises(Refused, match="already signed"):
+            records.sign(record=record, password=PASSWORD, by=cast.ines_investigator)
+
+
+class TestVerification:
+    def test_a_change_clears_the_verification_of_the_changed_item_only(self, cast: Cast) -> None:
+        """ECRF-050: DOMAIN, marks."""
+        where = vitals_of(cast)
+        record = cast.save(where, {"kps": 90, "ecog": "0", "heart_rate": "72", "sbp": "130"})
+        records.verify(record=record, values=[("", "heart_rate"), ("", "sbp")], by=cast.mona_monitor)
+
+        records.save(
+            where=where,
+            revision=record.revision,
+            submission=typed(heart_rate="75"),
+            complete=True,
+            by=cast.theo_coordinator,
+            reason="Typing error",
+        )
+
+        in_force = {v.item for v in record.verifications.filter(cleared_at=None)}
+        assert in_force == {"sbp"}
+
+    def test_only_the_monitor_of_the_site_verifies(self, cast: Cast) -> None:
+        """ECRF-051: wrong role."""
+        record = cast.save(vitals_of(cast), {"kps": 90, "ecog": "0"})
+        for person in (cast.theo_coordinator, cast.dan_data_manager, cast.paul_sponsor):
+            with pytest.raises(Refused):
+                records.verify(record=record, values=[("", "kps")], by=person)
+
+
+class TestRecomputation:
+    def test_a_corrected_input_recalculates_other_forms_and_names_the_cause(self, cast: Cast) -> None:
+        """ECRF-060: haemoglobin corrected below the limit raises the IMDC score."""
+        participant = cast.baseline_done()
+        imdc = cast.record(participant, "imdc", visit="SCR")
+        before = imdc.data["factors"][0]["anaemia"]["value"]
+        labs = cast.record(participant, "laboratory", visit="SCR")
+        wanted = "16.0" if before else "10.0"
+
+        records.save(
+            where=Where(participant, "laboratory", visit=labs.visit),
+            revision=labs.revision,
+            submission=Submission(values={("haematology", "", "hgb"): Typed(text=wanted)}),
+            complete=True,
+            by=cast.theo_coordinator,
+            reason="Typing error",
+        )
+
+        imdc.refresh_from_db()
+        assert imdc.data["factors"][0]["anaemia"]["value"] is not before
+        change = Change.objects.filter(record=imdc, item="anaemia").last()
+        assert change.kind == ChangeKind.DERIVED
+        assert "laboratory" in change.reason
+
+    def test_a_frozen_record_is_not_recalculated_but_reported(self, cast: Cast) -> None:
+        """ECRF-061: "would be 3, is 2"."""
+        import audit
+
+        participant = cast.baseline_done()
+        imdc = cast.record(participant, "imdc", visit="SCR")
+        before = imdc.data["factors"][0]["anaemia"]["value"]
+        imdc.frozen_at = clock.now()
+        audit.save(imdc, by=cast.dan_data_manager)
+        labs = cast.record(participant, "laboratory", visit="SCR")
+
+        records.save(
+            where=Where(participant, "laboratory", visit=labs.visit),
+            revision=labs.revision,
+            submission=Submission(
+                values={("haematology", "", "hgb"): Typed(text="16.0" if before else "10.0")}
+            ),
+            complete=True,
+            by=cast.theo_coordinator,
+            reason="Typing error",
+        )
+
+        imdc.refresh_from_db()
+        assert imdc.data["factors"][0]["anaemia"]["value"] is before
+        assert Finding.objects.filter(record=imdc, check_id="recompute:anaemia", state=FindingState.OPEN).exists()
+
+
+class TestQueries:
+    def test_a_query_goes_from_the_monitor_to_the_site_and_back(self, cast: Cast) -> None:
+        """ECRF-070: open, answered, closed; every line of the thread stays."""
+        where = vitals_of(cast)
+        record = cast.save(where, {"kps": 90, "ecog": "0"})
+        query = data_queries.ask(where=where, item="kps", text="Please check 90.", by=cast.mona_monitor)
+
+        query = data_queries.answer(query=query, text="Confirmed.", by=cast.theo_coordinator)
+        query = data_queries.close(query=query, by=cast.mona_monitor)
+
+        assert query.state == QueryState.CLOSED
+        assert [m.state for m in query.messages.all()] == ["open", "answered", "closed"]
+        assert query.record == record
+
+    def test_a_query_can_be_asked_on_a_form_that_nobody_filled(self, cast: Cast) -> None:
+        """ECRF-071: the missing form itself is the question."""
+        where = vitals_of(cast)
+        query = data_queries.ask(where=where, text="When will this be filled?", by=cast.mona_monitor)
+        assert query.record.entry_state == EntryState.EXPECTED
+
+    def test_each_deed_belongs_to_its_role(self, cast: Cast) -> None:
+        """ECRF-072: sites do not ask or close, monitors do not answer."""
+        where = vitals_of(cast)
+        cast.save(where, {"kps": 90, "ecog": "0"})
+        with pytest.raises(Refused):
+            data_queries.ask(where=where, text="?", by=cast.theo_coordinator)
+        query = data_queries.ask(where=where, text="Check.", by=cast.mona_monitor)
+        with pytest.raises(Refused):
+            data_queries.answer(query=query, text="Mine", by=cast.mona_monitor)
+        with pytest.raises(Refused):
+            data_queries.close(query=query, by=cast.theo_coordinator)
+        with pytest.raises(Refused):
+            data_queries.answer(query=query, text="Other", by=cast.oscar_coordinator)
+
+    def test_a_closed_query_is_not_answered_but_can_be_reopened(self, cast: Cast) -> None:
+        """ECRF-073: the state table."""
+        where = vitals_of(cast)
+        cast.save(where, {"kps": 90, "ecog": "0"})
+        query = data_queries.close(
+            query=data_queries.ask(where=where, text="Check.", by=cast.mona_monitor), by=cast.mona_monitor
+        )
+        with pytest.raises(Refused):
+            data_queries.answer(query=query, text="Late", by=cast.theo_coordinator)
+        assert data_queries.reopen(query=query, text="Still wrong", by=cast.mona_monitor).state == QueryState.OPEN
+
+
+def test_a_locked_record_takes_neither_values_nor_queries_a_frozen_one_takes_queries(cast: Cast) -> None:
+    """ECRF-080: DOMAIN, frozen and locked."""
+    import audit
+
+    where = vitals_of(cast)
+    record = cast.save(where, {"kps": 90, "ecog": "0"})
+    record.frozen_at = clock.now()
+    audit.save(record, by=cast.dan_data_manager)
+    with pytest.raises(Refused) as refused:
+        records.save(
+            where=where,
+            revision=record.revision,
+            submission=typed(weight="70"),
+            complete=True,
+            by=cast.theo_coordinator,
+            reason="x",
+        )
+    assert refused.value.code == "frozen"
+    data_queries.ask(where=where, text="Check.", by=cast.mona_monitor)
+
+    record.refresh_from_db()
+    record.locked_at = clock.now()
+    audit.save(record, by=cast.dan_data_manager)
+    with pytest.raises(Refused) as refused:
+        data_queries.ask(where=where, text="Check.", by=cast.mona_monitor)
+    assert refused.value.code == "locked"
+
+
+def test_the_consent_form_makes_the_participant_and_the_demographics_name_the_person(cast: Cast) -> None:
+    """TRL-010: what forms say of a participant is kept in step with them."""
+    participant = cast.consented()
+    assert participant.consented_on == clock.today()
+    cast.fill(participant, "demographics", visit="SCR", sex="F", birth_month=5, birth_year=1961)
+    participant = Participant.objects.get(pk=participant.pk)
+    assert (participant.sex, participant.birth_month, participant.birth_year) == ("F", 5, 1961)

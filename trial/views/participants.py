@@ -1,0 +1,308 @@
+"""Participants: the list, screening, the screening log, status and its story."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from audit import clock
+
+from .. import listings, participant_columns
+from ..actions import participants, statuses
+from ..definitions import definition_of
+from ..forms import FAILURE_REASONS, ReasonForm, ScreenFailureForm, ScreenForm, StatusForm
+from ..links import casebook_url, optional_url
+from ..models import Participant, ScreeningOutcome, Status, StatusKind
+from ..permissions import Permission, can, check
+from ..presenters import date_words
+from ..selectors import participant_or_404, sites_for
+from ..statuses import BY_HAND
+from .filters import Address, page_of
+from .refusals import attempt
+
+SORTS = ("code", "-code", "status", "-status", "next", "-next", "screened", "-screened")
+
+
+@require_safe
+def participants_list(request: HttpRequest) -> HttpResponse:
+    """Show the participants of the person's sites with status, next visit and what is open. Never an arm."""
+    check(request.user, Permission.PARTICIPANT_VIEW)
+    asked = {name: request.GET.get(name, "")[:40] for name in ("site", "status", "q", "sort")}
+    asked["sort"] = asked["sort"] if asked["sort"] in SORTS else ""
+    address = Address(reverse("participants"), asked)
+    columns = participant_columns.columns_for(request.user)
+    rows = listings.participants_listed(
+        request.user, site=asked["site"], status=asked["status"], search=asked["q"].strip(), sort=asked["sort"] or "code"
+    ).annotate(**{f"column_{column.id}": expression for column, expression in columns})
+    page = page_of(rows, request.GET.get("page"), listings.PAGE)
+    sites = list(sites_for(request.user))
+    status_counts = listings.counts_by(listings.participants_listed(request.user, site=asked["site"]), "status")
+    groups = [address.group(_("Status"), "status", Status.choices, status_counts)]
+    if len(sites) > 1:
+        groups.insert(0, address.group(_("Site"), "site", [(site.number, site.number) for site in sites]))
+    context = {
+        "groups": groups,
+        "address": address,
+        "q": asked["q"],
+        "hidden": address.hidden("q"),
+        "is_filtered": bool(asked["site"] or asked["status"] or asked["q"]),
+        "page": page,
+        "query": address.rest(),
+        "rows": [_participant_row(participant, columns) for participant in page.object_list],
+        "columns": [column for column, _expression in columns],
+        "sorts": {name: address.sort(name, "code") for name in ("code", "status", "next", "screened")},
+        "one_site": len(sites) == 1,
+        "may_screen": can(request.user, Permission.PARTICIPANT_SCREEN),
+        "is_empty": not page.paginator.count and not any(asked.values()),
+    }
+    return render(request, "trial/participants.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def screen(request: HttpRequest) -> HttpResponse:
+    """Open a screening: the participant gets a code, and nothing else is kept before consent."""
+    check(request.user, Permission.PARTICIPANT_SCREEN)
+    today = clock.today()
+    sites = [site for site in sites_for(request.user, Permission.PARTICIPANT_SCREEN) if site.is_open(today)]
+    form = ScreenForm(request.POST or None, sites=sites)
+    tried = attempt(form)
+    if request.method == "POST" and form.is_valid():
+        with tried:
+            participant = participants.screen(by=request.user, **form.cleaned_data)
+        if tried.done:
+            messages.success(request, _("%(code)s is in screening.") % {"code": participant.code})
+            return redirect(casebook_url(participant))
+    context = {"form": form, "sites": sites, "closed": not sites}
+    return render(request, "trial/participant_screen.html", context, status=tried.status)
+
+
+@require_safe
+def screening_log(request: HttpRequest) -> HttpResponse:
+    """Show every screening of the person's sites: month, outcome and reason, failures included."""
+    check(request.user, Permission.PARTICIPANT_VIEW)
+    asked = {name: request.GET.get(name, "")[:20] for name in ("site", "outcome", "year")}
+    address = Address(reverse("screening_log"), asked)
+    rows = listings.screenings_listed(request.user, **asked)
+    page = page_of(rows, request.GET.get("page"), listings.PAGE)
+    sites = list(sites_for(request.user))
+    counts = listings.counts_by(
+        listings.screenings_listed(request.user, site=asked["site"], year=asked["year"]), "screening_outcome"
+    )
+    groups = [address.group(_("Outcome"), "outcome", ScreeningOutcome.choices, counts)]
+    years = listings.screening_years(request.user)
+    if len(years) > 1:
+        groups.append(address.group(_("Year"), "year", [(str(year), str(year)) for year in years]))
+    if len(sites) > 1:
+        groups.insert(0, address.group(_("Site"), "site", [(site.number, site.number) for site in sites]))
+    context = {
+        "groups": groups,
+        "page": page,
+        "query": address.rest(),
+        "clear_url": address.path if any(asked.values()) else "",
+        "rows": [_screening_row(request.user, participant) for participant in page.object_list],
+        "counts": counts,
+        "may_screen": can(request.user, Permission.PARTICIPANT_SCREEN),
+    }
+    return render(request, "trial/screening_log.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def screening_close(request: HttpRequest, code: str) -> HttpResponse:
+    """Close a screening without inclusion, with its reason."""
+    participant = participant_or_404(request.user, code)
+    check(request.user, Permission.PARTICIPANT_SCREEN, participant.site_id)
+    definition = definition_of(participant.version_id)
+    form = ScreenFailureForm(request.POST or None, definition=definition, locale=_locale())
+    tried = attempt(form)
+    if request.method == "POST" and form.is_valid():
+        with tried:
+            participants.fail_screening(participant=participant, by=request.user, **form.cleaned_data)
+        if tried.done:
+            messages.success(request, _("The screening of %(code)s is closed.") % {"code": code})
+            return redirect("screening_log")
+    context = {"participant": participant, "form": form}
+    return render(request, "trial/screening_close.html", context, status=tried.status)
+
+
+@require_http_methods(["GET", "POST"])
+def screening_reopen(request: HttpRequest, code: str) -> HttpResponse:
+    """Take back a screen failure recorded by mistake, with its reason."""
+    participant = participant_or_404(request.user, code)
+    check(request.user, Permission.PARTICIPANT_SCREEN, participant.site_id)
+    form = ReasonForm(request.POST or None)
+    tried = attempt(form)
+    if request.method == "POST" and form.is_valid():
+        with tried:
+            participants.reopen_screening(participant=participant, by=request.user, **form.cleaned_data)
+        if tried.done:
+            messages.success(request, _("The screening of %(code)s is open again.") % {"code": code})
+            return redirect(casebook_url(participant))
+    context = {"participant": participant, "form": form, "reason": failure_reason(participant)}
+    return render(request, "trial/screening_reopen.html", context, status=tried.status)
+
+
+@require_http_methods(["GET", "POST"])
+def status(request: HttpRequest, code: str) -> HttpResponse:
+    """Show what happened to a participant, with dates and reasons; record a withdrawal or a loss."""
+    participant = participant_or_404(request.user, code)
+    may_record = can(request.user, Permission.STATUS_RECORD, participant.site_id)
+    changes = listings.status_story(participant)
+    held = {change.kind for change in changes if change.reversed_at is None}
+    kinds = tuple(kind for kind in BY_HAND if kind not in held)
+    form = StatusForm(request.POST or None, kinds=kinds)
+    tried = attempt(form)
+    if request.method == "POST":
+        check(request.user, Permission.STATUS_RECORD, participant.site_id)
+        if form.is_valid():
+            with tried:
+                statuses.record_by_hand(participant=participant, by=request.user, **form.cleaned_data)
+            if tried.done:
+                messages.success(request, _("The status of %(code)s is recorded.") % {"code": code})
+                return redirect("participant_status", code)
+    authors = listings.authors_of(changes)
+    context = {
+        "participant": participant,
+        "form": form,
+        "may_record": may_record and bool(kinds) and participant.consented_on is not None,
+        "before_consent": may_record and participant.consented_on is None and participant.failed_on is None,
+        "story": [_story_entry(change, authors) for change in changes],
+        "reversible": [
+            {
+                "label": StatusKind(change.kind).label,
+                "url": reverse("participant_status_reverse", args=[code]) + f"?kind={change.kind}",
+            }
+            for change in changes
+            if may_record and change.reversed_at is None and change.kind in BY_HAND
+        ],
+        "facts": _participant_facts(participant),
+        "casebook_url": optional_url("casebook", code),
+        "may_close": can(request.user, Permission.PARTICIPANT_SCREEN, participant.site_id)
+        and participant.randomized_on is None
+        and participant.failed_on is None,
+    }
+    return render(request, "trial/participant_status.html", context, status=tried.status)
+
+
+@require_http_methods(["GET", "POST"])
+def status_reverse(request: HttpRequest, code: str) -> HttpResponse:
+    """Take back a withdrawal or a loss recorded by mistake, with its reason."""
+    participant = participant_or_404(request.user, code)
+    check(request.user, Permission.STATUS_RECORD, participant.site_id)
+    kind = request.POST.get("kind") or request.GET.get("kind", "")
+    if kind not in {str(known) for known in BY_HAND}:
+        return redirect("participant_status", code)
+    form = ReasonForm(request.POST or None)
+    tried = attempt(form)
+    if request.method == "POST" and form.is_valid():
+        with tried:
+            statuses.reverse_by_hand(participant=participant, kind=kind, by=request.user, **form.cleaned_data)
+        if tried.done:
+            messages.success(request, _("The status of %(code)s was taken back.") % {"code": code})
+            return redirect("participant_status", code)
+    context = {"participant": participant, "form": form, "kind": kind, "what": StatusKind(kind).label}
+    return render(request, "trial/participant_status_reverse.html", context, status=tried.status)
+
+
+# ---------------------------------------------------------------- words
+
+
+def failure_reason(participant: Participant) -> str:
+    """Write the reason of a screen failure: the words of the study's list, and the details."""
+    definition = definition_of(participant.version_id)
+    codelist = definition.codelists.get(FAILURE_REASONS)
+    words = ""
+    if codelist is not None and participant.failure_reason:
+        labels = {entry.code: entry.label for entry in codelist.codes}
+        words = definition.text(labels.get(participant.failure_reason), _locale()) or participant.failure_reason
+    return " – ".join(filter(None, [words, participant.failure_detail]))
+
+
+def _locale() -> str:
+    return get_language() or "en"
+
+
+def _participant_row(participant: Any, columns: list[tuple[participant_columns.Column, Any]]) -> dict[str, Any]:
+    definition = definition_of(participant.version_id)
+    is_overdue = participant.next_end is not None and participant.next_end < clock.today()
+    label = ""
+    if participant.next_event:
+        label = definition.text(definition.visit(participant.next_event).label, _locale())
+    return {
+        "participant": participant,
+        "url": casebook_url(participant),
+        "status_label": Status(participant.status).label,
+        "next_label": label,
+        "next_overdue": is_overdue,
+        "cells": [
+            {"column": column, "count": getattr(participant, f"column_{column.id}"), "url": column.url(participant)}
+            for column, _expression in columns
+        ],
+    }
+
+
+def _screening_row(person: Any, participant: Participant) -> dict[str, Any]:
+    may = can(person, Permission.PARTICIPANT_SCREEN, participant.site_id)
+    outcome = participant.screening_outcome
+    return {
+        "participant": participant,
+        "url": casebook_url(participant),
+        "month": participant.screening_month,
+        "outcome_label": ScreeningOutcome(outcome).label,
+        "reason": failure_reason(participant) if outcome == ScreeningOutcome.FAILED else "",
+        "may_close": may and outcome == ScreeningOutcome.PENDING and participant.randomized_on is None,
+        "may_reopen": may and outcome == ScreeningOutcome.FAILED,
+    }
+
+
+_MARKS = {
+    StatusKind.SCREENED: "screening",
+    StatusKind.CONSENTED: "signed",
+    StatusKind.FAILED: "screen_failure",
+    StatusKind.WITHDRAWN_TREATMENT: "treatment_ended",
+    StatusKind.WITHDRAWN_VISITS: "withdrawn",
+    StatusKind.WITHDRAWN_CONTACT: "withdrawn",
+}
+
+
+def _story_entry(change: Any, authors: dict[int, tuple[str, str]]) -> dict[str, Any]:
+    first, last = authors.get(change.pk, ("", ""))
+    # A reason given by code (screen failure) is shown with the log; here the words that were typed.
+    text = " – ".join(filter(None, ["" if change.reason == "OTHER" else change.reason, change.detail]))
+    entry = {
+        "title": StatusKind(change.kind).label,
+        "date": date_words(change.on, _locale()),
+        "by": first,
+        "text": text,
+        "state": _MARKS.get(StatusKind(change.kind), change.kind),
+    }
+    if change.reversed_at is not None:
+        entry["title"] = _("%(what)s – taken back") % {"what": entry["title"]}
+        entry["state"] = "cancelled"
+        entry["text"] = " · ".join(
+            filter(None, [text, _("taken back by %(who)s: %(why)s") % {"who": last, "why": change.reversed_reason}])
+        )
+    return entry
+
+
+def _participant_facts(participant: Participant) -> list[dict[str, Any]]:
+    born = ""
+    if participant.birth_year:
+        born = f"{participant.birth_month:02d}/{participant.birth_year}" if participant.birth_month else str(
+            participant.birth_year
+        )
+    return [
+        {"label": _("Status"), "value": Status(participant.status).label, "state": participant.status},
+        {"label": _("Site"), "value": str(participant.site), "url": reverse("site", args=[participant.site.number])},
+        {"label": _("Born"), "value": born},
+        {"label": _("Screened"), "value": date_words(participant.screened_on, _locale())},
+        {"label": _("Consent"), "value": date_words(participant.consented_on, _locale())},
+        {"label": _("Randomized"), "value": date_words(participant.randomized_on, _locale())},
+    ]
+
