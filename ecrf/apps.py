@@ -9,8 +9,12 @@ class EcrfConfig(AppConfig):
     def ready(self) -> None:
         from audit.verbs import register_verbs
 
+        from trial import navigation
+        from trial.permissions import Permission
+
         from . import effects
         from .actions import eligibility, milestones
+        from .selectors import queries_waiting_for
 
         register_verbs(
             {
@@ -33,6 +37,19 @@ class EcrfConfig(AppConfig):
                 "query.cancelled": _("Query cancelled"),
                 "laboratory.ranges_set": _("Laboratory reference ranges set"),
             }
+        )
+        navigation.register(
+            navigation.Entry(
+                "queries",
+                _("Queries"),
+                "queries",
+                icon="query",
+                key="q",
+                order=40,
+                permissions=(Permission.RECORD_VIEW,),
+                count=queries_waiting_for,
+                tone="warn",
+            )
         )
         effects.on_save(milestones.apply)
         effects.on_save(eligibility.unsettle)

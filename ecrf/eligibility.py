@@ -105,7 +105,11 @@ def _assess(criterion: Criterion, definition: Definition, book: Book, on: dt.dat
         expression = definition.compiled.criteria[criterion.id]
         answer = expression.evaluate(outside)
         computed = answer if isinstance(answer, bool) else None
-        if computed is None:
+        if computed is False and criterion.kind is CriterionKind.INCLUSION:
+            # A log without entries says nothing yet: what rests on it is missing, not failed.
+            lacking = [ref for ref in sorted(expression.reads, key=str) if ref.kind == "rows" and not outside.rows(ref)]
+            computed = None if lacking else False
+        elif computed is None:
             lacking = [
                 ref for ref in sorted(expression.reads, key=str) if ref.kind == "item" and outside.get(ref) is UNKNOWN
             ]

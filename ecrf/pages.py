@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
+from django.db.models import CharField
+from django.db.models import Value as Literal
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -38,7 +40,7 @@ from .books import book_of, place_of
 from .checks import Book, Entry, Evaluation, Fired, evaluate
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
 from .entry import FieldError, RowKey
-from .models import Change, Draft, EntryState, Finding, FindingState, QueryState, Record
+from .models import Change, Draft, EntryState, FindingState, QueryState, Record
 from .places import RecordPlace
 from .posted import (
     WHOLE,
@@ -128,6 +130,21 @@ def entry_title(definition: Definition, form: Form, number: int, data: Rows, loc
 
 
 # ---------------------------------------------------------------- the page
+
+
+class Beside(NamedTuple):
+    """One thing beside a record: a finding, a query or a verification."""
+
+    what: str
+    row: str
+    item: str
+    state: str
+    check: str
+    words: str
+
+
+def _said(word: str) -> Literal:
+    return Literal(word, output_field=CharField())
 
 
 @dataclass
@@ -233,30 +250,43 @@ class RecordPage:
         return self.book.find(self.form.id, "previous", self.entry.place)
 
     @cached_property
-    def _findings(self) -> list[Finding]:
+    def _beside(self) -> list[Beside]:
+        """Findings in force, queries and verifications of the record, in one statement."""
+        record = self.record
+        if record is None:
+            return []
         held = [FindingState.OPEN, FindingState.JUSTIFIED]
-        return list(self.record.findings.filter(state__in=held)) if self.record is not None else []
+        findings = record.findings.filter(state__in=held).order_by()
+        verifications = record.verifications.filter(cleared_at=None).order_by()
+        rows = findings.values_list(_said("finding"), "row", "item", "state", "check_id", "justification").union(
+            record.queries.order_by().values_list(_said("query"), "row", "item", "state", _said(""), _said("")),
+            verifications.values_list(_said("verified"), "row", "item", _said(""), _said(""), _said("")),
+            all=True,
+        )
+        return [Beside(*row) for row in rows]
 
     @cached_property
     def justified(self) -> dict[tuple[str, str], str]:
         """Why values that a soft edit check speaks of are right, by (check, row)."""
-        return {(f.check_id, f.row): f.justification for f in self._findings if f.state == FindingState.JUSTIFIED}
+        return {
+            (each.check, each.row): each.words
+            for each in self._beside
+            if each.what == "finding" and each.state == FindingState.JUSTIFIED
+        }
 
     @cached_property
     def verified(self) -> set[tuple[str, str]]:
-        if self.record is None:
-            return set()
-        return set(self.record.verifications.filter(cleared_at=None).values_list("row", "item"))
+        """The (row, item) of the values verified at source."""
+        return {(each.row, each.item) for each in self._beside if each.what == "verified"}
 
     @cached_property
     def queries(self) -> dict[tuple[str, str], list[str]]:
-        """The states of the queries of each (row, item)."""
+        """The states of the queries of each (row, item) that the person may see."""
         found: dict[tuple[str, str], list[str]] = {}
-        if self.record is None:
-            return found
-        for row, item, state in self.record.queries.values_list("row", "item", "state"):
-            if item == "" or (item in self.form.items and self.place.shows(self.form.item(item))):
-                found.setdefault((row, item), []).append(state)
+        for each in self._beside:
+            known = each.item in self.form.items and self.place.shows(self.form.item(each.item))
+            if each.what == "query" and (each.item == "" or known):
+                found.setdefault((each.row, each.item), []).append(each.state)
         return found
 
     @property
@@ -309,10 +339,10 @@ class RecordPage:
             {
                 "severity": "soft",
                 "message": f"{self._label(self.form.item(f.item))}: "
-                + check_message(self.definition, self.form, f.check_id, self.locale),
+                + check_message(self.definition, self.form, f.check, self.locale),
             }
-            for f in self._findings
-            if f.check_id.startswith("recompute:") and f.item in self.form.items
+            for f in self._beside
+            if f.what == "finding" and f.check.startswith("recompute:") and f.item in self.form.items
             if f.state == FindingState.OPEN and self.place.shows(self.form.item(f.item))
         ]
         return [self.finding(fired) for fired in self._fired.get(("", ""), [])] + held
@@ -632,6 +662,19 @@ class RecordPage:
         return self.definition.text(self.form.hint, self.locale)
 
     @property
+    def entry_words(self) -> str:
+        """What a log entry is about, from its title items."""
+        place = self.place
+        if (
+            place.number is None
+            or self.record is None
+            or not all(place.shows(self.form.item(item)) for item in self.form.title_items)
+        ):
+            return ""
+        title = entry_title(self.definition, self.form, place.number, self.record.data, self.locale)
+        return title.partition(". ")[2]
+
+    @property
     def may_see_queries(self) -> bool:
         return self._may_ask or bool(self.queries)
 
@@ -674,7 +717,7 @@ class RecordPage:
             marks.append({"state": "locked", "label": ""})
         return marks
 
-    @property
+    @cached_property
     def facts(self) -> list[Words]:
         """What stands beside the form: when it was saved and signed, how much is verified."""
         record = self.record

@@ -14,7 +14,7 @@ from trial.models import Participant, Visit
 from trial.permissions import Permission, access_of
 from trial.selectors import participants_for
 
-from .models import Change, Draft, LaboratoryRange, Query, Record
+from .models import Change, Draft, LaboratoryRange, Query, QueryState, Record
 from .permissions import hides
 
 
@@ -86,6 +86,16 @@ def queries_for(person: Any) -> QuerySet[Query]:
     if arm_sites is not None:
         queries = queries.filter(Q(reveals_arm=False) | Q(participant__site_id__in=arm_sites))
     return queries
+
+
+def queries_waiting_for(person: Any) -> QuerySet[Query]:
+    """Return what waits for this person: open queries for those who answer, answered ones for those who ask."""
+    access = access_of(person)
+    waiting = Q(pk__in=[])
+    for permission, state in ((Permission.QUERY_ANSWER, QueryState.OPEN), (Permission.QUERY_ASK, QueryState.ANSWERED)):
+        sites = access.sites(permission)
+        waiting |= Q(state=state) if sites is None else Q(state=state, participant__site_id__in=sites)
+    return queries_for(person).filter(waiting)
 
 
 def query_or_404(person: Any, query_id: int) -> Query:

@@ -66,9 +66,7 @@ def counts_by(rows: QuerySet[Any], field: str) -> dict[str, int]:
     return dict(rows.order_by().values_list(field).annotate(n=Count("pk")).values_list(field, "n"))
 
 
-def screenings_listed(
-    person: Person, *, site: str = "", outcome: str = "", year: str = ""
-) -> QuerySet[Participant]:
+def screenings_listed(person: Person, *, site: str = "", outcome: str = "", year: str = "") -> QuerySet[Participant]:
     """Return the screening log, newest first: every screening of the person's sites, failures included."""
     rows = participants_for(person)
     if site:

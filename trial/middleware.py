@@ -27,7 +27,9 @@ class SignInRequired(LoginRequiredMiddleware):
         """Return the answer for somebody who is not signed in."""
         is_htmx = bool(request.headers.get("HX-Request"))
         if wants_json(request) and not is_htmx:
-            return JsonResponse({"message": _("Your session has ended. Sign in again."), "code": "signed_out"}, status=401)
+            return JsonResponse(
+                {"message": _("Your session has ended. Sign in again."), "code": "signed_out"}, status=401
+            )
         here = request.get_full_path()
         if is_htmx or request.method not in ("GET", "HEAD"):
             here = back_url(request) or "/"

@@ -75,9 +75,7 @@ class CountOf(Subquery):
 
 def study_and_counts(person: Person) -> tuple[Study | None, dict[str, int]]:
     """Return the study and what waits per entry, in one statement; nothing is counted before a study exists."""
-    counted = {
-        entry.id: entry.count(person) for entry, _url in entries_for(person) if entry.count is not None
-    }
+    counted = {entry.id: entry.count(person) for entry, _url in entries_for(person) if entry.count is not None}
     # The inner queries are closed: `OuterRef` has no place in them, so the database reads each once.
     columns = {
         f"waiting_{name}": Coalesce(CountOf(rows.order_by().values("pk")[: MOST + 1]), 0)

@@ -193,7 +193,9 @@ def delegations_ending(person: Person) -> Panel | None:
             Row(
                 label=delegation.person.printed_name,
                 url=reverse("person", args=[delegation.person_id]),
-                note=" · ".join(filter(None, [delegation.get_role_display(), delegation.site.number if delegation.site else ""])),
+                note=" · ".join(
+                    filter(None, [delegation.get_role_display(), delegation.site.number if delegation.site else ""])
+                ),
                 when=_day(delegation.ends_on),
             )
             for delegation in found

@@ -21,12 +21,12 @@ from trial.selectors import participant_or_404
 from trial.views.refusals import status_of
 
 from .. import selectors
-from ..actions import records
+from ..actions import drafts, records
 from ..actions.records import StaleRecord
 from ..checks.book import HIDDEN, ROW_ID
 from ..conflicts import Conflict, compare, only_calculated_since, resolved
 from ..entry import FieldError, InvalidValues, new_row_id
-from ..models import Query, QueryState, Verification
+from ..models import Draft, Query, QueryState, Verification
 from ..pages import (
     REASONS,
     LogPage,
@@ -56,6 +56,8 @@ def record(
     if request.method == "POST":
         return _save(request, place)
     refusal = place.refusal()
+    if refusal is not None and place.is_new_entry:
+        raise refusal  # there is nothing to read yet
     page = entry_page(place) if refusal is None else stored_page(place)
     return _show(request, page, refusal)
 
@@ -83,10 +85,12 @@ def _save(request: HttpRequest, place: RecordPlace) -> HttpResponse:
             reason=reason_of(post.get("reason_choice", ""), post.get("reason", ""))[:300],
         )
     except StaleRecord:
+        _keep_typing(place, fields, revision)
         place = place_or_404(place.person, place.participant.code, place.form.id, _visit_id(place), place.number)
         return _show_conflict(request, compare(place, fields, revision))
     except InvalidValues as invalid:
         page = posted_page(place, fields, _errors(invalid), revision)
+        page.draft = _keep_typing(place, fields, revision)
         changed = invalid.errors if invalid.code == "reason_needed" else []
         return _show(request, page, reason_errors=changed, status=422)
     except Refused as refused:
@@ -99,6 +103,14 @@ def _save(request: HttpRequest, place: RecordPlace) -> HttpResponse:
         else _("%(form)s: saved, not finished yet.") % {"form": place.title},
     )
     return redirect(next_url(place) if button == NEXT else place.back_url)
+
+
+def _keep_typing(place: RecordPlace, fields: Fields, revision: int) -> Draft | None:
+    """Keep as a draft what a save refused, so that it outlives this page too."""
+    try:
+        return drafts.keep(where=place.where, base_revision=revision, fields=dict(fields), by=place.person)
+    except ValueError:
+        return None
 
 
 def _errors(invalid: InvalidValues) -> list[FieldError]:
@@ -150,6 +162,7 @@ def _show(
         "actions": _save_actions(place) if page.entering else [],
         "urls": {name: place.url(name) for name in _deeds(place)},
         "may_discard": page.draft is not None and request.method != "POST",
+        "entry_words": page.entry_words,
         "drafted": moment(page.draft.kept_at, place.locale) if page.draft is not None else "",
     }
     return render(request, "ecrf/record.html", context, status=status)

@@ -227,7 +227,9 @@ function start(form) {
   function apply({ shown: visible = {}, derived = {}, reasons = {}, options = {}, findings } = {}) {
     for (const [name, value] of Object.entries(visible)) {
       const element = by("data-field", name) ?? by("data-group", name);
-      if (element) element.hidden = value === false;
+      // A cell of a grid keeps its place, so that the columns stay where they are.
+      if (element?.matches("td")) element.toggleAttribute("data-hidden", value === false);
+      else if (element) element.hidden = value === false;
       const unknown = by("data-unknown", name);
       if (unknown) unknown.hidden = value !== null;
     }

@@ -51,7 +51,11 @@ def test_a_view_may_allow_its_own_caching() -> None:
 )
 def test_address_of_the_person(settings, proxies: int, forwarded: str, expected: str) -> None:
     settings.TRUSTED_PROXIES = proxies
-    seen = []
-    handler = ClientAddressMiddleware(lambda request: seen.append(request.META["REMOTE_ADDR"]) or HttpResponse())
-    handler(RequestFactory().get("/", HTTP_X_FORWARDED_FOR=forwarded))
+    seen: list[str] = []
+
+    def view(request):
+        seen.append(request.META["REMOTE_ADDR"])
+        return HttpResponse()
+
+    ClientAddressMiddleware(view)(RequestFactory().get("/", HTTP_X_FORWARDED_FOR=forwarded))
     assert seen == [expected]

@@ -39,7 +39,11 @@ def participants_list(request: HttpRequest) -> HttpResponse:
     address = Address(reverse("participants"), asked)
     columns = participant_columns.columns_for(request.user)
     rows = listings.participants_listed(
-        request.user, site=asked["site"], status=asked["status"], search=asked["q"].strip(), sort=asked["sort"] or "code"
+        request.user,
+        site=asked["site"],
+        status=asked["status"],
+        search=asked["q"].strip(),
+        sort=asked["sort"] or "code",
     ).annotate(**{f"column_{column.id}": expression for column, expression in columns})
     page = page_of(rows, request.GET.get("page"), listings.PAGE)
     sites = list(sites_for(request.user))
@@ -294,8 +298,10 @@ def _story_entry(change: Any, authors: dict[int, tuple[str, str]]) -> dict[str, 
 def _participant_facts(participant: Participant) -> list[dict[str, Any]]:
     born = ""
     if participant.birth_year:
-        born = f"{participant.birth_month:02d}/{participant.birth_year}" if participant.birth_month else str(
-            participant.birth_year
+        born = (
+            f"{participant.birth_month:02d}/{participant.birth_year}"
+            if participant.birth_month
+            else str(participant.birth_year)
         )
     return [
         {"label": _("Status"), "value": Status(participant.status).label, "state": participant.status},
@@ -305,4 +311,3 @@ def _participant_facts(participant: Participant) -> list[dict[str, Any]]:
         {"label": _("Consent"), "value": date_words(participant.consented_on, _locale())},
         {"label": _("Randomized"), "value": date_words(participant.randomized_on, _locale())},
     ]
-

@@ -20,7 +20,9 @@ class Command(BaseCommand):
     is 1; warnings are told and the version is stored. A folder that is already published stays the same version.
     """
 
-    help = "Read a study folder and store it as a new version; print every problem and store nothing when one is an error."
+    help = (
+        "Read a study folder and store it as a new version; print every problem and store nothing when one is an error."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("path", type=Path, help="the study folder, for example studies/storm01")

@@ -1,0 +1,1 @@
+"""Records, queries and eligibility for programs, over the same selectors and actions as the pages."""

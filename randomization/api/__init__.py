@@ -1,0 +1,1 @@
+"""Allocation for programs, over the same gate and action as the page."""
