@@ -276,12 +276,14 @@ else:
 # --- API ---------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["trial.api.access.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["trial.api.access.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["trial.api.access.Throttle"],
+    "EXCEPTION_HANDLER": "trial.api.problems.answer",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "DEFAULT_PAGINATION_CLASS": "trial.api.access.Page",
     "PAGE_SIZE": 50,
     "DEFAULT_VERSIONING_CLASS": None,
     "COERCE_DECIMAL_TO_STRING": True,
@@ -290,6 +292,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Stratum",
     "DESCRIPTION": "Participants, visits, records and allocation, under the same rules as the pages.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SCHEMA_PATH_PREFIX": "/api/v1/",
@@ -297,6 +300,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "EntryState": "ecrf.models.EntryState",
+        "FindingState": "ecrf.models.FindingState",
+        "QueryState": "ecrf.models.QueryState",
+        "QueryKind": "ecrf.models.QueryKind",
+        "FormKind": "trial.api.serializers.FORM_KINDS",
+        "CriterionKind": "ecrf.api.serializers.CRITERION_KINDS",
+    },
 }
 
 # --- Celery ------------------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 from importlib.util import find_spec
 
-from django.shortcuts import render
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, include, path
 
 from config.gallery import gallery_data

@@ -8,7 +8,6 @@ class EcrfConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.verbs import register_verbs
-
         from trial import navigation
         from trial.permissions import Permission
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -55,7 +55,7 @@ STORY_LENGTH = 7
 """Events of the story shown at once; the earlier ones unfold."""
 
 SEVERE_GRADE = 3
-"""From this CTCAE grade on a toxicity stands out ("severe or medically significant": CTCAE v5.0, general guidelines)."""
+"""From this CTCAE grade on a toxicity stands out ("severe or medically significant", CTCAE v5.0)."""
 
 ASKED = (EntryState.EXPECTED, EntryState.IN_PROGRESS)
 """Entry states in which a form is still asked for."""
@@ -310,7 +310,9 @@ class Casebook:
         if self.may(Permission.STATUS_RECORD) and participant.consented_on and participant.failed_on is None:
             found.append(Action(_("Status"), address("participant_status", code), icon="flag", order=60))
         if self.may(Permission.PARTICIPANT_SCREEN) and self.is_in_screening:
-            found.append(Action(_("Close screening"), address("screening_close", code), icon="x", tone="quiet", order=70))
+            found.append(
+                Action(_("Close screening"), address("screening_close", code), icon="x", tone="quiet", order=70)
+            )
         for panel in self._added:
             found.extend(panel.actions)
         return [vars(action) for action in sorted(found, key=lambda a: a.order) if action.url]
@@ -535,7 +537,7 @@ class Casebook:
         return marks
 
     def _place_tab_stop(self, sections: list[Words]) -> None:
-        """Put the grid's one Tab stop on the first form still asked for, else on the first cell that leads somewhere."""
+        """Put the grid's one Tab stop on the first form still asked for, else on the first cell with a link."""
         cells = [cell for section in sections for row in section["rows"] for cell in row["cells"] if cell.get("url")]
         asked = [cell for cell in cells if cell["state"] in ASKED]
         for cell in (asked or cells)[:1]:
@@ -550,9 +552,9 @@ class Casebook:
 
     def _log(self, form: Form) -> Words:
         code, entries = self.participant.code, self.entries.get(form.id, [])
-        columns = [
-            form.item(item) for item in form.columns if item in form.items and self._shows_item(form.id, item)
-        ][:LOG_COLUMNS]
+        columns = [form.item(item) for item in form.columns if item in form.items and self._shows_item(form.id, item)][
+            :LOG_COLUMNS
+        ]
         shown = entries[-LOG_ROWS:]
         return {
             "id": form.id,

@@ -1,4 +1,4 @@
-"""Eligibility in words: criterion by criterion what the data say, what was judged and by whom, what is missing where."""
+"""Eligibility in words: for each criterion what the data say, what was judged and by whom, what is missing where."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class EligibilityPage:
         state = {True: "met", False: "not_met", None: "unknown"}[assessment.is_met]
         return {
             "id": criterion.id,
-            "text": self._text(criterion.text),
+            "text": self.text(criterion.text),
             "state": state,
             "computed": self._computed(assessment),
             "judged": self._judged(assessment),
@@ -171,7 +171,8 @@ class EligibilityPage:
             "lacking": self._lacking(assessment),
         }
 
-    def _text(self, label: Any) -> str:
+    def text(self, label: Any) -> str:
+        """The words of a label of the study in the language of the page."""
         return self.definition.text(label, self.locale)
 
     def _computed(self, assessment: Assessment) -> Words | None:
@@ -216,7 +217,7 @@ class EligibilityPage:
         validity = assessment.criterion.validity
         if validity is None or not assessment.outdated:
             return ""
-        form = self._text(self.definition.form(validity.form).label)
+        form = self.text(self.definition.form(validity.form).label)
         if assessment.outdated == "absent":
             return _("%(form)s: no dated assessment yet; at most %(days)s days before randomization.") % {
                 "form": form,
@@ -239,11 +240,11 @@ class EligibilityPage:
         ]
         if assessment.outdated and assessment.criterion.validity is not None:
             form = assessment.criterion.validity.form
-            found.append({"label": self._text(self.definition.form(form).label), "url": self.form_url(form)})
+            found.append({"label": self.text(self.definition.form(form).label), "url": self.form_url(form)})
         if assessment.is_met is None and not found:
             form = self._first_form(assessment)
             if form:
-                found.append({"label": self._text(self.definition.form(form).label), "url": self.form_url(form)})
+                found.append({"label": self.text(self.definition.form(form).label), "url": self.form_url(form)})
         return _unique(found)
 
     def _first_form(self, assessment: Assessment) -> str:
@@ -275,15 +276,15 @@ class EligibilityPage:
     def ref_words(self, ref: Ref) -> str:
         """What a reference names, as the forms call it."""
         if ref.kind == "parameter":
-            return self._text(self.definition.parameters[ref.name].label)
+            return self.text(self.definition.parameters[ref.name].label)
         if ref.kind == "context":
             known = CONTEXT_WORDS.get(ref.name)
             return known() if known else ref.name
         form = self.definition.form(str(ref.form))
         if ref.kind == "rows" or not ref.item:
-            return self._text(form.label)
-        label = self._text(form.item(ref.item).label)
-        return f"{label} ({self._text(form.label)})"
+            return self.text(form.label)
+        label = self.text(form.item(ref.item).label)
+        return f"{label} ({self.text(form.label)})"
 
     def _value_words(self, ref: Ref, value: object) -> str:
         """A value that an expression read, as people read it; empty when it is not known."""
@@ -353,7 +354,8 @@ class EligibilityPage:
             return Verdict(
                 "unknown",
                 "info",
-                _("%(n)s of %(all)s criteria are not decided yet") % {"n": len(found.undecided), "all": self.counts["all"]},
+                _("%(n)s of %(all)s criteria are not decided yet")
+                % {"n": len(found.undecided), "all": self.counts["all"]},
                 _("Still open: %(ids)s.") % {"ids": ids},
             )
         if record is not None and record.is_changed_since_signing:
@@ -368,7 +370,7 @@ class EligibilityPage:
     @property
     def statement(self) -> str:
         """What the signature means, in the study's words."""
-        return self._text(self.definition.eligibility.sign_meaning) if self.definition.eligibility else ""
+        return self.text(self.definition.eligibility.sign_meaning) if self.definition.eligibility else ""
 
     @property
     def judged_url(self) -> str:

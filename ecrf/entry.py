@@ -128,10 +128,10 @@ def merge(
         except Fault as fault:
             errors.append(FieldError(*key, fault.text(_), fault.code))
             continue
-        if value is not None and value.missing == "" and item.type is ItemType.LINK:
-            if not is_linked(item.link or "", str(value.value)):
-                errors.append(FieldError(*key, _("There is no such entry for this participant."), "link"))
-                continue
+        points = value is not None and value.missing == "" and item.type is ItemType.LINK
+        if points and value is not None and not is_linked(item.link or "", str(value.value)):
+            errors.append(FieldError(*key, _("There is no such entry for this participant."), "link"))
+            continue
         before = row.get(item_id)
         after = dump(value) if value is not None else None
         if _same(before, after):
@@ -211,7 +211,7 @@ def _understand(
 
 
 def _same(before: Any, after: Any) -> bool:
-    """Tell whether two dumped values say the same; the way of typing (12,1 or 12.1) and a reference range do not count."""
+    """Tell whether two dumped values say the same; how it was typed and reference ranges do not count."""
     if before is None or after is None:
         return before is after
     said = ("value", "missing", "reason", "unit", "original")
@@ -226,7 +226,10 @@ def _term_errors(definition: Definition, form: Form, data: Rows) -> list[FieldEr
             stored = row.get(item.id)
             if stored is None or stored.get("missing"):
                 continue
-            if item.type is ItemType.TERM and dictionary_of(definition, item.dictionary or "").get(stored["value"]) is None:
+            if (
+                item.type is ItemType.TERM
+                and dictionary_of(definition, item.dictionary or "").get(stored["value"]) is None
+            ):
                 errors.append(FieldError(group.id, row[ROW_ID], item.id, _("Choose a term of the list."), "term"))
             if item.type is ItemType.GRADE:
                 message = _grade_fault(definition, form, item, row, data)

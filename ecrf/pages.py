@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
@@ -651,7 +651,7 @@ class RecordPage:
         found = []
         for name in dict.fromkeys(item.dictionary for item in self.form.items.values() if item.type is ItemType.TERM):
             dictionary = dictionary_of(self.definition, name or "")
-            terms = list(dictionary) if hasattr(dictionary, "__iter__") else []
+            terms: Iterable[Any] = dictionary if isinstance(dictionary, Iterable) else ()
             found.append({"id": f"terms-{name}", "terms": sorted(term.label_in(self.locale) for term in terms)})
         return found
 

@@ -107,7 +107,7 @@ def query_or_404(person: Any, query_id: int) -> Query:
 
 
 def laboratory_ranges(participant: Participant, on: Any = None) -> dict[str, tuple[str, str]]:
-    """Return the site's reference range per analyte in force on a day for the participant's sex: low and high as text."""
+    """Return the site's reference range per analyte in force on a day for the participant's sex (as text)."""
     day = on or clock.today()
     found: dict[str, tuple[str, str]] = {}
     rows = LaboratoryRange.objects.filter(

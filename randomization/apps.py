@@ -8,10 +8,25 @@ class RandomizationConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.verbs import register_verbs
-        from trial import notice_kinds
+        from ecrf import casebooks
+        from trial import home_panels, navigation, notice_kinds
+        from trial.permissions import Permission
 
-        from . import section
+        from . import panels, section
 
+        casebooks.register("randomization", panels.casebook_panel)
+        home_panels.register("randomization", panels.home_panel, order=20)
+        navigation.register(
+            navigation.Entry(
+                "randomization",
+                _("Randomization"),
+                "lists",
+                icon="randomize",
+                key="a",
+                order=65,
+                permissions=(Permission.LIST_VIEW,),
+            )
+        )
         section.register()
         register_verbs(
             {
@@ -20,6 +35,8 @@ class RandomizationConfig(AppConfig):
                 "list.put_into_use": _("Allocation list put into use"),
                 "list.held": _("Randomization put on hold"),
                 "list.resumed": _("Randomization resumed"),
+                "list.closed": _("Allocation list closed"),
+                "list.balance_read": _("Balance by arm read"),
                 "participant.randomized": _("Participant randomized"),
                 "allocation.viewed": _("Allocation confirmation downloaded"),
             }

@@ -69,6 +69,8 @@ def _participant_reasons(participant: Participant, definition: Definition) -> li
         reasons.append(Reason("consent", _("No consent is recorded.")))
     elif participant.withdrawn_contact_on or participant.withdrawn_visits_on:
         reasons.append(Reason("withdrawn", _("The participant has withdrawn.")))
+    if participant.lost_on or participant.completed_on or participant.withdrawn_treatment_on:
+        reasons.append(Reason("ended", _("The participation or the treatment has ended.")))
     if participant.died_on is not None:
         reasons.append(Reason("died", _("The participant has died.")))
     if participant.status == Status.SCREEN_FAILURE:
@@ -103,7 +105,9 @@ def _eligibility_reasons(eligibility: Eligibility) -> list[Reason]:
 def _stratum_reasons(stratum: Stratum, definition: Definition) -> list[Reason]:
     locale = get_language() or "en"
     return [
-        Reason("stratum", _("Stratification factor not known: %(factor)s.") % {"factor": definition.text(v.label, locale)})
+        Reason(
+            "stratum", _("Stratification factor not known: %(factor)s.") % {"factor": definition.text(v.label, locale)}
+        )
         for v in stratum.values
         if not v.code
     ]
@@ -120,7 +124,9 @@ def _list_reasons(
     if stratum.is_known:
         label = stratum.label
         if label not in allocation_list.strata:
-            reasons.append(Reason("unknown_stratum", _("The allocation list has no such stratum. Ask the statistician.")))
+            reasons.append(
+                Reason("unknown_stratum", _("The allocation list has no such stratum. Ask the statistician."))
+            )
         else:
             slots = Slot.objects.filter(allocation_list=allocation_list, stratum=label).count()
             used = Allocation.objects.filter(allocation_list=allocation_list, stratum=label).count()

@@ -17,7 +17,11 @@ def allocation_of(person: Any, participant: Participant) -> Allocation | None:
     """Return the participant's allocation for those who may see the arm; None for the others and before it."""
     if not access_of(person).has(Permission.ARM_VIEW, participant.site_id):
         return None
-    return Allocation.objects.filter(participant=participant).select_related("allocated_by", "signature").first()
+    return (
+        Allocation.objects.filter(participant=participant)
+        .select_related("allocated_by", "signature", "allocation_list")
+        .first()
+    )
 
 
 def allocation_or_404(person: Any, participant: Participant) -> Allocation:
@@ -32,6 +36,19 @@ def lists_for(person: Any) -> QuerySet[AllocationList]:
     """Return the allocation lists for those who may see their state (never their slots)."""
     check(person, Permission.LIST_VIEW)
     return AllocationList.objects.select_related("version", "drafted_by", "approved_by", "approval").order_by("-pk")
+
+
+def lists_with_counts(person: Any) -> QuerySet[AllocationList]:
+    """Return the lists with `used`, the number of participants allocated from each."""
+    return lists_for(person).annotate(used=Count("allocations"))
+
+
+def list_or_404(person: Any, pk: int) -> AllocationList:
+    """Return one list for those who may see its state; refused to the others, not found when there is none."""
+    found = lists_for(person).filter(pk=pk).first()
+    if found is None:
+        raise Http404("No such list.")
+    return found
 
 
 def counts_by_stratum(person: Any, allocation_list: AllocationList) -> dict[str, int]:

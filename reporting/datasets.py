@@ -155,9 +155,7 @@ class Shape:
         yield flat
         yield from grids.values()
 
-    def _field(
-        self, definition: Definition, form: Form, item: Item, having: list[tuple[Definition, Form]]
-    ) -> Field:
+    def _field(self, definition: Definition, form: Form, item: Item, having: list[tuple[Definition, Form]]) -> Field:
         codes = dict.fromkeys(
             code for d, version in having if item.id in version.items for code in d.codes_of(version.items[item.id])
         )
@@ -222,9 +220,7 @@ class Shape:
             for codelist in definition.codelists.values():
                 for entry in codelist.codes if codelist.id in used else ():
                     labels = self._labels(definition, entry.label)
-                    found.setdefault(
-                        (codelist.id, entry.code), (codelist.id, entry.code, entry.cdisc or "", labels)
-                    )
+                    found.setdefault((codelist.id, entry.code), (codelist.id, entry.code, entry.cdisc or "", labels))
         return list(found.values())
 
     def _words_that_tell(self, form_id: str) -> frozenset[str]:

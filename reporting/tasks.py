@@ -18,5 +18,4 @@ def carry_out_export(export_id: int) -> None:
 @shared_task(name="reporting.tasks.sweep_exports")
 def sweep_exports() -> None:
     """Write what was asked for and lost on the way: a message, or a worker."""
-    for export_id in exports.unfinished():
-        exports.carry_out(export_id)
+    exports.sweep()

@@ -1,31 +1,41 @@
-"""Writing datasets to files: CSV tables with a data dictionary, and one zip of all with a manifest."""
+"""Writing datasets to files: CSV tables with a data dictionary, and one zip of all with a manifest.
+
+The same data give the same bytes: rows are in key order, and nothing in the files says when or by whom they were
+written (the export's row and the ledger do, with the checksum).
+"""
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from audit import clock
-from ecrf.models import Query, Record, Verification
+from ecrf.checks import Book, Facts, Place, evaluate
+from ecrf.checks.book import ROW_ID
+from ecrf.models import Change, EntryState, Query, Record, Verification
 from randomization.models import Allocation
-from trial.definition import Definition
-from trial.definitions import definition_of, latest_version
-from trial.models import Participant, Visit
+from trial.definition import Definition, Form
+from trial.definitions import definition_of
+from trial.models import Participant, Version, Visit
 
-from .datasets import Table, flat_row, group_rows, keys_of, record_values, tables_of, values_of
+from .datasets import STATUSES, Shape, Table, flat_row, keys_of, record_values, values_of
 
 Progress = Callable[[int], None]
-STEP = 500
+STEP = 100
 """Records between two reports of progress."""
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+"""The earliest date that a zip can hold: the time of writing must not change the bytes."""
+BLOCK = 1 << 20
 
 
 @dataclass
@@ -37,220 +47,257 @@ class Written:
     size: int = 0
 
 
+class CountError(ValueError):
+    """What was written is not what the database holds: the dataset must not be given to anybody."""
+
+
 def write_csv(
     folder: Path,
     *,
     sites: frozenset[int] | None,
     arm_sites: frozenset[int] | None,
     includes_arms: bool,
-    by_name: str,
     simulated: bool,
     progress: Progress = lambda percent: None,
-    locale: str = "en",
 ) -> Written:
     """Write every table of the study as CSV into a folder, with `dictionary.csv`, `codelists.csv`, `manifest.json`.
 
     UTF-8, comma, dates as YYYY-MM-DD, decimals with a point. `sites` bounds the participants (None: all);
-    with `includes_arms`, arms and what reveals them are written for participants of `arm_sites` only (None: all).
-    Raises ValueError when a table's rows do not add up to what the database holds.
+    with `includes_arms`, arms and what tells them are written for participants of `arm_sites` only (None: all).
+    Call it inside one snapshot of the database. Raises `CountError` when a table's rows do not add up to what the
+    database holds.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    definition = definition_of(latest_version().pk)
-    written = Written()
-    participants = Participant.objects.all() if sites is None else Participant.objects.filter(site_id__in=sites)
-    _participants(folder, participants, includes_arms, arm_sites, written)
-    _visits(folder, participants, definition, includes_arms, arm_sites, locale, written)
-    tables = tables_of(definition, includes_arms=includes_arms, locale=locale)
-    _records(folder, tables, participants, definition, includes_arms, arm_sites, locale, written, progress)
-    _queries(folder, participants, includes_arms, arm_sites, written)
-    _verifications(folder, participants, includes_arms, arm_sites, written)
-    _dictionary(folder, tables, written)
-    _codelists(folder, definition, written)
-    manifest = {
-        "study": definition.study.code,
-        "protocol_version": definition.study.protocol_version,
-        "definition": definition.content_hash,
-        "written_at": clock.now().isoformat(),
-        "written_by": by_name,
-        "simulated_data": simulated,
-        "includes_arms": includes_arms,
-        "rows": written.rows,
-        "missing_status": {
-            "ND": "not done", "UNK": "unknown", "NA": "not applicable",
-            "HIDDEN": "not asked (skip logic)", "EMPTY": "asked, not answered",
-        },
-    }  # fmt: skip
+    with ExitStack() as stack:
+        writer = _Writer(stack, folder, sites, arm_sites, includes_arms, progress)
+        writer.participants_table()
+        writer.visits_table()
+        writer.records_tables()
+        writer.queries_table()
+        writer.verifications_table()
+        writer.dictionary_table()
+        writer.codelists_table()
+    manifest = writer.manifest(simulated)
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if simulated:
         (folder / "SIMULATED.txt").write_text("Simulated data: no row is about a real person.\n", encoding="utf-8")
-    return written
+    return writer.written
 
 
-def zip_folder(folder: Path, target: Path) -> tuple[str, int]:
-    """Put a folder's files into one zip; return its SHA-256 and size in bytes."""
+def zip_folder(folder: Path, target: Path, progress: Callable[[], None] = lambda: None) -> tuple[str, int]:
+    """Put a folder's files into one zip; return its SHA-256 and size in bytes. The same files give the same bytes."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.iterdir()):
-            archive.write(path, path.name)
+            entry = zipfile.ZipInfo(path.name, ZIP_DATE)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            entry.file_size = path.stat().st_size
+            with path.open("rb") as source, archive.open(entry, "w") as packed:
+                for block in iter(lambda source=source: source.read(BLOCK), b""):  # type: ignore[misc]
+                    packed.write(block)
+                    progress()
     digest = hashlib.sha256()
     with target.open("rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
+        for block in iter(lambda: stream.read(BLOCK), b""):
             digest.update(block)
     return digest.hexdigest(), target.stat().st_size
 
 
-class _Sheets:
-    """Open CSV files by table name; every one has its header, rows are counted."""
+class _Writer:
+    """One dataset on its way to a folder."""
 
-    def __init__(self, folder: Path, stack: ExitStack, written: Written) -> None:
-        self.folder, self.stack, self.written = folder, stack, written
+    def __init__(
+        self,
+        stack: ExitStack,
+        folder: Path,
+        sites: frozenset[int] | None,
+        arm_sites: frozenset[int] | None,
+        includes_arms: bool,
+        progress: Progress,
+    ) -> None:
+        self.stack, self.folder = stack, folder
+        self.arm_sites = arm_sites if includes_arms else frozenset()
+        self.includes_arms = includes_arms
+        self.progress = progress
+        self.written = Written()
         self._writers: dict[str, Any] = {}
+        people = Participant.objects.all()
+        self.participants: QuerySet[Participant] = people if sites is None else people.filter(site_id__in=sites)
+        self.versions = list(Version.objects.order_by("-number"))
+        self.shape = Shape([definition_of(version.pk) for version in self.versions])
+        self.tables = self.shape.tables(includes_arms=includes_arms)
+
+    # ------------------------------------------------------------ files
 
     def open(self, name: str, header: list[str]) -> None:
-        stream: TextIO = self.stack.enter_context(
-            (self.folder / f"{name}.csv").open("w", encoding="utf-8", newline="")
-        )
+        stream = self.stack.enter_context((self.folder / f"{name}.csv").open("w", encoding="utf-8", newline=""))
         self._writers[name] = csv.writer(stream)
         self._writers[name].writerow(header)
         self.written.rows[name] = 0
 
-    def row(self, name: str, values: list[Any]) -> None:
+    def row(self, name: str, values: Iterable[Any]) -> None:
         self._writers[name].writerow(values)
         self.written.rows[name] += 1
 
+    # ------------------------------------------------------------ what may be seen
 
-def _records(
-    folder: Path,
-    tables: list[Table],
-    participants: Any,
-    definition: Definition,
-    includes_arms: bool,
-    arm_sites: frozenset[int] | None,
-    locale: str,
-    written: Written,
-    progress: Progress,
-) -> None:
-    flat = {t.form.id: t for t in tables if t.form is not None and t.group is None}
-    grids: dict[str, list[Table]] = {}
-    for table in tables:
-        if table.group is not None and table.form is not None:
-            grids.setdefault(table.form.id, []).append(table)
-    found = Record.objects.filter(participant__in=participants, removed_at=None, form__in=flat).exclude(
-        entry_state="expected"
-    )
-    found = _without_arms(found, includes_arms, arm_sites)
-    total = found.count()
-    rows = found.order_by("participant__code", "form", "visit__order", "visit__occurrence", "number").values(
-        "participant__code", "participant__site__number", "form", "number", "data", "entry_state", "not_done_reason",
-        "revision", "signed_revision", "signature_id", "version__number",
-        "visit__event", "visit__occurrence", "visit__actual_on",
-    )  # fmt: skip
-    with ExitStack() as stack:
-        sheets = _Sheets(folder, stack, written)
-        for table in tables:
-            sheets.open(table.name, [column.name for column in table.columns])
-        for done, row in enumerate(rows.iterator(chunk_size=1000), start=1):
-            keys = keys_of(row, definition, locale)
-            table = flat[row["form"]]
-            data = row["data"]
-            sheets.row(
-                table.name, [*keys, *record_values(row), *values_of(table, flat_row(table, data), definition)]
-            )
-            for grid in grids.get(row["form"], ()):
-                for place, held in enumerate(group_rows(grid, data), start=1):
-                    sheets.row(
-                        grid.name, [*keys, held.get("_id", ""), place, *values_of(grid, held, definition)]
-                    )
-            if done % STEP == 0:
-                progress(100 * done // max(total, 1))
-    counted = sum(written.rows[t.name] for t in flat.values())
-    if counted != total:
-        raise ValueError(f"{counted} forms were written, {total} are in the database.")
+    def sees_arm(self, site_id: int) -> bool:
+        return self.arm_sites is None or site_id in self.arm_sites
 
+    def visible(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows of the participants without those that tell an arm that this dataset must not hold."""
+        rows = rows.filter(participant__in=self.participants)
+        if self.arm_sites is None:
+            return rows
+        return rows.filter(Q(reveals_arm=False) | Q(participant__site_id__in=self.arm_sites))
 
-def _without_arms(rows: Any, includes_arms: bool, arm_sites: frozenset[int] | None) -> Any:
-    if not includes_arms:
-        return rows.filter(reveals_arm=False)
-    if arm_sites is None:
-        return rows
-    return rows.filter(Q(reveals_arm=False) | Q(participant__site_id__in=arm_sites))
+    def is_hidden(self, form: str, item: str, site_id: int) -> bool:
+        return not self.sees_arm(site_id) and self.shape.reveals_arm(form, item)
 
+    # ------------------------------------------------------------ participants and visits
 
-def _participants(
-    folder: Path, participants: Any, includes_arms: bool, arm_sites: frozenset[int] | None, written: Written
-) -> None:
-    header = [
-        "SITEID", "USUBJID", "STATUS", "SCREENED", "CONSENTED", "FAILED", "FAILURE_REASON", "RANDOMIZED",
-        "TREATMENT_ENDED", "PROGRESSED", "WITHDRAWN_TREATMENT", "WITHDRAWN_VISITS", "WITHDRAWN_CONTACT", "LOST", "DIED",
-        "COMPLETED", "SEX", "BIRTHMONTH", "BIRTHYEAR",
-    ]  # fmt: skip
-    allocations = {}
-    if includes_arms:
-        header += ["RANDNO", "ARM", "STRATUM", "ALLOCATED_AT"]
-        rows = Allocation.objects.filter(participant__in=participants)
-        if arm_sites is not None:
-            rows = rows.filter(participant__site_id__in=arm_sites)
-        allocations = {
-            a["participant_id"]: a for a in rows.values("participant_id", "number", "arm", "stratum", "allocated_at")
-        }
-    with ExitStack() as stack:
-        sheets = _Sheets(folder, stack, written)
-        sheets.open("participants", header)
-        for p in participants.select_related("site").order_by("code").iterator(chunk_size=1000):
+    def participants_table(self) -> None:
+        header = [
+            "SITEID", "USUBJID", "STATUS", "SCREENED", "CONSENTED", "FAILED", "FAILURE_REASON", "RANDOMIZED",
+            "TREATMENT_ENDED", "PROGRESSED", "WITHDRAWN_TREATMENT", "WITHDRAWN_VISITS", "WITHDRAWN_CONTACT", "LOST",
+            "DIED", "COMPLETED", "SEX", "BIRTHMONTH", "BIRTHYEAR",
+        ]  # fmt: skip
+        allocations: dict[int, dict[str, Any]] = {}
+        if self.includes_arms:
+            header += ["RANDNO", "ARM", "STRATUM", "ALLOCATED_AT"]
+            found = Allocation.objects.filter(participant__in=self.participants)
+            if self.arm_sites is not None:
+                found = found.filter(participant__site_id__in=self.arm_sites)
+            columns = ("participant_id", "number", "arm", "stratum", "allocated_at")
+            allocations = {a["participant_id"]: a for a in found.values(*columns)}
+        self.open("participants", header)
+        for p in self.participants.select_related("site").order_by("code").iterator(chunk_size=1000):
             values: list[Any] = [
                 p.site.number, p.code, p.status, p.screened_on, p.consented_on, p.failed_on, p.failure_reason,
                 p.randomized_on, p.treatment_ended_on, p.progressed_on, p.withdrawn_treatment_on, p.withdrawn_visits_on,
                 p.withdrawn_contact_on, p.lost_on, p.died_on, p.completed_on, p.sex, p.birth_month, p.birth_year,
             ]  # fmt: skip
-            if includes_arms:
+            if self.includes_arms:
                 a = allocations.get(p.pk)
                 values += [a["number"], a["arm"], a["stratum"], a["allocated_at"].isoformat()] if a else [""] * 4
-            sheets.row("participants", values)
+            self.row("participants", values)
+        self._check_count("participants", self.participants.count())
 
-
-def _visits(
-    folder: Path,
-    participants: Any,
-    definition: Definition,
-    includes_arms: bool,
-    arm_sites: frozenset[int] | None,
-    locale: str,
-    written: Written,
-) -> None:
-    rows = _without_arms(Visit.objects.filter(participant__in=participants), includes_arms, arm_sites)
-    header = [
-        "SITEID", "USUBJID", "VISIT", "VISITLABEL", "VISITSEQ", "PLANNED", "WINDOW_START", "WINDOW_END", "ACTUAL",
-        "STATUS", "MISSED_REASON",
-    ]  # fmt: skip
-    with ExitStack() as stack:
-        sheets = _Sheets(folder, stack, written)
-        sheets.open("visits", header)
-        ordered = rows.select_related("participant__site").order_by("participant__code", "order", "occurrence")
+    def visits_table(self) -> None:
+        rows = self.visible(Visit.objects.all())
+        header = [
+            "SITEID", "USUBJID", "VISIT", "VISITLABEL", "VISITSEQ", "PLANNED", "WINDOW_START", "WINDOW_END", "ACTUAL",
+            "STATUS", "MISSED_REASON",
+        ]  # fmt: skip
+        self.open("visits", header)
+        ordered = rows.select_related("participant__site").order_by("participant__code", "order", "occurrence", "pk")
         for v in ordered.iterator(chunk_size=1000):
-            label = definition.text(definition.visit(v.event).label, locale)
-            sheets.row(
+            self.row(
                 "visits",
                 [
-                    v.participant.site.number, v.participant.code, v.event, label, v.occurrence, v.planned_on,
-                    v.window_start, v.window_end, v.actual_on, v.status, v.missed_reason,
+                    v.participant.site.number, v.participant.code, v.event, self.shape.visit_label(v.event),
+                    v.occurrence, v.planned_on, v.window_start, v.window_end, v.actual_on, v.status, v.missed_reason,
                 ],
             )  # fmt: skip
+        self._check_count("visits", rows.count())
 
+    # ------------------------------------------------------------ records
 
-def _queries(
-    folder: Path, participants: Any, includes_arms: bool, arm_sites: frozenset[int] | None, written: Written
-) -> None:
-    rows = _without_arms(Query.objects.filter(participant__in=participants), includes_arms, arm_sites)
-    header = [
-        "QUERY", "SITEID", "USUBJID", "VISIT", "FORM", "ENTRYNO", "ROWID", "ITEM", "KIND", "STATE", "OPENED_AT",
-        "SETTLED_AT", "LAST_TEXT",
-    ]  # fmt: skip
-    with ExitStack() as stack:
-        sheets = _Sheets(folder, stack, written)
-        sheets.open("queries", header)
+    def records_tables(self) -> None:
+        """Write the forms and their repeating groups, one participant after the other, in key order."""
+        flat = {table.form: table for table in self.tables if not table.group}
+        grids: dict[str, list[Table]] = {}
+        for table in self.tables:
+            self.open(table.name, [column.name for column in table.columns])
+            if table.group:
+                grids.setdefault(table.form, []).append(table)
+        kept = Record.objects.filter(removed_at=None).exclude(entry_state=EntryState.EXPECTED)
+        wanted = self.visible(kept).filter(form__in=flat)
+        total = wanted.count()
+        rows_in_grids = 0
+        done = 0
+        for record in self._with_what_is_shown(kept.filter(participant__in=self.participants)):
+            site_id = record["participant__site_id"]
+            table = flat.get(record["form"])
+            if table is None or (record["reveals_arm"] and not self.sees_arm(site_id)):
+                continue
+            sees_arm = self.sees_arm(site_id)
+            if table.reveals_arm and not sees_arm:
+                continue
+            state, data, not_shown = record["entry_state"], record["data"], record["not_shown"]
+            keys = keys_of(record, self.shape)
+            self.row(
+                table.name,
+                [
+                    *keys,
+                    *record_values(record),
+                    *values_of(
+                        table, flat_row(table, data), entry_state=state, not_shown=not_shown.get("", ()),
+                        sees_arm=sees_arm,
+                    ),
+                ],
+            )  # fmt: skip
+            for grid in grids.get(record["form"], ()):
+                if grid.reveals_arm and not sees_arm:
+                    continue
+                held_rows = data.get(grid.group, [])
+                rows_in_grids += len(held_rows)
+                for place, held in enumerate(held_rows, start=1):
+                    row_id = held.get(ROW_ID, "")
+                    hidden = not_shown.get(row_id, ())
+                    values = values_of(grid, held, entry_state=state, not_shown=hidden, sees_arm=sees_arm)
+                    self.row(grid.name, [*keys, row_id, place, *values])
+            done += 1
+            if done % STEP == 0:
+                self.progress(90 * done // max(total, 1))
+        counted = sum(self.written.rows[table.name] for table in flat.values())
+        if counted != total or done != total:
+            raise CountError(f"{counted} forms were written, {total} are in the database.")
+        counted = sum(self.written.rows[grid.name] for tables in grids.values() for grid in tables)
+        if counted != rows_in_grids:
+            raise CountError(f"{counted} rows were written, {rows_in_grids} are in the forms.")
+        self.progress(90)
+
+    def _with_what_is_shown(self, rows: QuerySet[Record]) -> Iterator[dict[str, Any]]:
+        """Yield the records in key order, each with `not_shown`: row id → items that skip logic does not ask.
+
+        What was never asked leaves no trace in the stored data, so the participant's forms are evaluated once more.
+        """
+        people = {p.pk: p for p in self.participants.only(*_FACTS)}
+        ordered = rows.order_by(
+            "participant__code", "form", "visit__order", "visit__occurrence", "number", "pk"
+        ).values(
+            "pk", "participant_id", "participant__code", "participant__site_id", "participant__site__number", "form",
+            "number", "data", "entry_state", "not_done_reason", "revision", "signed_revision", "signature_id",
+            "reveals_arm", "version__number", "visit_id", "visit__event", "visit__occurrence", "visit__order",
+            "visit__actual_on", "visit__planned_on",
+        )  # fmt: skip
+        for participant_id, held in itertools.groupby(
+            ordered.iterator(chunk_size=1000), key=lambda row: row["participant_id"]
+        ):
+            records = list(held)
+            book = _book_of(people[participant_id], records)
+            for record in records:
+                record["not_shown"] = _not_shown(book, record)
+                yield record
+
+    # ------------------------------------------------------------ queries and verifications
+
+    def queries_table(self) -> None:
+        rows = self.visible(Query.objects.all())
+        header = [
+            "QUERY", "SITEID", "USUBJID", "VISIT", "FORM", "ENTRYNO", "ROWID", "ITEM", "KIND", "STATE", "OPENED_AT",
+            "SETTLED_AT", "LAST_TEXT",
+        ]  # fmt: skip
+        self.open("queries", header)
         found = rows.select_related("participant__site", "record__visit").prefetch_related("messages").order_by("pk")
         for q in found.iterator(chunk_size=500):
+            if self.is_hidden(q.record.form, q.item, q.participant.site_id) or (
+                q.record.reveals_arm and not self.sees_arm(q.participant.site_id)
+            ):
+                continue
             messages = list(q.messages.all())
-            sheets.row(
+            self.row(
                 "queries",
                 [
                     q.pk, q.participant.site.number, q.participant.code, q.record.visit.event if q.record.visit else "",
@@ -259,53 +306,132 @@ def _queries(
                 ],
             )  # fmt: skip
 
-
-def _verifications(
-    folder: Path, participants: Any, includes_arms: bool, arm_sites: frozenset[int] | None, written: Written
-) -> None:
-    records = _without_arms(Record.objects.filter(participant__in=participants), includes_arms, arm_sites)
-    rows = Verification.objects.filter(record__in=records).order_by("pk")
-    with ExitStack() as stack:
-        sheets = _Sheets(folder, stack, written)
-        sheets.open("verifications", ["USUBJID", "FORM", "ROWID", "ITEM", "REVISION", "VERIFIED_AT", "CLEARED_AT"])
-        for v in rows.select_related("record__participant").iterator(chunk_size=1000):
-            sheets.row(
+    def verifications_table(self) -> None:
+        records = self.visible(Record.objects.filter(removed_at=None))
+        rows = Verification.objects.filter(record__in=records).order_by(
+            "record__participant__code", "record__form", "record_id", "row", "item", "pk"
+        )
+        header = [
+            "USUBJID", "VISIT", "FORM", "ENTRYNO", "ROWID", "ITEM", "REVISION", "VERIFIED_AT", "CLEARED_AT",
+        ]  # fmt: skip
+        self.open("verifications", header)
+        for v in rows.select_related("record__participant", "record__visit").iterator(chunk_size=1000):
+            if self.is_hidden(v.record.form, v.item, v.record.participant.site_id):
+                continue
+            self.row(
                 "verifications",
                 [
-                    v.record.participant.code, v.record.form, v.row, v.item, v.revision, v.verified_at.isoformat(),
+                    v.record.participant.code, v.record.visit.event if v.record.visit else "", v.record.form,
+                    v.record.number or "", v.row, v.item, v.revision, v.verified_at.isoformat(),
                     v.cleared_at.isoformat() if v.cleared_at else "",
                 ],
             )  # fmt: skip
 
+    # ------------------------------------------------------------ what the tables mean
 
-def _dictionary(folder: Path, tables: list[Table], written: Written) -> None:
-    header = [
-        "TABLE", "COLUMN", "LABEL", "TYPE", "UNIT", "CODELIST", "ORIGIN", "FORM", "GROUP", "ITEM", "SHOWN_WHEN",
-    ]  # fmt: skip
-    with ExitStack() as stack:
-        sheets = _Sheets(folder, stack, written)
-        sheets.open("dictionary", header)
-        for table in tables:
+    def dictionary_table(self) -> None:
+        locales = self.shape.locales
+        header = [
+            "TABLE", "COLUMN", *(f"LABEL_{x.upper()}" for x in locales), "TYPE", "UNIT", "CODELIST", "ORIGIN", "FORM",
+            "GROUP", "ITEM", "SHOWN_WHEN",
+        ]  # fmt: skip
+        self.open("dictionary", header)
+        for table in self.tables:
             for c in table.columns:
-                sheets.row(
+                labels = [c.labels.get(locale) or c.labels.get("en", "") for locale in locales]
+                self.row(
                     "dictionary",
                     [
-                        table.name, c.name, c.label, c.type, c.unit, c.codelist, c.origin, c.form, c.group, c.item,
+                        table.name, c.name, *labels, c.type, c.unit, c.codelist, c.origin, c.form, c.group, c.item,
                         c.shown_when,
                     ],
                 )  # fmt: skip
 
+    def codelists_table(self) -> None:
+        locales = self.shape.locales
+        self.open("codelists", ["CODELIST", "CODE", "CDISC", *(f"LABEL_{x.upper()}" for x in locales)])
+        for codelist, code, cdisc, labels in self.shape.codelists_of(self.tables):
+            self.row("codelists", [codelist, code, cdisc, *(labels[locale] for locale in locales)])
 
-def _codelists(folder: Path, definition: Definition, written: Written) -> None:
-    with ExitStack() as stack:
-        sheets = _Sheets(folder, stack, written)
-        sheets.open("codelists", ["CODELIST", "CODE", "CDISC", *(f"LABEL_{x.upper()}" for x in definition.locales)])
-        for codelist in definition.codelists.values():
-            for entry in codelist.codes:
-                labels = [definition.text(entry.label, locale) for locale in definition.locales]
-                sheets.row("codelists", [codelist.id, entry.code, entry.cdisc or "", *labels])
+    def manifest(self, simulated: bool) -> dict[str, Any]:
+        last = Change.objects.order_by("-pk").values_list("at", flat=True).first()
+        return {
+            "study": self.shape.newest.study.code,
+            "protocol_version": self.shape.newest.study.protocol_version,
+            "versions": [
+                {"number": version.number, "definition": version.content_hash} for version in reversed(self.versions)
+            ],
+            "data_until": last.isoformat() if last is not None else None,
+            "simulated_data": simulated,
+            "includes_arms": self.includes_arms,
+            "rows": self.written.rows,
+            "status_columns": STATUSES
+            if self.includes_arms
+            else {k: v for k, v in STATUSES.items() if k != "WITHHELD"},
+            "left_out": "log entries removed as entered by mistake; drafts",
+        }
+
+    def _check_count(self, name: str, held: int) -> None:
+        if self.written.rows[name] != held:
+            raise CountError(f"{name}: {self.written.rows[name]} rows were written, {held} are in the database.")
 
 
-def files_of(folder: Path) -> Iterator[Path]:
-    """Yield the files of a written dataset in their order."""
-    yield from sorted(folder.iterdir())
+# ---------------------------------------------------------------- skip logic, once more
+
+_FACTS = (
+    "pk", "version_id", "sex", "birth_month", "birth_year", "status", "randomized_on", "consented_on",
+)  # fmt: skip
+_NO_VALUES = (EntryState.NOT_DONE, EntryState.NOT_APPLICABLE)
+
+
+def _book_of(participant: Participant, records: list[dict[str, Any]]) -> Book:
+    """One participant's records as the expressions see them."""
+    facts = Facts(
+        today=clock.today(),
+        sex=participant.sex,
+        birth_month=participant.birth_month,
+        birth_year=participant.birth_year,
+        status=participant.status,
+        randomized_on=participant.randomized_on,
+        consented_on=participant.consented_on,
+    )
+    entries = [(_place_of(r), r["data"]) for r in records if r["entry_state"] not in _NO_VALUES]
+    return Book(definition_of(participant.version_id), facts, entries)
+
+
+def _place_of(record: Mapping[str, Any]) -> Place:
+    if record["visit_id"] is None:
+        return Place(form=record["form"], number=record["number"] or 0)
+    return Place(
+        form=record["form"],
+        visit=record["visit__event"],
+        order=record["visit__order"],
+        occurrence=record["visit__occurrence"],
+        visit_on=record["visit__actual_on"] or record["visit__planned_on"],
+    )
+
+
+def _not_shown(book: Book, record: Mapping[str, Any]) -> dict[str, Collection[str]]:
+    """Return, per row id ("" for what does not repeat), the items without a value that skip logic does not ask."""
+    form = book.definition.forms.get(record["form"])
+    if form is None or record["entry_state"] in _NO_VALUES or not _may_hide(book.definition, form, record["data"]):
+        return {}
+    found: dict[str, list[str]] = {}
+    evaluation = evaluate(book, book.entry(_place_of(record)))
+    for (_group, row_id, item), shown in evaluation.shown.items():
+        if not shown:
+            found.setdefault(row_id, []).append(item)
+    return {row_id: frozenset(items) for row_id, items in found.items()}
+
+
+def _may_hide(definition: Definition, form: Form, data: Mapping[str, Any]) -> bool:
+    """Whether some item that skip logic decides has no value: otherwise there is nothing to find out."""
+    program = definition.compiled.forms[form.id]
+    if not program.items_shown_when and not program.groups_shown_when:
+        return False
+    for group in form.groups:
+        rows = data.get(group.id) or ([] if group.repeating else [{}])
+        conditional = [i.id for i in group.items if group.shown_when or i.shown_when]
+        if any(item not in row for row in rows for item in conditional):
+            return True
+    return False

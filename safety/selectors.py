@@ -16,14 +16,12 @@ from .models import SafetyCase
 def cases_for(person: Any) -> QuerySet[SafetyCase]:
     """Return the cases of participants at sites where the person may see safety, the most urgent first."""
     check(person, Permission.SAFETY_VIEW)
-    cases = SafetyCase.objects.filter(
-        participant__in=participants_for(person, Permission.SAFETY_VIEW)
-    ).select_related("participant__site", "adverse_event", "serious_event", "received_by")
+    cases = SafetyCase.objects.filter(participant__in=participants_for(person, Permission.SAFETY_VIEW)).select_related(
+        "participant__site", "adverse_event", "serious_event", "received_by"
+    )
     arm_sites = access_of(person).sites(Permission.ARM_VIEW)
     if arm_sites is not None:
-        cases = cases.filter(
-            Q(adverse_event__reveals_arm=False) | Q(participant__site_id__in=arm_sites)
-        )
+        cases = cases.filter(Q(adverse_event__reveals_arm=False) | Q(participant__site_id__in=arm_sites))
     return cases.order_by("state", "due_at")
 
 

@@ -47,9 +47,7 @@ class Cast:
         self.theo_coordinator = self._person("Théo", "Coordinator", Role.COORDINATOR, self.site, may_randomize=True)
         self.rose_radiation = self._person("Rose", "Radiation", Role.RADIATION_ONCOLOGIST, self.site)
         self.raoul_radiologist = self._person("Raoul", "Radiologist", Role.RADIOLOGIST, self.site)
-        self.oscar_coordinator = self._person(
-            "Oscar", "Other", Role.COORDINATOR, self.other_site, may_randomize=True
-        )
+        self.oscar_coordinator = self._person("Oscar", "Other", Role.COORDINATOR, self.other_site, may_randomize=True)
         self.olga_investigator = self._person("Olga", "Other", Role.INVESTIGATOR, self.other_site)
         self.mona_monitor = self._person("Mona", "Monitor", Role.MONITOR, self.site, sees_arm=True)
         self.dan_data_manager = self._person("Dan", "Manager", Role.DATA_MANAGER, None, sees_arm=True)
@@ -141,9 +139,10 @@ class Cast:
 
     def eligible(self, participant: Participant | None = None) -> Participant:
         """A participant whose eligibility the investigator has signed."""
-        if participant is None or not Record.objects.filter(
-            participant=participant, form="eligibility", entry_state="complete"
-        ).exists():
+        if (
+            participant is None
+            or not Record.objects.filter(participant=participant, form="eligibility", entry_state="complete").exists()
+        ):
             participant = self.judged(participant)
         record = self.record(participant, "eligibility", visit="SCR")
         records.sign(record=record, password=PASSWORD, by=self.ines_investigator)

@@ -61,10 +61,10 @@ class DayField(forms.CharField):
         return super().has_changed(self.prepare_value(initial), data)
 
 
-def reason_field(label: Any = gettext_lazy("Reason"), *, required: bool = True, help_text: Any = "") -> forms.CharField:
+def reason_field(label: Any = None, *, required: bool = True, help_text: Any = "") -> forms.CharField:
     """A reason of one or two lines; no names of people."""
     return forms.CharField(
-        label=label,
+        label=label or gettext_lazy("Reason"),
         max_length=300,
         required=required,
         help_text=help_text,

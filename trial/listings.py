@@ -1,4 +1,4 @@
-"""Bounded reads behind the trial's pages: each begins with the person and costs the same for 10 or 10,000 participants."""
+"""Bounded reads behind the trial's pages: each begins with the person, whatever the number of participants."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def people_listed(*, search: str = "", role: str = "", site: str = "", closed: b
 
 
 def sites_listed(person: Person) -> QuerySet[Site]:
-    """Return the sites of the person with the newest version in force and, for those who may, counts of participants."""
+    """Return the person's sites with the newest version in force and, for those who may, counts of participants."""
     today = clock.today()
     version = (
         SiteActivation.objects.filter(site=OuterRef("pk"), activated_on__lte=today)

@@ -189,17 +189,7 @@ def delegations_ending(person: Person) -> Panel | None:
     return Panel(
         title=_("Roles that end within 30 days"),
         icon="users",
-        rows=[
-            Row(
-                label=delegation.person.printed_name,
-                url=reverse("person", args=[delegation.person_id]),
-                note=" · ".join(
-                    filter(None, [delegation.get_role_display(), delegation.site.number if delegation.site else ""])
-                ),
-                when=_day(delegation.ends_on),
-            )
-            for delegation in found
-        ],
+        rows=[_delegation_row(delegation) for delegation in found],
         count=total,
         url=reverse("people"),
         url_label=_("All people"),
@@ -261,4 +251,14 @@ def _site_row(site: Site) -> Row:
         url=reverse("site", args=[site.number]),
         note=_("%(n)s in screening") % {"n": waiting},
         when=_("%(n)s randomized") % {"n": allocated},
+    )
+
+
+def _delegation_row(delegation: Delegation) -> Row:
+    place = delegation.site.number if delegation.site else _("every site")
+    return Row(
+        label=delegation.person.printed_name,
+        url=reverse("person", args=[delegation.person_id]),
+        note=f"{delegation.get_role_display()} · {place}",
+        when=_day(delegation.ends_on),
     )

@@ -99,7 +99,7 @@ GRANTS: dict[str, frozenset[Permission]] = {
     Role.ADMINISTRATOR: frozenset({P.PEOPLE_MANAGE, P.STUDY_VIEW}),
     Role.AUDITOR: _SPONSOR_READS | {P.AUDIT_VIEW, P.LEDGER_VIEW, P.SAFETY_VIEW, P.LIST_VIEW},
 }
-"""What each role may do. Randomizing and seeing arms are not here for sponsor roles: a delegation grants them by name."""
+"""What each role may do. Randomizing, and arms for sponsor roles, are granted by name in a delegation."""
 
 SITE_ROLES = frozenset(
     {Role.COORDINATOR, Role.INVESTIGATOR, Role.CO_INVESTIGATOR, Role.RADIATION_ONCOLOGIST, Role.RADIOLOGIST}
@@ -212,7 +212,9 @@ def answers(check: Callable[Params, None]) -> Callable[Params, bool]:
 
 REFUSALS: dict[Permission, Callable[[], str]] = {
     P.PARTICIPANT_VIEW: lambda: _("You have no role that shows participants."),
-    P.PARTICIPANT_SCREEN: lambda: _("Only site staff with a delegation in force at this site can screen a participant."),
+    P.PARTICIPANT_SCREEN: lambda: _(
+        "Only site staff with a delegation in force at this site can screen a participant."
+    ),
     P.STATUS_RECORD: lambda: _("Only site staff with a delegation in force at this site can record this."),
     P.VISIT_RECORD: lambda: _("Only site staff with a delegation in force at this site can record a visit."),
     P.ENTER_GENERAL: lambda: _("Your role at this site does not enter this form."),

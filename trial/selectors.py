@@ -28,7 +28,8 @@ def participants_for(person: Any, permission: Permission = Permission.PARTICIPAN
 
 def participant_or_404(person: Any, code: str) -> Participant:
     """Return a participant by code; another site's participant is *not found*, exactly as a code that nobody has."""
-    participant = participants_for(person).filter(code=code).first()
+    possible = code.isascii() and code.isprintable()  # PostgreSQL takes no NUL, and codes hold none of the others
+    participant = participants_for(person).filter(code=code).first() if possible else None
     if participant is None:
         raise Http404("No such participant.")
     return participant

@@ -18,7 +18,9 @@ from .records import Where, _find, _new
 
 
 @transaction.atomic
-def ask(*, where: Where, text: str, by: Person, item: str = "", row: str = "", addressed_to: str = "coordinator") -> Query:
+def ask(
+    *, where: Where, text: str, by: Person, item: str = "", row: str = "", addressed_to: str = "coordinator"
+) -> Query:
     """Ask the site about a value, a row or a whole form, filled or not."""
     participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
     check(by, Permission.QUERY_ASK, participant.site_id)
@@ -98,7 +100,7 @@ def cancel(*, query: Query, text: str, by: Person) -> Query:
 def may(query: Query, person: Person) -> set[str]:
     """Return what the person may do with the query now: answer, close, reopen, cancel."""
     access, site = access_of(person), query.participant.site_id
-    found = set()
+    found: set[str] = set()
     if query.record.is_locked:
         return found
     if access.has(Permission.QUERY_ANSWER, site) and query.state == QueryState.OPEN:

@@ -90,9 +90,7 @@ def _close(finding: Finding, *, text: str, by: Person | None) -> None:
         query.settled_at = clock.now()
         audit.save(query, by=by)
         _say(query, QueryState.CLOSED, text or "The data now satisfy the edit check.", by=by if text else None)
-        audit.deed(
-            "query.closed", query, by=by, automatic=True, check=finding.check_id, reveals_arm=query.reveals_arm
-        )
+        audit.deed("query.closed", query, by=by, automatic=True, check=finding.check_id, reveals_arm=query.reveals_arm)
 
 
 def _say(query: Query, state: str, text: str, *, by: Person | None) -> None:

@@ -48,9 +48,7 @@ def set_ranges(*, site: Site, ranges: Sequence[Range], from_on: dt.date, by: Per
     if doubled:
         raise Refused(_("A range from this day on is already kept for: %(list)s.") % {"list": ", ".join(doubled)})
     rows = [
-        LaboratoryRange(
-            site=site, analyte=o.analyte, sex=o.sex, unit=o.unit, low=o.low, high=o.high, from_on=from_on
-        )
+        LaboratoryRange(site=site, analyte=o.analyte, sex=o.sex, unit=o.unit, low=o.low, high=o.high, from_on=from_on)
         for o in ranges
     ]
     audit.save_many(rows, by=by)

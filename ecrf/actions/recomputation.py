@@ -31,7 +31,9 @@ def recompute_dependents(record: Record, changed_items: frozenset[str], *, by: P
     Derived values are written with a change row that names the cause; edit checks open or resolve their findings.
     """
     definition = definition_of(record.participant.version_id)
-    pending = {form for form in definition.forms_fed_by(record.form) if _reads(definition, form, record.form, changed_items)}
+    pending = {
+        form for form in definition.forms_fed_by(record.form) if _reads(definition, form, record.form, changed_items)
+    }
     touched: list[Record] = []
     if not pending:
         return touched

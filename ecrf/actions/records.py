@@ -89,9 +89,7 @@ def save(
         raise
 
 
-def _save(
-    where: Where, revision: int, submission: Submission, complete: bool, by: Person, reason: str
-) -> Record:
+def _save(where: Where, revision: int, submission: Submission, complete: bool, by: Person, reason: str) -> Record:
     participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
     definition = definition_of(participant.version_id)
     form = _form(definition, where)
@@ -186,9 +184,7 @@ def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Re
     record.revision += 1
     audit.save(record, by=by, reason=reason)
     Draft.objects.filter(person=by, participant=participant, place=where.draft_place).delete()
-    audit.deed(
-        "record.not_done", record, by=by, form=record.form, reason=reason, reveals_arm=record.reveals_arm
-    )
+    audit.deed("record.not_done", record, by=by, form=record.form, reason=reason, reveals_arm=record.reveals_arm)
     return record
 
 
@@ -373,9 +369,7 @@ def _entry_exists(participant: Participant, log_form: str, number: str) -> bool:
         number.isascii()
         and number.isdigit()
         and len(number) < 9
-        and Record.objects.filter(
-            participant=participant, form=log_form, number=int(number), removed_at=None
-        ).exists()
+        and Record.objects.filter(participant=participant, form=log_form, number=int(number), removed_at=None).exists()
     )
 
 
@@ -401,9 +395,7 @@ def _check_reasons(record: Record, merged: Merged, submission: Submission, reaso
         raise InvalidValues(errors, code="reason_needed")
 
 
-def _check_complete(
-    definition: Definition, form: Form, evaluation: Evaluation, submission: Submission
-) -> None:
+def _check_complete(definition: Definition, form: Form, evaluation: Evaluation, submission: Submission) -> None:
     locale = get_language() or "en"
     errors = [
         FieldError(
@@ -507,8 +499,7 @@ def _change(record: Record, kind: str, key: RowKey, old: Any, new: Any, reason: 
         by_id=by.pk if by else None,
         by_name=by.printed_name if by else "Stratum",
         at=clock.now(),
-        reveals_arm=record.reveals_arm
-        or definition_of(record.participant.version_id).reveals_arm(record.form, key[2]),
+        reveals_arm=record.reveals_arm or definition_of(record.participant.version_id).reveals_arm(record.form, key[2]),
     )
 
 

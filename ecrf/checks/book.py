@@ -168,7 +168,9 @@ class Book:
         held = self._by_form.setdefault(entry.place.form, [])
         held[:] = [e for e in held if not _same(e.place, entry.place)]
         held.append(entry)
-        held.sort(key=lambda e: (e.place.order, e.place.visit_on or dt.date.min, e.place.occurrence, e.place.number or 0))
+        held.sort(
+            key=lambda e: (e.place.order, e.place.visit_on or dt.date.min, e.place.occurrence, e.place.number or 0)
+        )
         return entry
 
     def entry(self, place: Place, data: Rows | None = None) -> Entry:

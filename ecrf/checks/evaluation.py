@@ -218,12 +218,12 @@ def _soft_range(item: Item, value: Value | None) -> tuple[str, dict[str, str]] |
     if limits.soft_min is not None and number < limits.soft_min:  # type: ignore[operator]
         return range_check_id(item.id), {
             "en": f"This value is unusually low (below {limits.soft_min}{unit}). Correct it or confirm it.",
-            "fr": f"Valeur inhabituellement basse (moins de {_fr(limits.soft_min)}{unit}). Corrigez-la ou confirmez-la.",
+            "fr": f"Valeur anormalement basse (moins de {_fr(limits.soft_min)}{unit}). Corrigez-la ou confirmez-la.",
         }
     if limits.soft_max is not None and number > limits.soft_max:  # type: ignore[operator]
         return range_check_id(item.id), {
             "en": f"This value is unusually high (above {limits.soft_max}{unit}). Correct it or confirm it.",
-            "fr": f"Valeur inhabituellement élevée (plus de {_fr(limits.soft_max)}{unit}). Corrigez-la ou confirmez-la.",
+            "fr": f"Valeur anormalement élevée (plus de {_fr(limits.soft_max)}{unit}). Corrigez-la ou confirmez-la.",
         }
     return None
 

@@ -49,9 +49,7 @@ def eligibility(request: HttpRequest, code: str) -> HttpResponse:
         with tried:
             if record is None or record.revision != form.cleaned_data["revision"]:
                 raise Conflict(_("The answers changed while you were reading. Read them again before you sign."))
-            records.sign(
-                record=record, password=form.cleaned_data["password"], by=person, statement=page.statement
-            )
+            records.sign(record=record, password=form.cleaned_data["password"], by=person, statement=page.statement)
         if tried.done:
             messages.success(request, _("Eligibility of %(code)s is signed.") % {"code": participant.code})
             return redirect("eligibility", participant.code)

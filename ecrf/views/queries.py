@@ -168,7 +168,7 @@ def _value_now(place: RecordPlace, found: Query) -> str:
         return ""
     item = place.form.item(found.item)
     group = place.form.group_of(item.id)
-    row = next((r for r in place.record.data.get(group.id, []) if r["_id"] == found.row), {})
+    row: Words = next((r for r in place.record.data.get(group.id, []) if r["_id"] == found.row), {})
     return stored_page(place).display(item, row.get(item.id))
 
 

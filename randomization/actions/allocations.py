@@ -43,9 +43,7 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
     existing = Allocation.objects.filter(participant=locked).first()
     if existing is not None:
         return existing
-    current = (
-        AllocationList.objects.select_for_update(no_key=True, of=("self",)).filter(state=ListState.IN_USE).first()
-    )
+    current = AllocationList.objects.select_for_update(no_key=True, of=("self",)).filter(state=ListState.IN_USE).first()
     found = gate.examine(locked, by)
     if not found.is_open or current is None:
         raise GateClosed(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Sequence
 
@@ -23,6 +24,9 @@ from ..algorithms.merkle import Commitment, SaltedSlot
 from ..algorithms.strata import combinations
 from ..models import AllocationList, ListKey, ListState, Slot
 from ..section import RandomizationSection
+from ..selectors import counts_by_arm
+
+log = logging.getLogger(__name__)
 
 
 class InvalidParameters(Refused):
@@ -78,7 +82,10 @@ def draft(*, version: Version, block_sizes: Sequence[int], by: Person, seed: byt
             ),
         )
         for stratum in strata
-        for made in algorithm.generate(secret.seed, stratum, arms, secret.block_sizes, section.list_size)
+        # Whole blocks may overshoot; cut at the size of the file, so that counting rows tells nothing of block sizes.
+        for made in algorithm.generate(secret.seed, stratum, arms, secret.block_sizes, section.list_size)[
+            : section.list_size
+        ]
     ]
     Slot.objects.bulk_create(rows, batch_size=500)
     allocation_list.slots_total = len(rows)
@@ -169,6 +176,29 @@ def resume(*, allocation_list: AllocationList, reason: str, by: Person) -> Alloc
     return current_list
 
 
+@transaction.atomic
+def close(*, allocation_list: AllocationList, reason: str, by: Person) -> AllocationList:
+    """Take a list out of use for ever, so that another can take its place; what was allocated stays."""
+    check(by, Permission.LIST_APPROVE)
+    current_list = _locked(allocation_list)
+    _check_state(current_list, ListState.IN_USE)
+    if not reason.strip():
+        raise Refused(_("Give the reason."))
+    current_list.state = ListState.CLOSED
+    current_list.closed_at = clock.now()
+    audit.save(current_list, by=by, reason=reason)
+    audit.deed("list.closed", current_list, by=by, reason=reason)
+    return current_list
+
+
+@transaction.atomic
+def read_balance(*, allocation_list: AllocationList, by: Person) -> dict[str, dict[str, int]]:
+    """Read participants by stratum and arm; the ledger keeps who looked at unblinded counts, and when."""
+    found = counts_by_arm(by, allocation_list)
+    audit.deed("list.balance_read", allocation_list, by=by)
+    return found
+
+
 def keyring() -> vault.Keyring:
     """Return the environment's keys. Raises Refused when none is set: no list can be made or read."""
     if not settings.STRATUM_KEYS:
@@ -179,26 +209,42 @@ def keyring() -> vault.Keyring:
 def data_key(allocation_list: AllocationList) -> vault.DataKey:
     """Open the list's own key with the environment's keys."""
     wrapped = ListKey.objects.get(allocation_list=allocation_list).wrapped
-    return vault.unwrap(wrapped, keyring(), list_id=allocation_list.reference)
+    try:
+        return vault.unwrap(wrapped, keyring(), list_id=allocation_list.reference)
+    except vault.VaultError as error:
+        raise _unreadable(error) from error
 
 
 def commitment_of(allocation_list: AllocationList) -> Commitment:
-    """Open every slot and build the commitment tree. The arms stay inside."""
+    """Open every slot and build the commitment tree. The arms stay inside. Raises Refused when a slot was changed."""
     key = data_key(allocation_list)
-    return Commitment(
-        allocation_list.reference,
-        (
-            SaltedSlot(opened.stratum, opened.position, opened.arm, opened.salt)
-            for opened in (open_slot(key, allocation_list, slot) for slot in allocation_list.slots.all().iterator())
-        ),
-    )
+    try:
+        return Commitment(
+            allocation_list.reference,
+            (
+                SaltedSlot(opened.stratum, opened.position, opened.arm, opened.salt)
+                for opened in (open_slot(key, allocation_list, slot) for slot in allocation_list.slots.all())
+            ),
+        )
+    except ValueError as error:  # a slot is missing, or there twice
+        raise _unreadable(error) from error
 
 
 def open_slot(key: vault.DataKey, allocation_list: AllocationList, slot: Slot) -> vault.Slot:
-    """Open one slot of the list."""
-    return vault.open_slot(
-        key, slot.payload, list_id=allocation_list.reference, stratum=slot.stratum, position=slot.position
-    )
+    """Open one slot of the list. Raises Refused when it was changed or moved."""
+    try:
+        return vault.open_slot(
+            key, slot.payload, list_id=allocation_list.reference, stratum=slot.stratum, position=slot.position
+        )
+    except vault.VaultError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> Refused:
+    """A list that cannot be read is refused in words, and the log says why: no message of the vault holds a secret."""
+    log.error("Allocation list not readable: %s", error)
+    code = "no_key" if isinstance(error, vault.LostKey) else "tampered"
+    return Refused(_("The list cannot be read as it was approved. Nothing was done. Ask the statistician."), code)
 
 
 def _section(definition: Definition) -> RandomizationSection:
@@ -221,4 +267,14 @@ def _check_state(allocation_list: AllocationList, wanted: str) -> None:
         )
 
 
-__all__ = ["ALGORITHMS", "InvalidParameters", "approve", "draft", "hold", "put_into_use", "resume"]
+__all__ = [
+    "ALGORITHMS",
+    "InvalidParameters",
+    "approve",
+    "close",
+    "draft",
+    "hold",
+    "put_into_use",
+    "read_balance",
+    "resume",
+]

@@ -13,7 +13,9 @@ class Allocation(AuditedModel):
 
     participant = models.OneToOneField("trial.Participant", on_delete=models.PROTECT, related_name="allocation")
     slot = models.OneToOneField("randomization.Slot", on_delete=models.PROTECT, related_name="allocation")
-    allocation_list = models.ForeignKey("randomization.AllocationList", on_delete=models.PROTECT, related_name="allocations")
+    allocation_list = models.ForeignKey(
+        "randomization.AllocationList", on_delete=models.PROTECT, related_name="allocations"
+    )
     version = models.ForeignKey("trial.Version", on_delete=models.PROTECT, related_name="+")
     number = models.PositiveIntegerField(unique=True, help_text=_("Randomization number, in order of allocation."))
     arm = models.CharField(max_length=40)

@@ -1,4 +1,4 @@
-"""The allocation list: drafted, approved by a second person, in use. No clear column tells an arm, a block or a size."""
+"""The allocation list: drafted, approved by a second person, in use. No clear column tells arm, block or size."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ class ListKey(models.Model):
         return f"key of list {self.allocation_list_id}"
 
 
-exempt.register("randomization.ListKey", "Wrapped keys: an append-only copy would keep the list readable with a retired key.")
+exempt.register(
+    "randomization.ListKey", "Wrapped keys: an append-only copy would keep the list readable with a retired key."
+)
 
 
 class Slot(AppendOnlyModel):

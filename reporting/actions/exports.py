@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 import tempfile
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 import audit
@@ -15,13 +18,17 @@ from audit.errors import Refused
 from audit.publishing import publish
 from trial import leases
 from trial.definitions import current_study
-from trial.models import Person
+from trial.models import Lease, Person
 from trial.permissions import Permission, access_of, check
 
+from ..heartbeat import Heartbeat, LostLease
 from ..models import Export, ExportState
-from ..writers import write_csv, zip_folder
+from ..snapshot import snapshot
+from ..writers import Written, write_csv, zip_folder
 
+log = logging.getLogger(__name__)
 WORK = "export"
+FORMATS = ("csv",)
 
 
 @transaction.atomic
@@ -32,10 +39,8 @@ def request(*, by: Person, includes_arms: bool = False, format: str = "csv") -> 
     """
     from ..tasks import carry_out_export
 
-    check(by, Permission.EXPORT)
-    if includes_arms:
-        check(by, Permission.ARM_VIEW)
-    if format != "csv":
+    _check_may_hold(by, includes_arms)
+    if format not in FORMATS:
         raise Refused(_("This format is not offered."))
     export = audit.save(
         Export(format=format, requested_by=by, requested_at=clock.now(), includes_arms=includes_arms), by=by
@@ -48,42 +53,62 @@ def request(*, by: Person, includes_arms: bool = False, format: str = "csv") -> 
 def carry_out(export_id: int) -> Export | None:
     """Write a requested dataset; None when another worker has it or it is already written.
 
-    The file is complete under its final name or not there at all. Nothing is written to the database in the
-    transaction that reads, and a crash leaves the row for the next worker.
+    The file is complete under its final name or not there at all. Reading happens in one read-only snapshot; progress
+    and lease are written beside it, on another connection. A crash leaves the row for the next worker.
     """
     export = Export.objects.select_related("requested_by").get(pk=export_id)
     if export.state != ExportState.REQUESTED or not leases.claim(WORK, export_id):
         return None
+    try:
+        with translation.override(export.requested_by.locale):
+            _check_may_hold(export.requested_by, export.includes_arms)
+    except Refused as refused:
+        return _fail(export_id, str(refused))
+    try:
+        with _scratch(export) as scratch, Heartbeat(WORK, export_id) as beat:
+            written = _write(export, Path(scratch), beat)
+            return _finish(export_id, Path(scratch) / PACKED, written)
+    except LostLease:
+        log.warning("Export %s went to another worker.", export_id)
+        return None
+    except Exception as error:
+        leases.release(WORK, export_id, error=type(error).__name__)
+        if give_up(export_id):
+            log.exception("Export %s was given up.", export_id)
+            return Export.objects.get(pk=export_id)
+        raise
+
+
+PACKED = "packed.zip"
+
+
+def _write(export: Export, scratch: Path, beat: Heartbeat) -> Written:
     access = access_of(export.requested_by)
     study = current_study()
-    target = path_of(export)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        check(export.requested_by, Permission.EXPORT)
-        if export.includes_arms:
-            check(export.requested_by, Permission.ARM_VIEW)
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch, transaction.atomic():
-            folder = Path(scratch) / "data"
-            written = write_csv(
-                folder,
-                sites=access.sites(Permission.EXPORT),
-                arm_sites=access.sites(Permission.ARM_VIEW),
-                includes_arms=export.includes_arms,
-                by_name=export.requested_by.printed_name,
-                simulated=bool(study and study.is_simulated),
-                progress=lambda percent: _still_ours(export_id, percent),
-            )
-            packed = Path(scratch) / "packed.zip"
-            written.checksum, written.size = zip_folder(folder, packed)
-            packed.replace(target)
-    except Refused as refused:
-        return _fail(export, str(refused))
-    except (ValueError, OSError) as error:
-        leases.release(WORK, export_id, error=type(error).__name__)
-        if leases.attempts_of(WORK, export_id) >= leases.MAX_ATTEMPTS:
-            return _fail(export, _("The dataset could not be written. Ask the administrator."))
-        raise
+    folder = scratch / "data"
+    with snapshot():
+        written = write_csv(
+            folder,
+            sites=access.sites(Permission.EXPORT),
+            arm_sites=access.sites(Permission.ARM_VIEW),
+            includes_arms=export.includes_arms,
+            simulated=bool(study and study.is_simulated),
+            progress=beat.report,
+        )
+    written.checksum, written.size = zip_folder(folder, scratch / PACKED, beat.report)
+    return written
+
+
+def _finish(export_id: int, packed: Path, written: Written) -> Export | None:
+    """Put the file in its place and say so, in one step that only the holder of the lease can take."""
     with transaction.atomic():
+        if not leases.renew(WORK, export_id, 99):  # locks the lease: nobody takes over before the commit
+            raise LostLease("Another worker took over.")
+        export = Export.objects.select_for_update(no_key=True, of=("self",)).get(pk=export_id)
+        if export.state != ExportState.REQUESTED:
+            return None
+        target = path_of(export)
+        packed.replace(target)
         export.state = ExportState.READY
         export.finished_at = clock.now()
         export.file_name = target.name
@@ -104,9 +129,7 @@ def download(*, export: Export, by: Person) -> Path:
     """Return the path of a written dataset to the person who asked for it, and keep that it was fetched."""
     if export.requested_by_id != by.pk:
         raise Refused(_("Only the person who asked for an export can fetch it."), code="permission.export")
-    check(by, Permission.EXPORT)
-    if export.includes_arms:
-        check(by, Permission.ARM_VIEW)
+    _check_may_hold(by, export.includes_arms)
     path = path_of(export)
     if export.state != ExportState.READY or not path.is_file():
         raise Refused(_("This export is not ready, or its file is gone. Ask for a new one."))
@@ -115,32 +138,77 @@ def download(*, export: Export, by: Person) -> Path:
 
 
 def unfinished() -> list[int]:
-    """Return the exports that were asked for and that nobody writes: lost messages and dead workers."""
+    """Return the exports that were asked for and that are not written: waiting, being written, or lost on the way."""
     return list(Export.objects.filter(state=ExportState.REQUESTED).order_by("pk").values_list("pk", flat=True))
+
+
+def sweep() -> int:
+    """Write what was asked for and lost on the way (a message, a worker); give up what was tried too often.
+
+    Returns how many were written. One that fails does not keep the others waiting.
+    """
+    done = 0
+    for export_id in unfinished():
+        try:
+            written = carry_out(export_id)
+        except Exception:
+            log.exception("Export %s failed and will be tried again.", export_id)
+            continue
+        if written is not None and written.state == ExportState.READY:
+            done += 1
+        elif written is None:
+            give_up(export_id)
+    return done
+
+
+def give_up(export_id: int) -> bool:
+    """Close an export that was tried as often as may be and that nobody holds; tells whether it did."""
+    spent = Lease.objects.filter(work=WORK, target_id=export_id, attempts__gte=leases.MAX_ATTEMPTS)
+    if not any(lease.leased_until is None or lease.leased_until < timezone.now() for lease in spent):
+        return False
+    export = Export.objects.select_related("requested_by").get(pk=export_id)
+    if export.state != ExportState.REQUESTED:
+        return False
+    with translation.override(export.requested_by.locale):
+        _fail(export_id, _("The dataset could not be written. Ask the administrator."))
+    return True
 
 
 def path_of(export: Export) -> Path:
     """Return where the export's file lies; its name tells study, number and time, nothing else."""
-    day = export.requested_at.strftime("%Y%m%d-%H%M%S")
+    moment = export.requested_at.strftime("%Y%m%d-%H%M%S")
     study = current_study()
-    return Path(settings.MEDIA_ROOT) / "exports" / f"{study.code if study else 'study'}-{export.pk}-{day}.zip"
+    return _folder() / f"{study.code if study else 'study'}-{export.pk}-{moment}.zip"
 
 
-class LostLease(OSError):
-    """Another worker took over; this one stops without a trace."""
+def _folder() -> Path:
+    folder = Path(settings.MEDIA_ROOT) / "exports"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
 
 
-def _still_ours(export_id: int, percent: int) -> None:
-    if not leases.renew(WORK, export_id, min(99, percent)):
-        raise LostLease("Another worker took over.")
+def _scratch(export: Export) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder to write in, beside the final place; what a killed worker left of this export is removed."""
+    prefix = f".writing-{export.pk}-"
+    for left in _folder().glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    return tempfile.TemporaryDirectory(dir=_folder(), prefix=prefix, ignore_cleanup_errors=True)
 
 
-@transaction.atomic
-def _fail(export: Export, words: str) -> Export:
-    export.state = ExportState.FAILED
-    export.finished_at = clock.now()
-    export.failure = words[:300]
-    audit.save(export, by=None)
-    audit.deed("export.failed", export, by=None)
-    leases.release(WORK, export.pk, error="refused")
+def _check_may_hold(person: Person, includes_arms: bool) -> None:
+    check(person, Permission.EXPORT)
+    if includes_arms:
+        check(person, Permission.ARM_VIEW)
+
+
+def _fail(export_id: int, words: str) -> Export:
+    with transaction.atomic():
+        export = Export.objects.select_for_update(no_key=True, of=("self",)).get(pk=export_id)
+        if export.state == ExportState.REQUESTED:
+            export.state = ExportState.FAILED
+            export.finished_at = clock.now()
+            export.failure = words[:300]
+            audit.save(export, by=None)
+            audit.deed("export.failed", export, by=None)
+    leases.release(WORK, export_id, error="failed")
     return export

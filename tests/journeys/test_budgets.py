@@ -46,7 +46,9 @@ def cost(cast: Cast, name: str, participant: Participant) -> int:
     client = cast.client_of(getattr(cast, who))
     address = reverse(name, args=arguments(participant, cast))
     assert client.get(address).status_code == 200, name
-    with CaptureQueriesContext(connection, ) as captured:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
         assert client.get(address).status_code == 200
     return len([q for q in captured.captured_queries if not q["sql"].startswith(("SAVEPOINT", "RELEASE"))])
 

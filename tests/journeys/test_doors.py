@@ -33,7 +33,7 @@ def addresses(patterns: list[Any] | None = None, prefix: str = "") -> Iterator[t
 def filled(route: str, values: dict[str, str]) -> str | None:
     """Fill the placeholders of a route; None when one is not known."""
     path = route
-    for part in [p for p in route.split("<")[1:]]:
+    for part in route.split("<")[1:]:
         placeholder = part.split(">")[0]
         name = placeholder.split(":")[-1]
         if name not in values:
@@ -51,9 +51,7 @@ def places(cast: Cast) -> dict[str, str]:
     from ecrf.actions import data_queries
     from ecrf.actions.records import Where
 
-    query = data_queries.ask(
-        where=Where(participant, "lesion", number=1), text="Please check.", by=cast.mona_monitor
-    )
+    query = data_queries.ask(where=Where(participant, "lesion", number=1), text="Please check.", by=cast.mona_monitor)
     assert Query.objects.filter(pk=query.pk).exists()
     return {
         "code": participant.code,
@@ -106,7 +104,7 @@ def test_another_site_s_participant_is_not_found(cast: Cast, places: dict[str, s
     found = []
     for name, route in addresses():
         path = filled(route, places)
-        if path is None or "<str:code>" not in route and "<code>" not in route:
+        if path is None or ("<str:code>" not in route and "<code>" not in route):
             continue
         nobody = filled(route, places | {"code": "01-999"})
         for method in ("get", "post"):

@@ -82,9 +82,7 @@ def owe_reminders() -> list[Notice]:
             if number is None:
                 continue
             recipients = {
-                person
-                for role in reminder.to
-                for person in people.get((visit.participant.site_id, str(role)), ())
+                person for role in reminder.to for person in people.get((visit.participant.site_id, str(role)), ())
             }
             owed += owe(
                 kind=reminder.id,
@@ -144,7 +142,7 @@ def _send_one(notice_id: int) -> int:
 
 @transaction.atomic
 def cancel_settled(*, participant: Participant, by: Person | None) -> None:
-    """Cancel notices about visits of the participant that are no longer planned: nobody is reminded of what is settled."""
+    """Cancel notices about visits that are no longer planned: nobody is reminded of what is settled."""
     stale = Notice.objects.filter(participant=participant, visit__isnull=False, state=NoticeState.OWED).exclude(
         visit__status=VisitStatus.PLANNED
     )

@@ -65,7 +65,7 @@ def identify(
     birth_year: int | None = None,
     initials: str | None = None,
 ) -> Participant:
-    """Keep what the demographics form says of the person: sex, month and year of birth, initials if the study keeps them.
+    """Keep what the demographics form says of the person: sex, month and year of birth, initials if kept.
 
     Refused before consent: until then the screening log holds no personal data.
     """

@@ -102,7 +102,7 @@ def delegate(
     held = set(Delegation.objects.filter(person=person).values_list("role", flat=True)) - {role}
     if held and Role.ADMINISTRATOR in held | {role}:
         raise Refused(_("An administrator holds no other role."))
-    if held & SITE_ROLES and role not in SITE_ROLES or held - SITE_ROLES and role in SITE_ROLES:
+    if (held & SITE_ROLES and role not in SITE_ROLES) or (held - SITE_ROLES and role in SITE_ROLES):
         raise Refused(_("Nobody works for a site and for the sponsor at once."))
     if may_randomize and role not in MAY_BE_DELEGATED_TO_RANDOMIZE:
         raise Refused(_("Randomizing can be delegated to coordinators and investigators only."))

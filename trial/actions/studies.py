@@ -61,9 +61,7 @@ def publish(
 
 
 @transaction.atomic
-def open_site(
-    *, study: Study, number: str, name: str, city: str, opened_on: dt.date | None, by: Person | None
-) -> Site:
+def open_site(*, study: Study, number: str, name: str, city: str, opened_on: dt.date | None, by: Person | None) -> Site:
     """Add a site; it includes participants from `opened_on` on."""
     site = audit.save(Site(study=study, number=number, name=name, city=city, opened_on=opened_on), by=by)
     audit.deed("site.opened", site, by=by, opened_on=opened_on)

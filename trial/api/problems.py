@@ -53,7 +53,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, Refused):
         return refusal(error)
     if isinstance(error, Http404):
-        return problem(status.HTTP_404_NOT_FOUND, "not_found", _("There is nothing at this address."))
+        return nothing_here()
     if isinstance(error, PermissionDenied):
         return problem(status.HTTP_403_FORBIDDEN, "permission", _("Your role does not include this."))
     if isinstance(error, exceptions.ValidationError):
@@ -67,8 +67,15 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 def refusal(refused: Refused, **beside: Any) -> Response:
     """Return a refusal of an action as it is answered."""
+    if status_of(refused) == status.HTTP_404_NOT_FOUND:
+        return nothing_here()
     code = str(refused.code) or "refused"
     return problem(status_of(refused), code, str(refused.message), **more(refused), **beside)
+
+
+def nothing_here() -> Response:
+    """Return the one answer to what does not exist and to what this person may not see."""
+    return problem(status.HTTP_404_NOT_FOUND, "not_found", _("There is nothing at this address."))
 
 
 def problem(number: int, code: str, message: str, **beside: Any) -> Response:

@@ -16,13 +16,16 @@ from ..permissions import Permission
 
 CODE = 12
 """Most characters of a participant's code."""
+FORM_KINDS = [str(kind) for kind in FormKind]
 
 
 class Shape(s.Serializer[Any]):
     """An answer: every field is always there."""
 
 
-@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}, "example": {"en": "Sex", "fr": "Sexe"}})
+@extend_schema_field(
+    {"type": "object", "additionalProperties": {"type": "string"}, "example": {"en": "Sex", "fr": "Sexe"}}
+)
 class Words(s.Field[Any, Any, Any, Any]):
     """A label in every language of the study."""
 
@@ -45,7 +48,7 @@ def paged(shape: type[Shape], name: str) -> type[Pages]:
     return type(name, (Pages,), {"results": shape(many=True), "__doc__": f"A page of {shape.__name__}."})
 
 
-# --- Me ------------------------------------------------------------------------------------------------------------
+# --- Me ----------------------------------------------------------------------------------------------------------
 
 
 class HeldRole(Shape):
@@ -70,7 +73,7 @@ class Me(Shape):
     permissions = HeldPermission(many=True)
 
 
-# --- Study -----------------------------------------------------------------------------------------------------------
+# --- Study -------------------------------------------------------------------------------------------------------
 
 
 class StudyVersion(Shape):
@@ -109,7 +112,7 @@ class Study(Shape):
 
 class FormLine(Shape):
     id = s.CharField()
-    kind = s.ChoiceField(choices=[str(k) for k in FormKind], help_text="Of a visit, or a log with numbered entries.")
+    kind = s.ChoiceField(choices=FORM_KINDS, help_text="Of a visit, or a log with numbered entries.")
     label = Words()
     area = s.ChoiceField(choices=[str(a) for a in Area])
     domain = s.CharField(allow_null=True, help_text="CDASH domain.")
@@ -195,7 +198,7 @@ class VisitPlan(Shape):
     forms = s.ListField(child=s.CharField())
 
 
-# --- Participants ------------------------------------------------------------------------------------------------------
+# --- Participants ------------------------------------------------------------------------------------------------
 
 
 class Participant(Shape):
@@ -235,7 +238,7 @@ class Screening(s.Serializer[Any]):
     screened_on = s.DateField(required=False, help_text="Today unless told.")
 
 
-# --- Visits ------------------------------------------------------------------------------------------------------------
+# --- Visits ------------------------------------------------------------------------------------------------------
 
 
 class Visit(Shape):

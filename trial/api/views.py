@@ -19,11 +19,14 @@ from ..models import Participant, Version, Visit
 from ..permissions import Permission, check
 from ..selectors import participant_or_404, participants_for, sites_for, visits_of
 from . import serializers, shapes
-from .edge import Page, View, describe
+from .access import Page
+from .edge import View, describe
 
 CODE = OpenApiParameter("code", str, OpenApiParameter.PATH, description="Code of the participant: `07-003`.")
 VERSION = OpenApiParameter("version", int, description="Number of a published version; yours unless told.")
-LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": Page.max_limit}, description="Rows of a page.")
+LIMIT = OpenApiParameter(
+    "limit", {"type": "integer", "minimum": 1, "maximum": Page.max_limit}, description="Rows of a page."
+)
 OFFSET = OpenApiParameter("offset", {"type": "integer", "minimum": 0}, description="Rows to leave out first.")
 PAGED = [LIMIT, OFFSET]
 
@@ -37,7 +40,7 @@ class MeView(View):
         return Response(shapes.me(self.person))
 
 
-# --- The study -------------------------------------------------------------------------------------------------------
+# --- The study ---------------------------------------------------------------------------------------------------
 
 
 class VersionAsked(s.Serializer[Any]):
@@ -121,7 +124,7 @@ class VisitPlanView(DefinitionView):
         return Response(self.telling()[1].visits())
 
 
-# --- Participants ------------------------------------------------------------------------------------------------------
+# --- Participants ------------------------------------------------------------------------------------------------
 
 
 class ParticipantsView(View):
@@ -171,7 +174,7 @@ class ParticipantView(View):
         return Response(shapes.participants([participant_or_404(self.person, code)])[0])
 
 
-# --- Visits ------------------------------------------------------------------------------------------------------------
+# --- Visits ------------------------------------------------------------------------------------------------------
 
 
 class VisitsView(View):
@@ -196,9 +199,7 @@ class VisitView(View):
             raise Http404("No such visit.")
         return participant, visit
 
-    @extend_schema(
-        operation_id="visit", tags=["visits"], parameters=[CODE], responses=describe(serializers.Visit)
-    )
+    @extend_schema(operation_id="visit", tags=["visits"], parameters=[CODE], responses=describe(serializers.Visit))
     def get(self, request: Request, code: str, visit_id: int) -> Response:
         """One visit."""
         participant, visit = self.found(code, visit_id)

@@ -22,7 +22,9 @@ class Notice(AuditedModel):
     participant = models.ForeignKey("trial.Participant", on_delete=models.PROTECT, null=True, related_name="notices")
     visit = models.ForeignKey("trial.Visit", on_delete=models.PROTECT, null=True, related_name="notices")
     key = models.CharField(max_length=120, unique=True, help_text=_("What makes this notice the only one of its sort."))
-    context = models.JSONField(default=dict, help_text=_("Words for the text: code, site, visit, date. Never clinical data."))
+    context = models.JSONField(
+        default=dict, help_text=_("Words for the text: code, site, visit, date. Never clinical data.")
+    )
     url = models.CharField(max_length=200, blank=True)
     reveals_arm = models.BooleanField(default=False)
     due_at = models.DateTimeField()

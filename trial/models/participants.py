@@ -50,7 +50,7 @@ class ScreeningOutcome(models.TextChoices):
 
 
 class Participant(AuditedModel):
-    """A person in the trial, known by a permanent code. Before consent only site, month, outcome and reason are kept."""
+    """A person in the trial, known by a permanent code. Before consent only site, month, outcome, reason are kept."""
 
     site = models.ForeignKey("trial.Site", on_delete=models.PROTECT, related_name="participants")
     version = models.ForeignKey("trial.Version", on_delete=models.PROTECT, related_name="+")
@@ -142,9 +142,7 @@ class Consent(AuditedModel):
         verbose_name = _("consent")
         ordering = ["signed_on", "pk"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["participant", "document_version"], name="one_consent_per_document_version"
-            )
+            models.UniqueConstraint(fields=["participant", "document_version"], name="one_consent_per_document_version")
         ]
 
     def __str__(self) -> str:

@@ -38,7 +38,7 @@ class Address:
         options: Iterable[tuple[str, Any]],
         counts: Mapping[str, int] | None = None,
     ) -> dict[str, Any]:
-        """Return one group for `_components/filters.html`: “All”, then the options; those that count nothing are left out."""
+        """Return one group for `_components/filters.html`: “All”, then the options that count something."""
         current = self.chosen.get(name, "")
         shown = [
             {

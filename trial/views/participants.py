@@ -38,13 +38,14 @@ def participants_list(request: HttpRequest) -> HttpResponse:
     asked["sort"] = asked["sort"] if asked["sort"] in SORTS else ""
     address = Address(reverse("participants"), asked)
     columns = participant_columns.columns_for(request.user)
-    rows = listings.participants_listed(
+    listed = listings.participants_listed(
         request.user,
         site=asked["site"],
         status=asked["status"],
         search=asked["q"].strip(),
         sort=asked["sort"] or "code",
-    ).annotate(**{f"column_{column.id}": expression for column, expression in columns})
+    )
+    rows = listed.annotate(**{f"column_{column.id}": expression for column, expression in columns})
     page = page_of(rows, request.GET.get("page"), listings.PAGE)
     sites = list(sites_for(request.user))
     status_counts = listings.counts_by(listings.participants_listed(request.user, site=asked["site"]), "status")

@@ -414,9 +414,7 @@ class TestLogsAndLinks:
         lesion = cast.record(participant, "lesion", number=1)
 
         with pytest.raises(Refused, match="Baseline lesions|Oligoprogression"):
-            records.remove_entry(
-                record=lesion, revision=lesion.revision, reason="Mistake", by=cast.theo_coordinator
-            )
+            records.remove_entry(record=lesion, revision=lesion.revision, reason="Mistake", by=cast.theo_coordinator)
 
     def test_a_link_to_an_entry_that_does_not_exist_is_refused(self, cast: Cast) -> None:
         """ECRF-032: links offer existing entries of the same participant only."""
@@ -574,9 +572,7 @@ class TestRecomputation:
         records.save(
             where=Where(participant, "laboratory", visit=labs.visit),
             revision=labs.revision,
-            submission=Submission(
-                values={("haematology", "", "hgb"): Typed(text="16.0" if before else "10.0")}
-            ),
+            submission=Submission(values={("haematology", "", "hgb"): Typed(text="16.0" if before else "10.0")}),
             complete=True,
             by=cast.theo_coordinator,
             reason="Typing error",

@@ -1,0 +1,77 @@
+"""Allocation for programs: the gate, the action and the selector of the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from trial.api.edge import View, describe
+from trial.api.problems import more
+from trial.api.views import CODE
+from trial.definitions import definition_of
+from trial.selectors import participant_or_404
+
+from ..actions import allocations
+from ..actions.allocations import GateClosed
+from ..models import Allocation
+from ..section import RandomizationSection
+from ..selectors import allocation_or_404
+from . import serializers
+
+
+@more.register
+def _reasons(refused: GateClosed) -> dict[str, Any]:
+    """Every reason against an allocation."""
+    return {"reasons": [{"code": reason.code, "message": str(reason.words)} for reason in refused.reasons]}
+
+
+class AllocationView(View):
+    throttle_scope = "password"
+
+    @extend_schema(
+        operation_id="allocation",
+        tags=["allocation"],
+        parameters=[CODE],
+        responses=describe(serializers.Allocation),
+    )
+    def get(self, request: Request, code: str) -> Response:
+        """The allocation, for those who may see the arm; not there for the others, and before it."""
+        return Response(shape(allocation_or_404(self.person, participant_or_404(self.person, code))))
+
+    @extend_schema(
+        operation_id="allocate",
+        tags=["allocation"],
+        parameters=[CODE],
+        request=serializers.Allocate,
+        responses=describe(serializers.Allocation, body=True, s422=serializers.GateClosed),
+    )
+    def post(self, request: Request, code: str) -> Response:
+        """Allocate the participant. Asked again, the answer is the same: a retry is safe."""
+        participant = participant_or_404(self.person, code)
+        allocations.allocate(
+            participant=participant, password=self.read(serializers.Allocate)["password"], by=self.person
+        )
+        return Response(shape(allocation_or_404(self.person, participant)))
+
+
+def shape(allocation: Allocation) -> dict[str, Any]:
+    """An allocation in the words of the version under which it was made; never its slot."""
+    definition = definition_of(allocation.version_id)
+    section: RandomizationSection = definition.section("randomization")
+    strata = []
+    for factor in section.strata:
+        code = allocation.strata[factor.id]
+        level = next(level for level in factor.levels if level.code == code)
+        strata.append({"factor": factor.id, "label": factor.label, "level": code, "level_label": level.label})
+    return {
+        "participant": allocation.participant.code,
+        "number": allocation.number,
+        "arm": allocation.arm,
+        "arm_label": definition.arms[allocation.arm].label,
+        "strata": strata,
+        "allocated_at": allocation.allocated_at,
+        "allocated_by": allocation.allocated_by.printed_name,
+    }

@@ -1,0 +1,221 @@
+"""Allocation lists for statisticians: state and counts; never a slot, a block size or a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from trial.definitions import definition_of, latest_version
+from trial.models import Version
+from trial.permissions import Permission, can, check
+from trial.views.refusals import attempt
+
+from .. import presenters, selectors
+from ..actions import lists as actions
+from ..actions.lists import InvalidParameters
+from ..forms import ListForm, PasswordForm, ReasonForm
+from ..models import AllocationList, ListState
+from ..section import RandomizationSection
+
+
+@require_safe
+def lists(request: HttpRequest) -> HttpResponse:
+    """Show every list with its state."""
+    person: Any = request.user
+    rows = []
+    for found in selectors.lists_with_counts(person):
+        state, words = presenters.list_state(found)
+        rows.append({"list": found, "state": state, "state_label": words, "total": found.slots_total})
+    return render(request, "randomization/lists.html", {"rows": rows, "may_draft": can(person, Permission.LIST_DRAFT)})
+
+
+@sensitive_post_parameters("block_sizes")
+@sensitive_variables("form")
+@require_http_methods(["GET", "HEAD", "POST"])
+def list_new(request: HttpRequest) -> HttpResponse:
+    """Draft a list for the newest version of the study."""
+    person: Any = request.user
+    check(person, Permission.LIST_DRAFT)
+    try:
+        version = latest_version()
+    except Version.DoesNotExist:
+        raise Http404("No study yet.") from None
+    section: RandomizationSection | None = definition_of(version.pk).section("randomization")
+    if section is None:
+        raise Http404("This study does not randomize.")
+    form = ListForm(request.POST or None)
+    tried = attempt(form)
+    if request.method == "POST" and form.is_valid():
+        with tried:
+            made = actions.draft(version=version, block_sizes=form.cleaned_data["block_sizes"], by=person)
+        if tried.done:
+            messages.success(request, _("The list is drafted. A second person approves it."))
+            return redirect("list_detail", made.pk)
+        if isinstance(tried.refused, InvalidParameters):
+            for fault in tried.refused.faults:
+                form.add_error("block_sizes", f"{fault.place}: {fault.fault} {fault.remedy}")
+    context = {"form": form, "version": version, "section": section, "facts": _new_facts(version, section)}
+    return render(request, "randomization/list_new.html", context, status=tried.status)
+
+
+def _new_facts(version: Version, section: RandomizationSection) -> list[dict[str, Any]]:
+    combinations = 1
+    for factor in section.strata:
+        combinations *= len(factor.levels)
+    return [
+        {"label": _("Version of the study"), "value": version.number},
+        {"label": _("Scheme"), "value": section.scheme},
+        {"label": _("Ratio"), "value": " : ".join(str(share) for share in sorted(section.ratio.values()))},
+        {"label": _("Strata"), "value": combinations},
+        {"label": _("Slots in each stratum"), "value": section.list_size},
+    ]
+
+
+@require_safe
+def list_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one list: state, strata with counts, and what may be done with it."""
+    person: Any = request.user
+    return _detail(request, selectors.list_or_404(person, pk))
+
+
+def _detail(
+    request: HttpRequest,
+    found: AllocationList,
+    *,
+    forms: dict[str, Form] | None = None,
+    by_arm: dict[str, dict[str, int]] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    person: Any = request.user
+    state, words = presenters.list_state(found)
+    may_approve = can(person, Permission.LIST_APPROVE)
+    is_second = found.drafted_by_id != person.pk
+    used = selectors.counts_by_stratum(person, found)
+    is_held = found.on_hold_at is not None
+    offered = {
+        "approve": may_approve and found.state == ListState.DRAFT and is_second,
+        "second_needed": found.state == ListState.DRAFT and not (may_approve and is_second),
+        "use": may_approve and found.state == ListState.APPROVED,
+        "hold": may_approve and found.state == ListState.IN_USE and not is_held,
+        "resume": may_approve and found.state == ListState.IN_USE and is_held,
+        "close": may_approve and found.state == ListState.IN_USE,
+        "balance": can(person, Permission.ARM_BALANCE) and by_arm is None and any(used.values()),
+    }
+    given = forms or {}
+    context = {
+        "list": found,
+        "state": state,
+        "state_label": words,
+        "facts": presenters.list_facts(found),
+        "columns": presenters.stratum_columns(found, by_arm=by_arm is not None),
+        "rows": presenters.stratum_rows(found, used, by_arm),
+        "used": sum(used.values()),
+        "may": offered,
+        "by_arm": by_arm is not None,
+        "approve_form": given.get("approve") or PasswordForm(auto_id="approve_%s"),
+        "hold_form": given.get("hold") or ReasonForm(auto_id="hold_%s"),
+        "resume_form": given.get("resume") or ReasonForm(auto_id="resume_%s"),
+        "close_form": given.get("close") or ReasonForm(auto_id="close_%s"),
+    }
+    return render(request, "randomization/list_detail.html", context, status=status)
+
+
+@sensitive_post_parameters("password")
+@require_POST
+def list_approve(request: HttpRequest, pk: int) -> HttpResponse:
+    """Approve a drafted list as a second person."""
+    return _do(
+        request,
+        pk,
+        "approve",
+        PasswordForm(request.POST, auto_id="approve_%s"),
+        lambda found, said, by: actions.approve(allocation_list=found, password=said["password"], by=by),
+        _("The list is approved. Its commitment stands in the audit trail."),
+    )
+
+
+@require_POST
+def list_use(request: HttpRequest, pk: int) -> HttpResponse:
+    """Put an approved list into use."""
+    person: Any = request.user
+    found = selectors.list_or_404(person, pk)
+    actions.put_into_use(allocation_list=found, by=person)
+    messages.success(request, _("The list is in use: participants can be randomized."))
+    return redirect("list_detail", pk)
+
+
+@require_POST
+def list_hold(request: HttpRequest, pk: int) -> HttpResponse:
+    """Hold randomization, with the reason."""
+    return _do(
+        request,
+        pk,
+        "hold",
+        ReasonForm(request.POST, auto_id="hold_%s"),
+        lambda found, said, by: actions.hold(allocation_list=found, reason=said["reason"], by=by),
+        _("Randomization is on hold."),
+    )
+
+
+@require_POST
+def list_resume(request: HttpRequest, pk: int) -> HttpResponse:
+    """Resume randomization, with the reason."""
+    return _do(
+        request,
+        pk,
+        "resume",
+        ReasonForm(request.POST, auto_id="resume_%s"),
+        lambda found, said, by: actions.resume(allocation_list=found, reason=said["reason"], by=by),
+        _("Randomization goes on."),
+    )
+
+
+@require_POST
+def list_close(request: HttpRequest, pk: int) -> HttpResponse:
+    """Close a list for ever, with the reason."""
+    return _do(
+        request,
+        pk,
+        "close",
+        ReasonForm(request.POST, auto_id="close_%s"),
+        lambda found, said, by: actions.close(allocation_list=found, reason=said["reason"], by=by),
+        _("The list is closed."),
+    )
+
+
+@require_POST
+def list_balance(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show participants by stratum and arm to those who may see balance; the ledger keeps that they looked."""
+    person: Any = request.user
+    found = selectors.list_or_404(person, pk)
+    return _detail(request, found, by_arm=actions.read_balance(allocation_list=found, by=person))
+
+
+def _do(
+    request: HttpRequest,
+    pk: int,
+    name: str,
+    form: Form,
+    deed: Callable[[AllocationList, dict[str, Any], Any], AllocationList],
+    done: str,
+) -> HttpResponse:
+    """Do one deed with a list from a form of its page; a refusal is shown there and nothing typed is lost."""
+    person: Any = request.user
+    found = selectors.list_or_404(person, pk)
+    tried = attempt(form)
+    if form.is_valid():
+        with tried:
+            deed(found, form.cleaned_data, person)
+        if tried.done:
+            messages.success(request, done)
+            return redirect("list_detail", pk)
+        found = selectors.list_or_404(person, pk)
+    return _detail(request, found, forms={name: form}, status=tried.status)
