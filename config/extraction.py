@@ -1,4 +1,4 @@
-"""Finds the texts to translate and brings the catalogues up to date: `python -m config.extraction` (developers only)."""
+"""Finds the texts to translate and brings catalogues up to date: `python -m config.extraction` (developers only)."""
 
 from __future__ import annotations
 
@@ -34,6 +34,17 @@ FUNCTIONS: dict[str, Any] = {
     "npgettext_lazy": ((1, "c"), 2, 3),
     "_": None,
 }
+HEADER = """# Texts of Stratum in another language; `python -m config.extraction` brings it up to date.
+msgid ""
+msgstr ""
+"Project-Id-Version: Stratum\\n"
+"Language: {locale}\\n"
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=UTF-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+"Plural-Forms: {plurals}\\n"
+
+"""
 NAMED = re.compile(r"%\((?P<name>\w+)\)[sd]")  # the first form that gettext writes in templates, `.format` the second
 BRACED = re.compile(r"\{(?P<name>\w*)(?:[!:][^{}]*)?\}")
 
@@ -128,22 +139,13 @@ def _message(positions: Any, words: list[Any]) -> Message:
 def update(path: Path, messages: list[Message], *, locale: str) -> tuple[list[Message], list[str]]:
     """Rewrite a catalogue with exactly these texts, keeping what was translated.
 
-    Returns what has no translation yet, and the texts that nothing says any more and that were dropped. No guess is made for
-    a text that changed: its translation starts again.
+    Returns what has no translation yet, and the texts that nothing says any more and that were dropped. No guess is
+    made for a text that changed: its translation starts again. The header holds no date, so that two people who add
+    texts do not meet there.
     """
     with path.open("rb") as file:
         old = read_po(file, locale=locale, abort_invalid=True)
-    fresh = Catalog(
-        locale=locale,
-        project="Stratum",
-        header_comment="# French texts of Stratum.",
-        creation_date=old.creation_date,
-        revision_date=old.revision_date,
-        last_translator=old.last_translator,
-        language_team=old.language_team,
-        charset="utf-8",
-        fuzzy=False,
-    )
+    fresh = Catalog(locale=locale)
     missing = []
     for message in messages:
         known = old.get(message.msgid, message.context or None)
@@ -164,7 +166,8 @@ def update(path: Path, messages: list[Message], *, locale: str) -> tuple[list[Me
     keys = {message.key for message in messages}
     dropped = [str(entry.id) for entry in old if entry.id and (entry.context or "", _singular(entry.id)) not in keys]
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".po-", delete=False) as file:
-        write_po(file, fresh, width=110, include_lineno=False)
+        file.write(HEADER.format(locale=locale, plurals=old.plural_forms).encode())
+        write_po(file, fresh, width=110, omit_header=True, include_lineno=False)
     Path(file.name).chmod(0o644)
     os.replace(file.name, path)
     return missing, dropped

@@ -41,11 +41,11 @@ def place_of(definition: Definition, form: str, visit: Visit | None, number: int
 def book_of(participant: Participant, definition: Definition, forms: Collection[str] | None = None) -> Book:
     """Read the participant's records of some forms (all by default) in one query.
 
-    Entries removed or not done are left out: they hold no value.
+    Entries removed, not done or not yet filled are left out: they hold no value.
     """
     records = (
         Record.objects.filter(participant=participant, removed_at=None)
-        .exclude(entry_state__in=[EntryState.NOT_DONE, EntryState.NOT_APPLICABLE])
+        .exclude(entry_state__in=[EntryState.EXPECTED, EntryState.NOT_DONE, EntryState.NOT_APPLICABLE])
         .select_related("visit")
     )
     if forms is not None:

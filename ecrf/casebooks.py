@@ -51,11 +51,14 @@ LOG_ROWS = 5
 LOG_COLUMNS = 5
 """Columns of a log shown in the casebook; the page of the log has them all."""
 
-STORY_LENGTH = 7
-"""Events of the story shown at once; the earlier ones unfold."""
+SHOWN_AT_ONCE = 5
+"""Steps and events shown at once; the others unfold."""
 
 SEVERE_GRADE = 3
 """From this CTCAE grade on a toxicity stands out ("severe or medically significant", CTCAE v5.0)."""
+
+SHORT = 16
+"""Values up to so many characters stay on one line."""
 
 ASKED = (EntryState.EXPECTED, EntryState.IN_PROGRESS)
 """Entry states in which a form is still asked for."""
@@ -99,8 +102,12 @@ class Action:
 
 @dataclass(frozen=True)
 class Panel:
-    """What a room above adds to the casebook; it has already asked whether the person may see it."""
+    """What a room above adds to the casebook; it has already asked whether the person may see it.
 
+    `lead` are words for the line below the code: {label, value, url}.
+    """
+
+    lead: tuple[Words, ...] = ()
     facts: tuple[Words, ...] = ()
     steps: tuple[Step, ...] = ()
     events: tuple[Event, ...] = ()
@@ -273,6 +280,11 @@ class Casebook:
         return facts
 
     @property
+    def lead(self) -> list[Words]:
+        """What stands below the code: for those who may see it, the arm."""
+        return [words for panel in self._added for words in panel.lead]
+
+    @property
     def status_words(self) -> str:
         """The status with its date: `Randomized since 14 Sep 2026`."""
         label = str(Status(self.participant.status).label)
@@ -321,8 +333,7 @@ class Casebook:
     def _can_add_visit(self) -> bool:
         """As `trial.actions.visits.on_demand_visits`, over the visits already read."""
         participant = self.participant
-        ended = participant.failed_on or participant.withdrawn_visits_on or participant.withdrawn_contact_on
-        if participant.consented_on is None or ended is not None:
+        if participant.consented_on is None or participant.failed_on is not None:
             return False
         held = {visit.event for visit in self.visits}
         return any(
@@ -487,7 +498,10 @@ class Casebook:
                     break
             else:
                 found["event"].append(form)
-        return [(titles[key], forms) for key, forms in found.items()]
+        order = list(titles)
+        if self.participant.randomized_on is not None:  # the screening is history: what goes on comes first
+            order = ["study", "event", "survival", "screening"]
+        return [(titles[key], found[key]) for key in order]
 
     def _cell(self, visit: Visit, form: Form) -> Words:
         if form not in self.visit_forms[visit.pk]:
@@ -547,8 +561,25 @@ class Casebook:
 
     @cached_property
     def logs(self) -> list[Words]:
-        """The logs that this person may see: count, latest entries as a compact table, and where to add one."""
-        return [self._log(form) for form in self.definition.log_forms if not self._hides(form.id)]
+        """The logs that this person may see: count, latest entries as a compact table, and where to add one.
+
+        Logs of the allocated treatment (those that reveal the arm) wait for the randomization.
+        """
+        waits = self.participant.randomized_on is None
+        return [
+            self._log(form)
+            for form in self.definition.log_forms
+            if not self._hides(form.id)
+            and not (waits and self.definition.reveals_arm(form.id) and form.id not in self.entries)
+        ]
+
+    @property
+    def logs_filled(self) -> list[Words]:
+        return [log for log in self.logs if log["count"]]
+
+    @property
+    def logs_empty(self) -> list[Words]:
+        return [log for log in self.logs if not log["count"]]
 
     def _log(self, form: Form) -> Words:
         code, entries = self.participant.code, self.entries.get(form.id, [])
@@ -572,11 +603,15 @@ class Casebook:
         return {
             "number": entry.number,
             "url": reverse("entry", args=[self.participant.code, form.id, entry.number]),
-            "cells": [{"label": self.text(item.label), "text": self._value(entry, form, item)} for item in columns],
+            "cells": [self._log_cell(entry, form, item) for item in columns],
             "state": str(entry.entry_state),
             "marks": self._marks(entry),
             "queries": sum(self._queries.get(entry.pk, Counter()).values()),
         }
+
+    def _log_cell(self, entry: Record, form: Form, item: Item) -> Words:
+        text = self._value(entry, form, item)
+        return {"label": self.text(item.label), "text": text, "short": len(text) <= SHORT}
 
     def _value(self, record: Record, form: Form, item: Item) -> str:
         """One value as people read it; a link by the words of what it points to."""
@@ -614,6 +649,14 @@ class Casebook:
         for panel in self._added:
             steps.extend(panel.steps)
         return sorted(steps, key=lambda step: step.order)
+
+    @property
+    def missing_first(self) -> list[Step]:
+        return self.missing[:SHOWN_AT_ONCE]
+
+    @property
+    def missing_then(self) -> list[Step]:
+        return self.missing[SHOWN_AT_ONCE:]
 
     def _missing_visits(self) -> Iterable[Step]:
         for visit in self.visits:
@@ -711,7 +754,7 @@ class Casebook:
             return
         url = reverse("eligibility", args=[self.participant.code])
         met = sum(a.is_met is True for a in found.assessments)
-        note = _("%(met)s of %(all)s criteria met") % {"met": met, "all": len(found.assessments)}
+        note = _("%(met)s of %(all)s criteria fulfilled") % {"met": met, "all": len(found.assessments)}
         if found.failing:
             ids = ", ".join(a.criterion.id for a in found.failing)
             yield Step(_("Not eligible: %(ids)s") % {"ids": ids}, url, note, "not_met", order=28)
@@ -745,11 +788,11 @@ class Casebook:
 
     @property
     def story_now(self) -> list[Words]:
-        return self.story[:STORY_LENGTH]
+        return self.story[:SHOWN_AT_ONCE]
 
     @property
     def story_before(self) -> list[Words]:
-        return self.story[STORY_LENGTH:]
+        return self.story[SHOWN_AT_ONCE:]
 
     def _status_events(self) -> Iterable[Event]:
         added = {event.state for panel in self._added for event in panel.events}

@@ -139,13 +139,15 @@ def before(data: Rows, changes: list[Change]) -> Rows:
             added.add((change.group, change.row))
         else:
             row[change.item] = change.old
-    for group, rows in found.items():
-        found[group] = [
+    standing = {
+        group: [
             row
             for row in rows
-            if (group, row.get(ROW_ID, "")) not in added or any(k not in (ROW_ID, HIDDEN) for k in row)
+            if (group, row.get(ROW_ID, "")) not in added or any(name not in (ROW_ID, HIDDEN) for name in row)
         ]
-    return found
+        for group, rows in found.items()
+    }
+    return {group: rows for group, rows in standing.items() if rows}
 
 
 def _merge_rows(found: Conflict, base: Rows, now: Rows, fields: Fields) -> None:

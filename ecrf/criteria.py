@@ -157,6 +157,12 @@ class EligibilityPage:
                 made.append({"title": title, "note": note, "criteria": criteria, "met": met, "id": str(kind)})
         return made
 
+    @property
+    def open_criteria(self) -> list[Words]:
+        """The criteria that are not met, not decided or out of date."""
+        criteria = [criterion for section in self.sections for criterion in section["criteria"]]
+        return [c for c in criteria if c["state"] != "met" or c["outdated"]]
+
     def _criterion(self, assessment: Assessment) -> Words:
         criterion = assessment.criterion
         state = {True: "met", False: "not_met", None: "unknown"}[assessment.is_met]
@@ -164,12 +170,23 @@ class EligibilityPage:
             "id": criterion.id,
             "text": self.text(criterion.text),
             "state": state,
+            "state_label": self._state_words(assessment),
             "computed": self._computed(assessment),
             "judged": self._judged(assessment),
             "disagrees": assessment.disagrees,
             "outdated": self._outdated(assessment),
             "lacking": self._lacking(assessment),
         }
+
+    def _state_words(self, assessment: Assessment) -> str:
+        """How a criterion stands: an exclusion criterion is absent or present, never “met”."""
+        if assessment.is_met is None:
+            return _("Not known")
+        if assessment.disagrees:
+            return _("Disagreement")
+        if assessment.criterion.kind is CriterionKind.INCLUSION:
+            return _("Met") if assessment.is_met else _("Not met")
+        return _("Absent") if assessment.is_met else _("Present")
 
     def text(self, label: Any) -> str:
         """The words of a label of the study in the language of the page."""
@@ -205,6 +222,7 @@ class EligibilityPage:
             "by": by,
             "due_from": _(" or ").join(roles) if roles else _("site staff"),
             "is_due": assessment.judged is None,
+            "url": self.form_url(form_id),
         }
 
     def _answer_state(self, assessment: Assessment, answer: bool | None) -> str:
@@ -215,8 +233,8 @@ class EligibilityPage:
     def _outdated(self, assessment: Assessment) -> str:
         """Why an assessment does not count any more (or not yet), in words; empty when it is valid."""
         validity = assessment.criterion.validity
-        if validity is None or not assessment.outdated:
-            return ""
+        if validity is None or not assessment.outdated or assessment.is_met is None:
+            return ""  # while it is not decided, what is missing says enough
         form = self.text(self.definition.form(validity.form).label)
         if assessment.outdated == "absent":
             return _("%(form)s: no dated assessment yet; at most %(days)s days before randomization.") % {
@@ -236,12 +254,12 @@ class EligibilityPage:
         found = [
             {"label": self.ref_words(ref), "url": self.form_url(str(ref.form))}
             for ref in assessment.lacking
-            if ref.form in self.definition.forms
+            if ref.form in self.definition.forms and str(ref) != assessment.criterion.judged
         ]
-        if assessment.outdated and assessment.criterion.validity is not None:
+        if assessment.outdated and assessment.is_met is not None and assessment.criterion.validity is not None:
             form = assessment.criterion.validity.form
             found.append({"label": self.text(self.definition.form(form).label), "url": self.form_url(form)})
-        if assessment.is_met is None and not found:
+        if assessment.is_computed and assessment.computed is None and not found:
             form = self._first_form(assessment)
             if form:
                 found.append({"label": self.text(self.definition.form(form).label), "url": self.form_url(form)})
@@ -362,10 +380,10 @@ class EligibilityPage:
             return Verdict(
                 "signed_changed",
                 "warn",
-                _("Every criterion is met, but something changed since the signature"),
+                _("Every criterion is fulfilled, but something changed since the signature"),
                 _("The investigator signs again."),
             )
-        return Verdict("ready", "info", _("Every criterion is met"), _("The investigator signs to confirm it."))
+        return Verdict("ready", "info", _("Every criterion is fulfilled"), _("The investigator signs to confirm it."))
 
     @property
     def statement(self) -> str:
@@ -393,7 +411,7 @@ class EligibilityPage:
         elif record.is_locked:
             found.append(_("The form with the judged answers is locked."))
         if self.eligibility.failing:
-            found.append(_("A criterion is not met. There are no waivers."))
+            found.append(_("A criterion is not fulfilled. There are no waivers."))
         elif self.eligibility.undecided:
             found.append(_("A criterion is not decided yet."))
         return found

@@ -77,8 +77,11 @@ class Eligibility:
         return self.record is not None and self.record.is_signed and not self.record.is_changed_since_signing
 
 
-def assess(participant: Participant, on: dt.date) -> Eligibility:
-    """Evaluate every criterion over the participant's records as of a day (assessments too old by then are named)."""
+def assess(participant: Participant, on: dt.date, book: Book | None = None) -> Eligibility:
+    """Evaluate every criterion over the participant's records as of a day (assessments too old by then are named).
+
+    `book` saves reading the records again where the caller has just done so.
+    """
     definition = definition_of(participant.version_id)
     if definition.eligibility is None:
         return Eligibility()
@@ -88,8 +91,8 @@ def assess(participant: Participant, on: dt.date) -> Eligibility:
         .order_by("-pk")
         .first()
     )
-    book = book_of(participant, definition)
-    return Eligibility(tuple(_assess(c, definition, book, on) for c in definition.criteria), record)
+    found = book if book is not None else book_of(participant, definition)
+    return Eligibility(tuple(_assess(c, definition, found, on) for c in definition.criteria), record)
 
 
 def assess_entry(participant: Participant, definition: Definition, book: Book, on: dt.date) -> Eligibility:

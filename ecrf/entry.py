@@ -109,6 +109,10 @@ def merge(
     groups = {group.id: group for group in form.groups}
     next_data = {g: [dict(row) for row in rows] for g, rows in data.items()}
     removed = _merge_rows(groups, next_data, submission, errors)
+    for group_id, row in removed:
+        if any(name in form.items and not may_answer(form.item(name)) for name in row if not _is_derived(form, name)):
+            message = _("This row holds what is answered by another role at your site.")
+            errors.append(FieldError(group_id, row[ROW_ID], "", message, "answered_by"))
     changed: dict[RowKey, tuple[Any, Any]] = {}
     for key, typed in submission.values.items():
         group_id, row_id, item_id = key
@@ -148,9 +152,29 @@ def merge(
     if errors:
         raise InvalidValues(errors)
     for group_id, rows in list(next_data.items()):
-        if not rows or (not groups[group_id].repeating and not any(k not in (ROW_ID, HIDDEN) for k in rows[0])):
+        group = groups.get(group_id)
+        if not rows or (group is not None and not group.repeating and not _filled(rows[0])):
             next_data.pop(group_id)
     return Merged(next_data, changed, removed)
+
+
+def _filled(row: Mapping[str, Any]) -> list[str]:
+    return [name for name in row if name not in (ROW_ID, HIDDEN)]
+
+
+def _is_derived(form: Form, name: str) -> bool:
+    return name in form.items and form.item(name).is_derived
+
+
+def entered_values(form: Form, data: Rows) -> list[RowKey]:
+    """Return the places of the values that people entered, without those that are calculated."""
+    return [
+        (group, row.get(ROW_ID, ""), name)
+        for group, rows in data.items()
+        for row in rows
+        for name in _filled(row)
+        if not _is_derived(form, name)
+    ]
 
 
 def _merge_rows(

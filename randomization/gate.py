@@ -8,6 +8,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from audit import clock
+from ecrf.books import book_of
 from ecrf.eligibility import Eligibility, assess
 from trial.definition import Definition
 from trial.definitions import definition_of
@@ -44,8 +45,9 @@ def examine(participant: Participant, by: Person) -> Gate:
     """Look at everything that an allocation needs, as of now, for this person. Reads only; the action asks again."""
     definition = definition_of(participant.version_id)
     today = clock.today()
-    eligibility = assess(participant, today)
-    stratum = stratum_of(participant, definition)
+    book = book_of(participant, definition)
+    eligibility = assess(participant, today, book)
+    stratum = stratum_of(participant, definition, book)
     allocation_list = AllocationList.objects.filter(state=ListState.IN_USE).first()
     reasons = [
         *_person_reasons(participant, by),

@@ -44,8 +44,8 @@ def _allocated(casebook: Casebook) -> Panel | None:
     url = reverse("allocation", args=[casebook.participant.code])
     stratum = stratum_words(allocation.stratum, definition)
     return Panel(
+        lead=({"label": _("Arm"), "value": arm, "url": url},),
         facts=(
-            {"label": _("Arm"), "value": arm, "url": url},
             {"label": _("Randomization number"), "value": str(allocation)},
             {"label": _("Stratum"), "value": stratum},
         ),

@@ -9,6 +9,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from audit import clock
 from ecrf.casebooks import birth_words, sex_words
 from ecrf.criteria import EligibilityPage
 from ecrf.pages import moment
@@ -91,9 +92,14 @@ def _level(levels: tuple[Level, ...], code: str) -> Level | None:
 
 def stratum_words(label: str, definition: Definition) -> str:
     """A stratum's canonical label in words: `Yes · Favourable · 1`."""
+    return " · ".join(_levels_words(label, definition))
+
+
+def _levels_words(label: str, definition: Definition) -> list[str]:
+    """The level of each factor of a stratum, in words."""
     if label == labels.UNSTRATIFIED:
-        return _("All participants")
-    return " · ".join(str(fact["value"]) for fact in frozen_facts(labels.parse_label(label), definition))
+        return [_("All participants")]
+    return [str(fact["value"]) for fact in frozen_facts(labels.parse_label(label), definition)]
 
 
 def signed_words(gate: Gate) -> str:
@@ -110,11 +116,19 @@ def signed_words(gate: Gate) -> str:
 
 def obstacles(gate: Gate, participant: Participant, person: Person) -> list[Obstacle]:
     """Every reason against the allocation, each with what to do."""
-    return [_obstacle(reason, gate, participant, person) for reason in gate.reasons]
+    unknown = iter([value.factor for value in gate.stratum.values if not value.code])
+    page = EligibilityPage(person, participant)
+    found = []
+    for reason in gate.reasons:
+        if reason.code == "stratum":
+            form = _form_of_factor(page, next(unknown))
+            found.append(Obstacle("stratum", reason.words, _("Fill the form that says it."), *form))
+        else:
+            found.append(_obstacle(reason, participant.code))
+    return found
 
 
-def _obstacle(reason: Reason, gate: Gate, participant: Participant, person: Person) -> Obstacle:
-    code = participant.code
+def _obstacle(reason: Reason, code: str) -> Obstacle:
     casebook = (reverse("casebook", args=[code]), _("Open the casebook"))
     eligibility = (reverse("eligibility", args=[code]), _("Open eligibility"))
     remedies: dict[str, tuple[str, tuple[str, str]]] = {
@@ -137,18 +151,14 @@ def _obstacle(reason: Reason, gate: Gate, participant: Participant, person: Pers
         "unknown_stratum": (_("The list was made for other strata than this version of the study has."), ("", "")),
         "exhausted": (_("A new list is needed before this person can be randomized."), ("", "")),
     }
-    if reason.code == "stratum":
-        page = EligibilityPage(person, participant)
-        return Obstacle("stratum", reason.words, _("Fill the form that says it."), *_form_of_strata(page, gate))
     remedy, (url, label) = remedies.get(reason.code, ("", ("", "")))
     return Obstacle(reason.code, reason.words, remedy, url, label)
 
 
-def _form_of_strata(page: EligibilityPage, gate: Gate) -> tuple[str, str]:
-    """The form that holds what the first factor that is not known reads."""
-    unknown = {value.factor for value in gate.stratum.values if not value.code}
+def _form_of_factor(page: EligibilityPage, factor: str) -> tuple[str, str]:
+    """The form that holds what a stratification factor reads: its address and its name."""
     for name, program in page.definition.compiled.sections["randomization"].items():
-        if name.partition(".")[0] not in unknown:
+        if name.partition(".")[0] != factor:
             continue
         for ref in sorted(program.reads, key=str):
             if ref.form in page.definition.forms:
@@ -184,7 +194,7 @@ def allocation_words(allocation: Allocation, participant: Participant) -> Words:
 def next_visits(person: Person, participant: Participant) -> list[Words]:
     """The visits that come first after an allocation, with their dates and windows."""
     definition = definition_of(participant.version_id)
-    planned = visits_of(person, participant).filter(status=VisitStatus.PLANNED, planned_on__isnull=False)
+    planned = visits_of(person, participant).filter(status=VisitStatus.PLANNED, window_end__gte=clock.today())
     return [
         {
             "title": visit_label(visit, definition, locale()),
@@ -257,7 +267,7 @@ def stratum_rows(
     rows = []
     for stratum in allocation_list.strata:
         cells: list[Words] = [
-            {"text": stratum_words(stratum, definition)},
+            *({"text": words} for words in _levels_words(stratum, definition)),
             {"text": used[stratum]},
             {"text": max(0, allocation_list.slots_per_stratum - used[stratum])},
         ]
@@ -270,8 +280,10 @@ def stratum_rows(
 def stratum_columns(allocation_list: AllocationList, *, by_arm: bool) -> list[Words]:
     """The heads of the table of strata."""
     definition = definition_of(allocation_list.version_id)
+    section: RandomizationSection = definition.section("randomization")
+    factors = [definition.text(factor.label, locale()) for factor in section.strata]
     columns: list[Words] = [
-        {"label": _("Stratum")},
+        *({"label": label} for label in factors or [_("Stratum")]),
         {"label": _("Used"), "align": "end"},
         {"label": _("Free"), "align": "end"},
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ecrf.books import book_of
+from ecrf.checks import Book
 from trial.definition import Definition
 from trial.models import Participant
 
@@ -45,10 +46,10 @@ class Stratum:
         return {value.factor: value.code for value in self.values}
 
 
-def stratum_of(participant: Participant, definition: Definition) -> Stratum:
-    """Evaluate every factor over the participant's records."""
+def stratum_of(participant: Participant, definition: Definition, book: Book | None = None) -> Stratum:
+    """Evaluate every factor over the participant's records; `book` saves reading them again."""
     section: RandomizationSection = definition.section("randomization")
-    outside = book_of(participant, definition).outside()
+    outside = (book if book is not None else book_of(participant, definition)).outside()
     programs = definition.compiled.sections["randomization"]
     values = []
     for factor in section.strata:

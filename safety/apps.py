@@ -8,11 +8,12 @@ class SafetyConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.verbs import register_verbs
-        from ecrf import effects
+        from ecrf import casebooks, effects
         from trial import dictionaries as trial_dictionaries
-        from trial import notice_kinds
+        from trial import home_panels, navigation, notice_kinds
+        from trial.permissions import Permission
 
-        from . import section
+        from . import panels, section
         from .actions import cases
         from .dictionaries import ctcae
 
@@ -21,12 +22,28 @@ class SafetyConfig(AppConfig):
             "ctcae", lambda definition: ctcae.load(definition.section("safety").dictionary.version)
         )
         effects.on_save(cases.follow)
+        home_panels.register("safety", panels.home_panel, order=1)
+        casebooks.register("safety", panels.casebook_panel)
+        navigation.register(
+            navigation.Entry(
+                "safety",
+                _("Serious events"),
+                "safety",
+                icon="pulse",
+                key="e",
+                order=45,
+                permissions=(Permission.SAFETY_VIEW,),
+                count=panels.waiting_cases,
+                tone="danger",
+            )
+        )
         register_verbs(
             {
                 "safety.case_opened": _("Serious event: clock started"),
                 "safety.case_reopened": _("Serious event reopened"),
                 "safety.case_cancelled": _("Event no longer serious"),
                 "safety.case_reported": _("Serious event reported to the sponsor"),
+                "safety.case_form_withdrawn": _("Serious event form withdrawn, report owed again"),
                 "safety.case_received": _("Serious event received by the sponsor"),
             }
         )

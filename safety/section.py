@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from trial.definition import Definition, sections
-from trial.definition.model import Count, Id, Label, Reference, Words
+from trial.definition.model import Code, Count, Id, Label, Reference, Words
 
 from .dictionaries import ctcae
 
@@ -36,10 +36,14 @@ class ItemsPart(sections.Part):
 
 
 class ClockPart(sections.Part):
+    """A clock: its length, what starts it, and the seriousness criteria with (or without) which it runs."""
+
     id: Id
     hours: Count | None = None
     days: Count | None = None
     from_: Id = Field(alias="from")
+    if_any: tuple[Code, ...] = ()
+    if_none: tuple[Code, ...] = ()
     label: Label
 
 
@@ -56,6 +60,10 @@ class SafetySection(sections.Part):
             if clock.from_ == "aware_at" and clock.hours:
                 return clock.hours
         return 24
+
+    def sponsor_clocks(self) -> tuple[ClockPart, ...]:
+        """Return the clocks that the sponsor's first sight of a report starts (day 0)."""
+        return tuple(clock for clock in self.clocks if clock.from_ == "received_at")
 
 
 def validate(section: SafetySection, definition: Definition, say: sections.Say) -> None:
@@ -81,6 +89,18 @@ def validate(section: SafetySection, definition: Definition, say: sections.Say) 
     for at, clock in enumerate(section.clocks):
         if (clock.hours is None) == (clock.days is None):
             say(("clocks", at), f"The clock {clock.id} has no length.", "Give either hours or days.")
+        known = _criteria_of(section, definition)
+        for code in (*clock.if_any, *clock.if_none):
+            if known and code not in known:
+                say(("clocks", at), f"There is no criterion {code}.", f"Use one of {', '.join(known)}.")
+
+
+def _criteria_of(section: SafetySection, definition: Definition) -> tuple[str, ...]:
+    """The codes of seriousness; empty when the item that holds them is itself a problem."""
+    try:
+        return definition.codes_of(definition.item(section.items.criteria))
+    except KeyError:
+        return ()
 
 
 def register() -> None:

@@ -49,6 +49,8 @@ def fill(*, where: Where, said: Said, by: Person, rng: Random, revision_data: Ro
     submission = Submission()
     _rows(form, said, data, submission, rng)
     skipped: set[RowKey] = set()
+    book = book_of(participant, definition, {form.id} | definition.forms_read_by(form.id))
+    place = place_of(definition, form.id, where.visit, where.number)
     for _round in range(ROUNDS):
         merged = merge(
             definition=definition,
@@ -61,8 +63,7 @@ def fill(*, where: Where, said: Said, by: Person, rng: Random, revision_data: Ro
             is_linked=lambda _form, _number: True,
             ranges=ranges,
         )
-        book = book_of(participant, definition, {form.id} | definition.forms_read_by(form.id))
-        entry = book.entry(place_of(definition, form.id, where.visit, where.number), merged.data)
+        entry = book.entry(place, merged.data)
         evaluation = evaluate(book, entry)
         wanted = [
             key
@@ -84,6 +85,29 @@ def fill(*, where: Where, said: Said, by: Person, rng: Random, revision_data: Ro
                 skipped.add(key)
             else:
                 submission.values[key] = typed
+    return submission
+
+
+def say(
+    *, definition: Definition, form: Form, said: Said, by: Person, participant: Participant, rng: Random, data: Rows
+) -> Submission:
+    """Return a submission of exactly what is said, without asking which items are shown: for callers who know that.
+
+    What is reserved to another role than the person's is left out. `data` is what the record holds (row ids are kept).
+    """
+    submission = Submission()
+    _rows(form, said, data, submission, rng)
+    for group in form.groups:
+        if group.repeating:
+            ids = submission.rows.get(group.id) or [row[ROW_ID] for row in data.get(group.id, [])]
+            places = list(zip(ids, said.get(group.id, ()), strict=False))
+        else:
+            places = [("", said)]
+        for row_id, answers in places:
+            for item in group.items:
+                answer = _typed(answers.get(item.id))
+                if answer is not None and not item.is_derived and may_answer(by, participant, form, item):
+                    submission.values[group.id, row_id, item.id] = answer
     return submission
 
 
@@ -122,7 +146,10 @@ def _place(said: Said, form: Form, key: RowKey, submission: Submission) -> Said:
 
 
 def _said(said: Said, form: Form, key: RowKey, submission: Submission) -> Typed | None:
-    answer = _place(said, form, key, submission).get(key[2])
+    return _typed(_place(said, form, key, submission).get(key[2]))
+
+
+def _typed(answer: Any) -> Typed | None:
     if answer is None:
         return None
     if isinstance(answer, Typed):

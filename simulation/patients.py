@@ -142,13 +142,13 @@ def baseline(patient: Patient, form: str, *, on: dt.date, consented_on: dt.date,
 def lesion_entry(patient: Patient, lesion: Lesion, *, on: dt.date) -> dict[str, Any]:
     """Return what the lesion log says of one lesion."""
     seen = on if lesion.is_new else patient.started_on
-    return {
+    said: dict[str, Any] = {"bone_type": "LYTIC_SOFT"} if lesion.organ == "BONE" else {}
+    return said | {
         "lesion_number": lesion.number,
         "category": "TARGET",
         "organ": lesion.organ,
         "laterality": lesion.side,
         "description": lesion.place,
-        "bone_type": "LYTIC_SOFT",
         "first_seen_on": seen.strftime("%m/%Y"),
         "first_seen_method": "CT",
         "irradiated_before": False,
@@ -249,16 +249,18 @@ def _systemic_ongoing(p: Patient, on: dt.date, consented_on: dt.date, rng: Rando
     }
 
 
-def vitals(p: Patient, on: dt.date, rng: Random, *, decline: float = 0.0) -> dict[str, Any]:
+def vitals(
+    p: Patient, on: dt.date, rng: Random, *, decline: float = 0.0, at_screening: bool = False
+) -> dict[str, Any]:
     """Return vital signs and performance on a day; `decline` (0 to 1) worsens the performance status."""
     kps = max(50, p.kps - 10 * int(decline * 4))
     weight = round(p.weight * (1 - 0.06 * decline) + rng.uniform(-1.2, 1.2), 1)
-    return {
+    said: dict[str, Any] = {"height": p.height} if at_screening else {}
+    return said | {
         "examined_on": on,
         "kps": kps,
         "ecog": "0" if kps >= 90 else "1" if kps >= 70 else "2",
         "weight": str(weight).replace(".", "," if rng.random() < 0.5 else "."),
-        "height": p.height,
         "sbp": int(rng.gauss(134, 11)),
         "dbp": int(rng.gauss(79, 7)),
         "heart_rate": int(rng.gauss(74, 8)),
@@ -267,12 +269,13 @@ def vitals(p: Patient, on: dt.date, rng: Random, *, decline: float = 0.0) -> dic
     }
 
 
-def laboratory(p: Patient, on: dt.date, rng: Random) -> dict[str, Any]:
+def laboratory(p: Patient, on: dt.date, rng: Random, *, at_screening: bool = False) -> dict[str, Any]:
     """Return laboratory results on a day, in the units that French laboratories print."""
     hgb = (13.9 if p.sex == "M" else 12.9) + p.labs_shift.get("hgb", 0.0) + rng.uniform(-0.4, 0.4)
     neutrophils = rng.uniform(2.6, 5.2)
     lymphocytes = rng.uniform(1.0, 2.1)
-    return {
+    said: dict[str, Any] = {"pregnancy_test": "NOT_FERTILE"} if at_screening and p.sex == "F" else {}
+    return said | {
         "sampled_on": on,
         "hgb": f"{hgb:.1f}",
         "wbc": f"{neutrophils + lymphocytes + rng.uniform(0.4, 0.9):.2f}",
@@ -293,7 +296,6 @@ def laboratory(p: Patient, on: dt.date, rng: Random) -> dict[str, Any]:
         "tsh": f"{rng.uniform(0.9, 3.4):.2f}",
         "free_t4": f"{rng.uniform(11, 18):.1f}",
         "crp": f"{rng.uniform(1, 9):.1f}",
-        "pregnancy_test": "NOT_FERTILE",
     }
 
 
@@ -326,9 +328,9 @@ def _oligoprogression(p: Patient, on: dt.date, consented_on: dt.date, rng: Rando
                 "change": "NEW" if lesion.is_new else "PROGRESSING",
                 "size_first": lesion.first_mm,
                 "size_second": lesion.second_mm,
-                "bone_type": "LYTIC_SOFT",
                 "irradiated": False,
             }
+            | ({"bone_type": "LYTIC_SOFT"} if lesion.organ == "BONE" else {})
             for number, lesion in enumerate(p.lesions, start=1)
             if lesion.progressing
         ],
@@ -373,11 +375,11 @@ def _eligibility(p: Patient, on: dt.date, consented_on: dt.date, rng: Random) ->
 
 
 def _vitals(p: Patient, on: dt.date, consented_on: dt.date, rng: Random) -> dict[str, Any]:
-    return vitals(p, on, rng)
+    return vitals(p, on, rng, at_screening=True)
 
 
 def _laboratory(p: Patient, on: dt.date, consented_on: dt.date, rng: Random) -> dict[str, Any]:
-    return laboratory(p, on, rng)
+    return laboratory(p, on, rng, at_screening=True)
 
 
 def _quality_of_life(p: Patient, on: dt.date, consented_on: dt.date, rng: Random) -> dict[str, Any]:

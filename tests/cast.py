@@ -241,3 +241,19 @@ class Cast:
         from simulation.filler import soft_findings
 
         return soft_findings(where=where, submission=submission, by=by)
+
+    def save_event(self, participant: Participant, *, serious: bool = False, **said: Any) -> Record:
+        """An adverse event of the participant: fatigue of grade 2 unless said otherwise."""
+        from trial.dictionaries import dictionary_of
+
+        fatigue = next(
+            t for t in dictionary_of(self.definition, "ctcae").search("Fatigue", "en", 5) if t.label == "Fatigue"
+        )
+        answers: dict[str, Any] = {
+            "term": fatigue.code,
+            "grade": "2",
+            "serious": serious,
+            "start_on": clock.today(),
+            "outcome": "RECOVERING",
+        }
+        return self.save(Where(participant, "adverse_event"), {**answers, **said}, complete=False)

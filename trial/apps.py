@@ -27,6 +27,7 @@ class TrialConfig(AppConfig):
                 "participant.status_recorded": _("Status recorded"),
                 "participant.status_reversed": _("Status reversed"),
                 "consent.recorded": _("Consent recorded"),
+                "consent.taken_back": _("Consent taken back"),
                 "visit.dated": _("Visit date recorded"),
                 "visit.missed": _("Visit recorded as missed"),
                 "visit.reopened": _("Visit reopened"),

@@ -31,6 +31,7 @@ class DayField(forms.CharField):
         kwargs.setdefault("max_length", 20)
         kwargs.setdefault("help_text", gettext_lazy("For example 14/03/2026 or 14032026"))
         super().__init__(**kwargs)
+        self.validators = []  # the text was judged by the language; what is left is a day
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
         """Ask phones for the number keys."""

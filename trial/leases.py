@@ -24,19 +24,18 @@ def worker_name() -> str:
 
 
 @transaction.atomic
-def claim(work: str, target_id: int) -> bool:
+def claim(work: str, target_id: int, *, most_attempts: int | None = MAX_ATTEMPTS) -> bool:
     """Take the lease on one row of work; False while another worker holds it or it was tried too often.
 
-    Leases run on the machine's true time, never on the simulation clock.
+    `most_attempts` None: as often as it takes, for what is owed until it is done. Leases run on the machine's true
+    time, never on the simulation clock.
     """
     now = timezone.now()
     Lease.objects.get_or_create(work=work, target_id=target_id)
-    lease = (
-        Lease.objects.select_for_update(skip_locked=True)
-        .filter(work=work, target_id=target_id, attempts__lt=MAX_ATTEMPTS)
-        .filter(Q(leased_until=None) | Q(leased_until__lt=now))
-        .first()
+    free = Lease.objects.select_for_update(skip_locked=True).filter(
+        Q(leased_until=None) | Q(leased_until__lt=now), work=work, target_id=target_id
     )
+    lease = (free if most_attempts is None else free.filter(attempts__lt=most_attempts)).first()
     if lease is None:
         return False
     lease.worker = worker_name()
@@ -55,10 +54,15 @@ def renew(work: str, target_id: int, progress: int) -> bool:
     )
 
 
-def release(work: str, target_id: int, *, error: str = "") -> None:
-    """Give the lease back: done, or failed with the words of the failure (kept short, without clinical data)."""
+def release(work: str, target_id: int, *, error: str = "", retry_in: dt.timedelta | None = None) -> None:
+    """Give the lease back: done, or failed with the words of the failure (kept short, without clinical data).
+
+    `retry_in`: how long nobody takes it again.
+    """
     Lease.objects.filter(work=work, target_id=target_id, worker=worker_name()).update(
-        leased_until=None, last_error=error[:300], progress=0 if error else 100
+        leased_until=timezone.now() + retry_in if retry_in is not None else None,
+        last_error=error[:300],
+        progress=0 if error else 100,
     )
 
 

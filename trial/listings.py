@@ -32,11 +32,20 @@ PAGE = 50
 
 
 def next_visit(person: Person, field: str) -> Subquery:
-    """Return, as an expression over participants, a field of the first planned visit that does not tell an arm."""
+    """Return, as an expression over participants, a field of the first planned visit.
+
+    Visits of one arm only count for the site's own staff: a list over participants that told arms to the holder of
+    "see a participant's arm" would give them the balance, which is another right.
+    """
     visits = Visit.objects.filter(participant=OuterRef("pk"), status=VisitStatus.PLANNED, planned_on__isnull=False)
-    arm_sites = access_of(person).sites(Permission.ARM_VIEW)
-    if arm_sites is not None:
-        visits = visits.filter(Q(reveals_arm=False) | Q(participant__site_id__in=arm_sites))
+    access = access_of(person)
+    own, arms = access.sites(Permission.VISIT_RECORD), access.sites(Permission.ARM_VIEW)
+    if own is None:
+        own = arms
+    elif arms is not None:
+        own = own & arms
+    if own is not None:
+        visits = visits.filter(Q(reveals_arm=False) | Q(participant__site_id__in=own))
     return Subquery(visits.order_by("planned_on", "pk").values(field)[:1])
 
 

@@ -42,7 +42,10 @@ class SignInRequired(LoginRequiredMiddleware):
 
 
 class PersonLanguage:
-    """Pages are in the language that the person chose; before sign-in Django's cookie and browser decide."""
+    """Pages are in the language that the person chose; before sign-in Django's cookie and browser decide.
+
+    From here on `request.user` is the person itself, not a lazy stand-in, so that actions may save it.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -50,6 +53,7 @@ class PersonLanguage:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         person = request.user
         if person.is_authenticated:
+            request.user = getattr(request, "_cached_user", person)
             translation.activate(person.locale)
             request.LANGUAGE_CODE = person.locale
         return self.get_response(request)

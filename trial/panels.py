@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from django.db.models import Count, Q
 from django.urls import reverse
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
 from audit import clock
@@ -14,7 +15,7 @@ from audit import clock
 from . import home_panels, listings
 from .definitions import current_study, definition_of
 from .home_panels import Bar, Panel, Row, Stat, first_rows
-from .links import casebook_url, optional_url, visit_anchor
+from .links import casebook_url, visit_anchor
 from .models import Delegation, Participant, Person, Site, Status, Visit
 from .permissions import Permission, access_of
 from .presenters import date_words, visit_label
@@ -23,6 +24,8 @@ from .selectors import participants_for, sites_for
 SOON = dt.timedelta(days=30)
 BARS = 12
 """How many months the accrual panel shows."""
+BAR = 48
+"""Width of one month in the drawing."""
 
 
 def visits_overdue(person: Person) -> Panel | None:
@@ -58,37 +61,6 @@ def visits_this_week(person: Person) -> Panel | None:
     )
 
 
-def ready_to_randomize(person: Person) -> Panel | None:
-    """Participants whose eligibility is signed and who are not randomized yet."""
-    access = access_of(person)
-    if not access.has(Permission.VISIT_RECORD):
-        return None
-    rows = participants_for(person, Permission.VISIT_RECORD).filter(status=Status.ENROLLED)
-    found, total = first_rows(rows.order_by("enrolled_on", "pk"))
-    if not found:
-        return None
-    return Panel(
-        title=_("Ready to randomize"),
-        icon="randomize",
-        rows=[
-            Row(
-                label=participant.code,
-                url=optional_url("randomize", participant.code)
-                if access.has(Permission.RANDOMIZE, participant.site_id)
-                else casebook_url(participant),
-                note=_("eligibility signed"),
-                when=_day(participant.enrolled_on),
-                state="ready",
-            )
-            for participant in found
-        ],
-        count=total,
-        url=reverse("participants") + f"?status={Status.ENROLLED}",
-        url_label=_("All who are ready"),
-        tone="accent",
-    )
-
-
 def in_screening(person: Person) -> Panel | None:
     """Screenings that are open, oldest first: each ends with randomization or with a reason."""
     if not access_of(person).has(Permission.PARTICIPANT_SCREEN):
@@ -108,7 +80,8 @@ def in_screening(person: Person) -> Panel | None:
 
 def accrual(person: Person) -> Panel | None:
     """Randomizations against the plan, for those whose role covers the whole study; never by arm."""
-    if Permission.STUDY_VIEW not in access_of(person).everywhere:
+    access = access_of(person)
+    if Permission.STUDY_VIEW not in access.everywhere or access.has(Permission.PEOPLE_MANAGE):
         return None
     study, version = current_study(), listings.version_for(person)
     if study is None or version is None:
@@ -117,8 +90,6 @@ def accrual(person: Person) -> Panel | None:
     figures = listings.accrual(study)
     today = clock.today()
     planned = figures.planned_by(today, target=plan.target, months=plan.months)
-    months = figures.by_month[-BARS:]
-    most = max((count for _month, count in months), default=0)
     behind = planned - figures.total
     if behind > 0:
         note = ngettext("%(n)s behind the plan", "%(n)s behind the plan", behind) % {"n": behind}
@@ -129,23 +100,49 @@ def accrual(person: Person) -> Panel | None:
         icon="chart",
         note=note,
         stats=[
-            Stat(_("Randomized"), figures.total, of=plan.target, icon="randomize"),
+            Stat(pgettext("participants", "Randomized"), figures.total, of=plan.target, icon="randomize"),
             Stat(_("Planned by today"), planned, of=plan.target, icon="calendar"),
             Stat(_("Sites open"), figures.sites_open, of=plan.sites, icon="site", url=reverse("sites")),
         ],
         bars=[
-            Bar(_("Randomized"), figures.total, plan.target, f"{figures.total} / {plan.target}"),
+            Bar(pgettext("participants", "Randomized"), figures.total, plan.target, f"{figures.total} / {plan.target}"),
             Bar(_("Planned by today"), planned, plan.target, f"{planned} / {plan.target}", tone="rest"),
         ],
         wide=True,
         template="trial/_accrual.html",
-        data={
-            "months": [
-                {"label": month.strftime("%m/%Y"), "value": count, "max": most, "text": str(count)}
-                for month, count in months
-            ]
-        },
+        data={"chart": accrual_chart(dict(figures.by_month), today, per_month=plan.target / plan.months)},
     )
+
+
+def accrual_chart(by_month: dict[dt.date, int], today: dt.date, *, per_month: float) -> dict[str, Any]:
+    """Return the last months as bars of a drawing 100 units high, with the plan's mean as a line across.
+
+    Months without a randomization are there too. Numbers are plain integers for SVG attributes.
+    """
+    months = []
+    first = today.replace(day=1)
+    for _step in range(BARS):
+        months.insert(0, first)
+        first = (first - dt.timedelta(days=1)).replace(day=1)
+    most = max([*(by_month.get(month, 0) for month in months), per_month, 1])
+    bars = []
+    for place, month in enumerate(months):
+        count = by_month.get(month, 0)
+        height = round(100 * count / most)
+        bars.append(
+            {
+                "x": place * BAR + 6,
+                "middle": place * BAR + BAR // 2,
+                "y": 100 - height,
+                "height": height,
+                "count": count,
+                "label_y": 100 - height - 4,
+                "month": f"{month:%m/%y}",
+                "width": BAR - 12,
+            }
+        )
+    plan_y = 100 - round(100 * per_month / most)
+    return {"bars": bars, "width": BARS * BAR, "plan_y": plan_y, "mean": f"{per_month:.1f}"}
 
 
 def site_numbers(person: Person) -> Panel | None:
@@ -201,7 +198,6 @@ def register() -> None:
     """Put the trial's panels on the home page, the most pressing first."""
     home_panels.register("trial.overdue", visits_overdue, order=10)
     home_panels.register("trial.week", visits_this_week, order=20)
-    home_panels.register("trial.ready", ready_to_randomize, order=15)
     home_panels.register("trial.screening", in_screening, order=50)
     home_panels.register("trial.accrual", accrual, order=5)
     home_panels.register("trial.sites", site_numbers, order=60)

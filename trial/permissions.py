@@ -87,7 +87,7 @@ GRANTS: dict[str, frozenset[Permission]] = {
     Role.INVESTIGATOR: _INVESTIGATOR,
     Role.CO_INVESTIGATOR: _INVESTIGATOR,
     Role.RADIATION_ONCOLOGIST: _SITE_READS | {P.ENTER_SRT, P.ENTER_IMAGING, P.QUERY_ANSWER, P.SIGN_RECORD},
-    Role.RADIOLOGIST: _SITE_READS | {P.ENTER_IMAGING, P.QUERY_ANSWER},
+    Role.RADIOLOGIST: _SITE_READS | {P.ENTER_IMAGING, P.QUERY_ANSWER, P.SIGN_RECORD},
     Role.MONITOR: _SPONSOR_READS | {P.AUDIT_VIEW, P.QUERY_ASK, P.VERIFY, P.SAFETY_VIEW, P.LEDGER_VIEW},
     Role.DATA_MANAGER: _SPONSOR_READS
     | {P.AUDIT_VIEW, P.QUERY_ASK, P.REVIEW, P.FREEZE, P.LOCK, P.EXPORT, P.LEDGER_VIEW, P.SAFETY_VIEW},
@@ -95,7 +95,7 @@ GRANTS: dict[str, frozenset[Permission]] = {
     Role.SPONSOR: _SPONSOR_READS | {P.EXPORT, P.SAFETY_VIEW},
     Role.STATISTICIAN_BLINDED: frozenset({P.STUDY_VIEW, P.EXPORT, P.LIST_VIEW}),
     Role.STATISTICIAN_UNBLINDED: frozenset({P.STUDY_VIEW, P.LIST_VIEW, P.LIST_DRAFT, P.LIST_APPROVE, P.ARM_BALANCE}),
-    Role.COMMITTEE: frozenset({P.STUDY_VIEW}),
+    Role.COMMITTEE: frozenset({P.STUDY_VIEW, P.ARM_BALANCE}),
     Role.ADMINISTRATOR: frozenset({P.PEOPLE_MANAGE, P.STUDY_VIEW}),
     Role.AUDITOR: _SPONSOR_READS | {P.AUDIT_VIEW, P.LEDGER_VIEW, P.SAFETY_VIEW, P.LIST_VIEW},
 }
@@ -106,7 +106,10 @@ SITE_ROLES = frozenset(
 )
 MAY_BE_DELEGATED_TO_RANDOMIZE = frozenset({Role.COORDINATOR, Role.INVESTIGATOR, Role.CO_INVESTIGATOR})
 NEVER_SEES_ARM = frozenset({Role.STATISTICIAN_BLINDED, Role.ADMINISTRATOR, Role.COMMITTEE})
-"""Roles whose holder never gets a participant's arm, whatever their delegation says."""
+"""Roles whose holder never gets a participant's arm, whatever this or another delegation says."""
+BLINDED = frozenset({Role.STATISTICIAN_BLINDED})
+"""Roles that keep their holder from everything by arm: balance and the allocation list as well."""
+UNBLINDS = frozenset({Permission.ARM_VIEW, Permission.ARM_BALANCE, Permission.LIST_DRAFT, Permission.LIST_APPROVE})
 
 AREAS = {
     "general": P.ENTER_GENERAL,
@@ -190,7 +193,17 @@ def _access_from(delegations: Iterable[Delegation]) -> Access:
                 everywhere.add(permission)
             else:
                 at_sites.setdefault(permission, set()).add(delegation.site_id)
+    for permission in _withheld({role for role, _site in roles}):
+        everywhere.discard(permission)
+        at_sites.pop(permission, None)
     return Access(frozenset(everywhere), {p: frozenset(s) for p, s in at_sites.items()}, frozenset(roles))
+
+
+def _withheld(roles: set[str]) -> frozenset[Permission]:
+    """Return what a blind role takes from every other role of the same person: doubt leaves the person blinded."""
+    if roles & BLINDED:
+        return UNBLINDS
+    return frozenset({P.ARM_VIEW}) if roles & NEVER_SEES_ARM else frozenset()
 
 
 Params = ParamSpec("Params")
@@ -232,6 +245,7 @@ REFUSALS: dict[Permission, Callable[[], str]] = {
     P.LOCK: lambda: _("Only the data manager locks records."),
     P.EXPORT: lambda: _("Your role does not export data."),
     P.ARM_VIEW: lambda: _("You may not see the arm of a participant."),
+    P.ARM_BALANCE: lambda: _("Only the committee and the unblinded statistician see counts or results by arm."),
     P.LIST_VIEW: lambda: _("Your role does not see the allocation list's state."),
     P.LIST_DRAFT: lambda: _("Only the unblinded statistician drafts an allocation list."),
     P.LIST_APPROVE: lambda: _("Only an unblinded statistician approves an allocation list."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -60,28 +61,29 @@ def visits_overdue(person: Any) -> QuerySet[Visit]:
 
 
 def visits_due(person: Any, days: int = 14) -> QuerySet[Visit]:
-    """Return planned visits whose window is open or opens within some days, soonest first."""
-    import datetime as dt
-
+    """Return planned visits whose window is open, or that are planned within some days, soonest first."""
     today = clock.today()
     return (
         visits_for(person)
         .filter(
+            Q(window_start__lte=today) | Q(planned_on__lte=today + dt.timedelta(days=days)),
             status=VisitStatus.PLANNED,
             window_end__gte=today,
-            planned_on__lte=today + dt.timedelta(days=days),
         )
         .order_by("planned_on", "pk")
     )
 
 
 def notices_for(person: Person) -> QuerySet[Notice]:
-    """Return the person's notices that are not cancelled, newest first, without arms they no longer may see."""
+    """Return the person's notices that are not cancelled, newest first, without arms they no longer may see.
+
+    A notice holds a code, a visit and a date: it is shown as long as its person has any role at the participant's site.
+    """
     notices = Notice.objects.filter(person=person).exclude(state=NoticeState.CANCELLED).select_related("participant")
     arm_sites = access_of(person).sites(Permission.ARM_VIEW)
     if arm_sites is not None:
         notices = notices.filter(Q(reveals_arm=False) | Q(participant__site_id__in=arm_sites))
-    return notices.filter(Q(participant=None) | Q(participant__in=participants_for(person)))
+    return notices.filter(Q(participant=None) | Q(participant__in=participants_for(person, Permission.STUDY_VIEW)))
 
 
 def has_likely_duplicate(participant: Participant) -> bool:

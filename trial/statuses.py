@@ -46,6 +46,12 @@ BY_HAND = (
 )
 """What site staff record on the status page; the other kinds follow from forms and from randomization."""
 
+ANCHORS: dict[str, str] = {
+    StatusKind.PROGRESSED: "progression",
+    StatusKind.TREATMENT_ENDED: "treatment_end",
+}
+"""Which anchor of the visit plan each kind of status change dates; randomization is planned by the allocation."""
+
 
 def status_of(participant: Participant) -> str:
     """Return the status that the participant's dates add up to."""
@@ -68,4 +74,5 @@ def facts_of(participant: Participant) -> StatusFacts:
         died_on=participant.died_on,
         completed_on=participant.completed_on,
         pathway=participant.pathway or None,
+        anchors={"treatment_end": participant.treatment_ended_on} if participant.treatment_ended_on else {},
     )

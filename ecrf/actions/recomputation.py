@@ -123,7 +123,7 @@ def _report(record: Record, definition: Definition, changed: dict[RowKey, tuple[
             item=item_id,
             would_be=value_words(definition, form, item, new, locale),
             is_now=value_words(definition, form, item, old, locale),
-            reveals_arm=record.reveals_arm,
+            reveals_arm=record.reveals_arm or definition.reveals_arm(record.form, item_id),
         )
 
 

@@ -121,6 +121,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     evaluation = evaluate(book, entry)
     derived = _settle_derived(form, entry.data, evaluation)
     state = EntryState.COMPLETE if complete else EntryState.IN_PROGRESS
+    is_moved = record.entry_state != state  # completing a form has effects even when no value changes with it
     policies.check_entry_move(record.entry_state, state)
     if complete:
         _check_complete(definition, form, evaluation, submission)
@@ -151,8 +152,10 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
         reveals_arm=record.reveals_arm,
     )
     changed_items = frozenset(key[2] for key in merged.changed) | frozenset(key[2] for key in derived)
-    if changed_items or merged.removed_rows:
+    has_changed = bool(changed_items or merged.removed_rows)
+    if has_changed or is_moved:
         effects.saved(record, changed_items, by)
+    if has_changed:
         from .recomputation import recompute_dependents
 
         recompute_dependents(record, changed_items, by=by)

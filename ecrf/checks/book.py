@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from trial.definition import Definition, Form
-from trial.language import UNKNOWN, Ref, Row, Value, load, operand
+from trial.language import UNKNOWN, Fault, Ref, Row, Value, load, operand
 
 HIDDEN = "_hidden"
 ROW_ID = "_id"
@@ -71,7 +71,12 @@ class Entry:
             return self._values[key]
         rows = self.data.get(group, ())
         stored = rows[index].get(item) if index < len(rows) else None
-        value = load(self.definition.spec(self.form.id, item), stored) if stored is not None else None
+        value: Value | None = None
+        if stored is not None:
+            try:
+                value = load(self.definition.spec(self.form.id, item), stored)
+            except Fault:  # written under a version in which the item had another type: unknown, never a crash
+                value = None
         self._values[key] = value
         return value
 
@@ -82,6 +87,10 @@ class Entry:
 
     def row_count(self, group: str) -> int:
         return len(self.data.get(group, ()))
+
+    def rows_shown(self, group: str) -> list[int]:
+        """Return the places of the rows that are not hidden as a whole: hidden rows are in no list."""
+        return [index for index, row in enumerate(self.data.get(group, ())) if not _is_hidden_row(row)]
 
 
 class Reading:
@@ -117,17 +126,20 @@ class Reading:
         if ref.item == "":
             return [Reading(self.book, entry) for entry in self.book.log_entries(form)]
         if self._is_own(ref):
-            return [self._at(ref.item, index) for index in range(self.entry.row_count(ref.item))]
+            return [self._at(ref.item, index) for index in self._own_rows(ref.item)]
         if self.book.definition.form(form).is_log:
             return [
                 Reading(self.book, entry, ref.item, index)
                 for entry in self.book.log_entries(form)
-                for index in range(entry.row_count(ref.item))
+                for index in entry.rows_shown(ref.item)
             ]
         found = self.book.find(form, ref.visit, self.entry.place)
         if found is None:
             return []
-        return [Reading(self.book, found, ref.item, index) for index in range(found.row_count(ref.item))]
+        return [Reading(self.book, found, ref.item, index) for index in found.rows_shown(ref.item)]
+
+    def _own_rows(self, group: str) -> Sequence[int]:
+        return self.entry.rows_shown(group)
 
     def _at(self, group: str, index: int) -> Reading:
         return Reading(self.book, self.entry, group, index)
@@ -160,17 +172,16 @@ class Book:
         self.facts = facts
         self._by_form: dict[str, list[Entry]] = {}
         for place, data in entries:
-            if place.form in definition.forms:
-                self.put(Entry(place, data, definition.form(place.form), definition))
+            form = definition.forms.get(place.form)
+            if form is not None and (data or form.is_log):  # a form that nobody filled says nothing
+                self.put(Entry(place, data, form, definition))
 
     def put(self, entry: Entry) -> Entry:
         """Add an entry, in place of the one that stands at the same place."""
         held = self._by_form.setdefault(entry.place.form, [])
         held[:] = [e for e in held if not _same(e.place, entry.place)]
         held.append(entry)
-        held.sort(
-            key=lambda e: (e.place.order, e.place.visit_on or dt.date.min, e.place.occurrence, e.place.number or 0)
-        )
+        held.sort(key=lambda e: _in_time(e.place))
         return entry
 
     def entry(self, place: Place, data: Rows | None = None) -> Entry:
@@ -253,10 +264,22 @@ def _same(a: Place, b: Place) -> bool:
     return (a.form, a.visit, a.occurrence, a.number) == (b.form, b.visit, b.occurrence, b.number)
 
 
+def _in_time(place: Place) -> tuple[bool, dt.date, int, int, int]:
+    """The order of visits: by their date (an unscheduled one between its neighbours), then by the plan; undated last.
+
+    Log entries, which have no visit, by their number.
+    """
+    undated = bool(place.visit) and place.visit_on is None
+    return undated, place.visit_on or dt.date.min, place.order, place.occurrence, place.number or 0
+
+
 def _before(a: Place, b: Place) -> bool:
-    if a.visit_on is not None and b.visit_on is not None and a.visit_on != b.visit_on:
-        return a.visit_on < b.visit_on
-    return (a.order, a.occurrence) < (b.order, b.occurrence)
+    return _in_time(a) < _in_time(b)
+
+
+def _is_hidden_row(row: Mapping[str, Any]) -> bool:
+    filled = [item for item in row if item not in (ROW_ID, HIDDEN)]
+    return bool(filled) and set(filled) <= set(row.get(HIDDEN, ()))
 
 
 def _decimal(text: str) -> object:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from trial.definition import Check, Item, Severity
 from trial.language import UNKNOWN, Fault, PartialDate, Ref, Row, Value, operand, result_value
@@ -69,6 +70,9 @@ class _Live(Reading):
 
     def _at(self, group: str, index: int) -> Reading:
         return self.run.reading(group, index)
+
+    def _own_rows(self, group: str) -> Sequence[int]:
+        return () if self.run.group_shown(group) is False else range(self.entry.row_count(group))
 
     def _value(self, ref: Ref) -> Value | None:
         if not self._is_own(ref):
@@ -212,15 +216,15 @@ def _soft_range(item: Item, value: Value | None) -> tuple[str, dict[str, str]] |
     if limits is None or value is None or value.missing:
         return None
     number = operand(value)
-    if number is UNKNOWN or isinstance(number, bool | str | tuple):
+    if isinstance(number, bool) or not isinstance(number, int | Decimal):
         return None
     unit = f" {item.unit}" if item.unit else ""
-    if limits.soft_min is not None and number < limits.soft_min:  # type: ignore[operator]
+    if limits.soft_min is not None and number < limits.soft_min:
         return range_check_id(item.id), {
             "en": f"This value is unusually low (below {limits.soft_min}{unit}). Correct it or confirm it.",
             "fr": f"Valeur anormalement basse (moins de {_fr(limits.soft_min)}{unit}). Corrigez-la ou confirmez-la.",
         }
-    if limits.soft_max is not None and number > limits.soft_max:  # type: ignore[operator]
+    if limits.soft_max is not None and number > limits.soft_max:
         return range_check_id(item.id), {
             "en": f"This value is unusually high (above {limits.soft_max}{unit}). Correct it or confirm it.",
             "fr": f"Valeur anormalement élevée (plus de {_fr(limits.soft_max)}{unit}). Corrigez-la ou confirmez-la.",

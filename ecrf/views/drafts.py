@@ -27,7 +27,7 @@ def draft(
 ) -> HttpResponse:
     """Keep what the person is typing (JSON), or throw it away (the button `discard` of the page)."""
     place = place_or_404(request.user, code, form, visit_id, number)
-    if request.content_type == "application/json":
+    if "discard" not in request.POST:
         return _keep(request, place)
     drafts.discard(where=place.where, by=place.person)
     messages.info(request, _("Your unsaved typing was thrown away. The form shows what is saved."))

@@ -47,12 +47,15 @@ def _follow_event(record: Record, definition: Definition, section: SafetySection
                 participant=record.participant,
                 adverse_event=record,
                 aware_at=aware_at,
-                due_at=aware_at + dt.timedelta(hours=section.notify_hours()),
+                due_at=_due_at(aware_at, section),
             ),
             by=by,
         )
         audit.deed("safety.case_opened", case, by=by, event=record.number, due_at=case.due_at)
         _tell(case, record.participant, by)
+        written_before = _form_of(case, definition, section)
+        if written_before is not None:
+            _follow_serious(written_before, definition, section, by)
     elif serious and case is not None and case.state == CaseState.CANCELLED:
         case.state = CaseState.REPORTED if case.reported_at else CaseState.AWAITED
         audit.save(case, by=by)
@@ -65,7 +68,10 @@ def _follow_event(record: Record, definition: Definition, section: SafetySection
 
 def _follow_serious(record: Record, definition: Definition, section: SafetySection, by: Person) -> None:
     """Tie a serious event form to its case: its awareness time sets the clock, its completion meets it."""
-    case = SafetyCase.objects.filter(serious_event=record).first() or _case_of(record, definition, section)
+    tied = SafetyCase.objects.filter(serious_event=record).first()
+    case = _case_of(record, definition, section) if record.removed_at is None else None
+    if tied is not None and tied != case:
+        _untie(tied, by)
     if case is None:
         return
     aware_at = _moment(value_at(record, definition, section.items.aware_at))
@@ -73,7 +79,7 @@ def _follow_serious(record: Record, definition: Definition, section: SafetySecti
     case.serious_event = record
     if aware_at is not None:
         case.aware_at = aware_at
-        case.due_at = aware_at + dt.timedelta(hours=section.notify_hours())
+        case.due_at = _due_at(aware_at, section)
     if record.entry_state == EntryState.COMPLETE and case.reported_at is None:
         case.reported_at = clock.now()
         case.state = CaseState.REPORTED
@@ -85,17 +91,42 @@ def _follow_serious(record: Record, definition: Definition, section: SafetySecti
         _tell_sponsor(case, record.participant, by)
 
 
+def _untie(case: SafetyCase, by: Person) -> None:
+    """Take a form from a case: it was removed, or speaks of another event. The site owes its report again."""
+    case.serious_event = None
+    case.reported_at = None
+    if case.state == CaseState.REPORTED:
+        case.state = CaseState.AWAITED
+    audit.save(case, by=by)
+    audit.deed("safety.case_form_withdrawn", case, by=by)
+
+
 def _case_of(record: Record, definition: Definition, section: SafetySection) -> SafetyCase | None:
-    """Find the case of the adverse event that the serious event form points to; else the only one that waits."""
-    waiting = SafetyCase.objects.filter(participant=record.participant, serious_event=None).exclude(
-        state=CaseState.CANCELLED
-    )
-    reference = section.items.linked_event or _link_to(definition, section)
-    if reference is not None:
-        number = value_at(record, definition, reference)
-        if number is not None:
-            return waiting.filter(adverse_event__number=int(str(number))).first()
+    """Find the case of the adverse event that the serious event form points to, unless it has another form."""
+    number = _linked_number(record, definition, section)
+    if number is None:
+        return None
+    cases = SafetyCase.objects.filter(participant=record.participant, adverse_event__number=number)
+    free = cases.filter(serious_event=None).exclude(state=CaseState.CANCELLED)
+    return cases.filter(serious_event=record).first() or free.first()
+
+
+def _form_of(case: SafetyCase, definition: Definition, section: SafetySection) -> Record | None:
+    """Find the serious event form that was written before the event itself was said to be serious."""
+    forms = Record.objects.filter(
+        participant=case.participant, form=section.forms.serious, removed_at=None
+    ).order_by("number")  # fmt: skip
+    for form in forms:
+        form.participant = case.participant
+        if _linked_number(form, definition, section) == case.adverse_event.number:
+            return form
     return None
+
+
+def _linked_number(record: Record, definition: Definition, section: SafetySection) -> int | None:
+    reference = section.items.linked_event or _link_to(definition, section)
+    number = value_at(record, definition, reference) if reference is not None else None
+    return int(str(number)) if number is not None else None
 
 
 def _link_to(definition: Definition, section: SafetySection) -> str | None:
@@ -105,10 +136,15 @@ def _link_to(definition: Definition, section: SafetySection) -> str | None:
     return None
 
 
+def _due_at(aware_at: dt.datetime, section: SafetySection) -> dt.datetime:
+    """Count elapsed hours: a night on which the time changes makes the delay neither longer nor shorter."""
+    return aware_at.astimezone(dt.UTC) + dt.timedelta(hours=section.notify_hours())
+
+
 @transaction.atomic
 def receive(*, case: SafetyCase, by: Person) -> SafetyCase:
     """Record that the sponsor has seen the report: day 0 of the sponsor's own clocks."""
-    check(by, Permission.SAFETY_RECEIVE)
+    check(by, Permission.SAFETY_RECEIVE, case.participant.site_id)
     current = SafetyCase.objects.select_for_update(no_key=True, of=("self",)).get(pk=case.pk)
     if current.received_at is not None:
         raise Refused(_("This event is already received."))

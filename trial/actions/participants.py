@@ -13,6 +13,7 @@ from audit import clock
 from audit.errors import Refused
 
 from ..definitions import definition_of, version_at
+from ..free_text import kept
 from ..models import Consent, Participant, Person, ScreeningOutcome, Site, Status, StatusKind, Version
 from ..permissions import Permission, check
 from . import statuses, visits
@@ -88,19 +89,52 @@ def identify(
 
 
 @transaction.atomic
-def record_consent(*, participant: Participant, document_version: str, signed_on: dt.date, by: Person) -> Consent:
-    """Keep the consent to one version of the information document; correcting its date moves the participant's too."""
+def record_consent(
+    *, participant: Participant, document_version: str, signed_on: dt.date, by: Person, reason: str = ""
+) -> Consent:
+    """Keep the consent to one version of the information document; correcting its date moves the participant's too.
+
+    Raises Refused for a version that did not yet exist on that day: such a consent is not valid.
+    """
+    documents = {d.version: d for d in definition_of(participant.version_id).study_file.consent.documents}
+    document = documents.get(document_version)
+    if document is not None and signed_on < document.from_:
+        raise Refused(
+            _("Version %(version)s of the information document is in force from %(date)s: it cannot be signed before.")
+            % {"version": document_version, "date": document.from_.strftime("%d/%m/%Y")}
+        )
     consent = Consent.objects.filter(participant=participant, document_version=document_version).first()
     if consent is None:
         consent = Consent(participant=participant, document_version=document_version)
     elif consent.signed_on == signed_on:
         return consent
     consent.signed_on = signed_on
-    audit.save(consent, by=by)
+    audit.save(consent, by=by, reason=reason)
     audit.deed("consent.recorded", participant, by=by, document_version=document_version, signed_on=signed_on)
-    first = Consent.objects.filter(participant=participant).order_by("signed_on").values_list("signed_on", flat=True)[0]
-    statuses.set_date(participant=participant, kind=StatusKind.CONSENTED, on=first, by=by)
+    _follow_consents(participant, reason, by)
     return consent
+
+
+@transaction.atomic
+def take_back_consent(*, participant: Participant, document_version: str, by: Person, reason: str = "") -> None:
+    """Remove a consent that was never given, or not to this version: the form that said so was corrected.
+
+    Without any consent left nothing beyond the screening log opens any more. A withdrawal is something else: it keeps
+    the consent.
+    """
+    consent = Consent.objects.filter(participant=participant, document_version=document_version).first()
+    if consent is None:
+        return
+    audit.delete(consent, by=by, reason=reason)
+    audit.deed("consent.taken_back", participant, by=by, document_version=document_version, reason=reason)
+    _follow_consents(participant, reason, by)
+
+
+def _follow_consents(participant: Participant, reason: str, by: Person) -> None:
+    """The participant's consent is the first of those that stand."""
+    standing = Consent.objects.filter(participant=participant).order_by("signed_on", "pk")
+    first = standing.values_list("signed_on", flat=True).first()
+    statuses.set_date(participant=participant, kind=StatusKind.CONSENTED, on=first, by=by, reason=reason)
 
 
 @transaction.atomic
@@ -109,13 +143,13 @@ def fail_screening(
 ) -> Participant:
     """Close a screening without inclusion; the screening log keeps the reason."""
     check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
+    reason = kept(reason, limit=40, needed=_("Give the reason why this person is not included."))
+    detail = kept(detail)
     participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
     if participant.randomized_on is not None:
         raise Refused(_("%(code)s is randomized and can no longer fail screening.") % {"code": participant.code})
     if participant.status == Status.SCREEN_FAILURE:
         raise Refused(_("The screening of %(code)s is already closed.") % {"code": participant.code})
-    if not reason:
-        raise Refused(_("Give the reason why this person is not included."))
     participant.screening_outcome = ScreeningOutcome.FAILED
     participant.failure_reason = reason
     participant.failure_detail = detail
@@ -130,6 +164,7 @@ def fail_screening(
 def reopen_screening(*, participant: Participant, reason: str, by: Person) -> Participant:
     """Take back a screen failure that was recorded by mistake."""
     check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
+    reason = kept(reason, needed=_("Give the reason."))
     participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
     if participant.status != Status.SCREEN_FAILURE:
         raise Refused(_("The screening of %(code)s is not closed.") % {"code": participant.code})

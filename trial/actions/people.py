@@ -13,8 +13,20 @@ import audit
 from audit import clock
 from audit.errors import Refused
 
+from ..free_text import kept
 from ..models import Credential, Delegation, Person, Role, Site
-from ..permissions import MAY_BE_DELEGATED_TO_RANDOMIZE, NEVER_SEES_ARM, SITE_ROLES, Permission, check, forget_access
+from ..permissions import (
+    BLINDED,
+    GRANTS,
+    MAY_BE_DELEGATED_TO_RANDOMIZE,
+    NEVER_SEES_ARM,
+    SITE_ROLES,
+    UNBLINDS,
+    Permission,
+    check,
+    forget_access,
+    grants_of,
+)
 
 
 @transaction.atomic
@@ -58,8 +70,11 @@ def set_password(*, person: Person, password: str, by: Person | None) -> None:
 def deactivate(*, person: Person, by: Person, reason: str) -> Person:
     """Close an account; its name stays on everything that it did."""
     check(by, Permission.PEOPLE_MANAGE)
+    reason = kept(reason, needed=_("Give the reason."))
     if person == by:
         raise Refused(_("You cannot close your own account."))
+    if not person.is_active:
+        raise Refused(_("This account is already closed."))
     person.is_active = False
     audit.save(person, by=by, reason=reason)
     audit.deed("person.deactivated", person, by=by, reason=reason)
@@ -95,15 +110,15 @@ def delegate(
         check(by, Permission.PEOPLE_MANAGE)
         if by == person:
             raise Refused(_("You cannot give a role to yourself."))
+    if role not in GRANTS:
+        raise Refused(_("There is no such role."))
     if role in SITE_ROLES and site is None:
         raise Refused(_("A site role needs its site."))
     if role not in SITE_ROLES and role != Role.MONITOR and site is not None:
         raise Refused(_("A sponsor role holds for every site; name none."))
-    held = set(Delegation.objects.filter(person=person).values_list("role", flat=True)) - {role}
-    if held and Role.ADMINISTRATOR in held | {role}:
-        raise Refused(_("An administrator holds no other role."))
-    if (held & SITE_ROLES and role not in SITE_ROLES) or (held - SITE_ROLES and role in SITE_ROLES):
-        raise Refused(_("Nobody works for a site and for the sponsor at once."))
+    if ends_on is not None and ends_on < starts_on:
+        raise Refused(_("A delegation cannot end before it starts."))
+    _check_roles_together(person, role, starts_on, ends_on, sees_arm)
     if may_randomize and role not in MAY_BE_DELEGATED_TO_RANDOMIZE:
         raise Refused(_("Randomizing can be delegated to coordinators and investigators only."))
     if sees_arm and role in NEVER_SEES_ARM:
@@ -133,10 +148,31 @@ def delegate(
     return delegation
 
 
+def _check_roles_together(
+    person: Person, role: str, starts_on: dt.date, ends_on: dt.date | None, sees_arm: bool
+) -> None:
+    """Refuse roles that one person must not hold at the same time; what unblinds a person does so for good."""
+    earlier = list(Delegation.objects.filter(person=person))
+    at_once = {
+        d.role
+        for d in earlier
+        if (ends_on is None or d.starts_on <= ends_on) and (d.ends_on is None or starts_on <= d.ends_on)
+    } - {role}
+    if at_once and Role.ADMINISTRATOR in at_once | {role}:
+        raise Refused(_("An administrator holds no other role."))
+    if (at_once & SITE_ROLES and role not in SITE_ROLES) or (at_once - SITE_ROLES and role in SITE_ROLES):
+        raise Refused(_("Nobody works for a site and for the sponsor at once."))
+    is_blinded = role in BLINDED or bool(at_once & BLINDED)
+    unblinds = bool(grants_of(Delegation(role=role, sees_arm=sees_arm)) & UNBLINDS)
+    if is_blinded and (unblinds or any(grants_of(d) & UNBLINDS for d in earlier)):
+        raise Refused(_("Whoever sees arms, or has seen them, cannot be the blinded statistician."))
+
+
 @transaction.atomic
 def end_delegation(*, delegation: Delegation, on: dt.date, by: Person, reason: str) -> Delegation:
     """End a delegation on a day, which is its last; what was done under it stays."""
     check(by, Permission.PEOPLE_MANAGE)
+    reason = kept(reason, needed=_("Give the reason."))
     if delegation.ends_on is not None and delegation.ends_on <= on:
         raise Refused(_("This delegation has already ended."))
     if on < delegation.starts_on:

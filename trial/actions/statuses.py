@@ -11,10 +11,16 @@ import audit
 from audit import clock
 from audit.errors import Refused
 
-from ..models import Participant, Person, StatusChange, StatusKind
+from ..free_text import kept
+from ..models import Participant, Person, Status, StatusChange, StatusKind
 from ..permissions import Permission, check
-from ..statuses import BY_HAND, DATE_FIELDS, status_of
+from ..statuses import ANCHORS, BY_HAND, DATE_FIELDS, status_of
 from . import visits
+
+_REASON_WORDS = 40
+"""Characters of a status change's reason: a code of the study's list, or a few words; details stand beside it."""
+_BEFORE_SCREENING = (StatusKind.SCREENED, StatusKind.CONSENTED)
+"""What may be dated before the screening: a consent is sometimes signed before the screening is opened here."""
 
 
 @transaction.atomic
@@ -26,6 +32,15 @@ def record(
     Returns the participant as it now stands. The second record of a kind is refused: reverse the first.
     """
     participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    _note(participant, kind, on, reason=reason, detail=detail, by=by)
+    return _apply(participant, kind, on, by=by, verb="participant.status_recorded", reason=reason)
+
+
+def _note(
+    participant: Participant, kind: str, on: dt.date, *, reason: str, detail: str = "", by: Person | None
+) -> StatusChange:
+    """Write the status change, or refuse it in words; the participant is locked."""
+    reason, detail = kept(reason, limit=_REASON_WORDS), kept(detail)
     if on > clock.today():
         raise Refused(_("The date %(date)s is in the future.") % {"date": on.strftime("%d/%m/%Y")})
     if StatusChange.objects.filter(participant=participant, kind=kind, reversed_at=None).exists():
@@ -35,10 +50,11 @@ def record(
         )
     if participant.died_on is not None and on > participant.died_on:
         raise Refused(_("%(code)s died before this date.") % {"code": participant.code})
-    audit.save(
+    if kind not in _BEFORE_SCREENING and on < participant.screened_on:
+        raise Refused(_("This date is before the screening."))
+    return audit.save(
         StatusChange(participant=participant, kind=kind, on=on, reason=reason, detail=detail), by=by, reason=reason
     )
-    return _apply(participant, kind, on, by=by, verb="participant.status_recorded", reason=reason)
 
 
 @transaction.atomic
@@ -49,23 +65,30 @@ def record_by_hand(
     check(by, Permission.STATUS_RECORD, participant.site_id)
     if kind not in BY_HAND:
         raise Refused(_("This status follows from a form: fill the form instead."))
-    if not reason:
-        raise Refused(_("Give the reason."))
+    reason = kept(reason, limit=_REASON_WORDS, needed=_("Give the reason."))
     if participant.consented_on is None:
         raise Refused(_("%(code)s has not consented: close the screening instead.") % {"code": participant.code})
     if on < participant.consented_on:
         raise Refused(_("This date is before the consent."))
+    if participant.status == Status.SCREEN_FAILURE:
+        raise Refused(_("The screening of %(code)s is already closed.") % {"code": participant.code})
+    if kind == StatusKind.WITHDRAWN_TREATMENT and participant.randomized_on is None:
+        raise Refused(_("%(code)s is not randomized: there is no allocated treatment.") % {"code": participant.code})
     return record(participant=participant, kind=kind, on=on, by=by, reason=reason, detail=detail)
 
 
 @transaction.atomic
 def reverse(*, participant: Participant, kind: str, reason: str, by: Person | None) -> Participant:
     """Take back a status recorded by mistake: what was expected is expected again."""
-    if not reason:
-        raise Refused(_("Give the reason."))
+    reason = kept(reason, needed=_("Give the reason."))
     if kind == StatusKind.SCREENED:
         raise Refused(_("A screening stays on the log; close it with its reason instead."))
     participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    _take_back(participant, kind, reason=reason, by=by)
+    return _apply(participant, kind, None, by=by, verb="participant.status_reversed", reason=reason)
+
+
+def _take_back(participant: Participant, kind: str, *, reason: str, by: Person | None) -> None:
     change = StatusChange.objects.filter(participant=participant, kind=kind, reversed_at=None).first()
     if change is None:
         raise Refused(
@@ -74,7 +97,6 @@ def reverse(*, participant: Participant, kind: str, reason: str, by: Person | No
     change.reversed_at = clock.now()
     change.reversed_reason = reason
     audit.save(change, by=by, reason=reason)
-    return _apply(participant, kind, None, by=by, verb="participant.status_reversed", reason=reason)
 
 
 @transaction.atomic
@@ -87,16 +109,28 @@ def reverse_by_hand(*, participant: Participant, kind: str, reason: str, by: Per
 
 
 @transaction.atomic
-def set_date(*, participant: Participant, kind: str, on: dt.date | None, by: Person | None) -> Participant:
-    """Bring a status that follows from a form in line with it: record, move or reverse; nothing when it agrees."""
+def set_date(
+    *, participant: Participant, kind: str, on: dt.date | None, by: Person | None, reason: str = ""
+) -> Participant:
+    """Bring a status that follows from a form in line with it: record, move or reverse; nothing when it agrees.
+
+    `reason` is why the form changed. A date that moves is one step: what is expected is settled once, by the new date.
+    """
     change = StatusChange.objects.filter(participant=participant, kind=kind, reversed_at=None).first()
     if (change.on if change else None) == on:
         return participant
-    if change is not None:
-        participant = reverse(participant=participant, kind=kind, reason=_("The form was corrected."), by=by)
-    if on is not None:
-        participant = record(participant=participant, kind=kind, on=on, by=by)
-    return participant
+    if change is None:
+        assert on is not None
+        return record(participant=participant, kind=kind, on=on, by=by)
+    reason = kept(reason) or _("The form was corrected.")
+    if on is None:
+        return reverse(participant=participant, kind=kind, reason=reason, by=by)
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    _take_back(participant, kind, reason=reason, by=by)
+    audit.deed("participant.status_reversed", participant, by=by, kind=kind, on=None, reason=reason)
+    setattr(participant, DATE_FIELDS[kind], None)
+    _note(participant, kind, on, reason="", by=by)
+    return _apply(participant, kind, on, by=by, verb="participant.status_recorded", reason=reason)
 
 
 def _apply(
@@ -106,7 +140,7 @@ def _apply(
     participant.status = status_of(participant)
     audit.save(participant, by=by, reason=reason)
     audit.deed(verb, participant, by=by, kind=kind, on=on, reason=reason)
-    if kind == StatusKind.PROGRESSED:
-        visits.plan(participant=participant, anchor="progression", by=by)
+    if kind in ANCHORS:
+        visits.plan(participant=participant, anchor=ANCHORS[kind], by=by)
     visits.settle(participant=participant, by=by)
     return participant

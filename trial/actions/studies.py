@@ -62,7 +62,9 @@ def publish(
 
 @transaction.atomic
 def open_site(*, study: Study, number: str, name: str, city: str, opened_on: dt.date | None, by: Person | None) -> Site:
-    """Add a site; it includes participants from `opened_on` on."""
+    """Add a site; it includes participants from `opened_on` on. Its number opens every code, so nobody else has it."""
+    if Site.objects.filter(study=study, number=number).exists():
+        raise Refused(_("There is already a site %(number)s.") % {"number": number})
     site = audit.save(Site(study=study, number=number, name=name, city=city, opened_on=opened_on), by=by)
     audit.deed("site.opened", site, by=by, opened_on=opened_on)
     return site
@@ -71,6 +73,8 @@ def open_site(*, study: Study, number: str, name: str, city: str, opened_on: dt.
 @transaction.atomic
 def activate(*, site: Site, version: Version, on: dt.date, by: Person | None) -> SiteActivation:
     """Put a version into force at a site from a day on (after the site's own approvals)."""
+    if version.study_id != site.study_id:
+        raise Refused(_("This version belongs to another study."))
     if SiteActivation.objects.filter(site=site, version=version).exists():
         raise Refused(_("Version %(version)s is already in force at this site.") % {"version": version.number})
     activation = audit.save(SiteActivation(site=site, version=version, activated_on=on), by=by)

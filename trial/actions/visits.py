@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 import audit
 from audit import clock
 from audit.errors import Refused
-from trial.definition import VisitDefinition
+from trial.definition import Phase, VisitDefinition
 from trial.schedule import expected
 from trial.schedule import plan as plan_dates
 
 from ..definitions import definition_of
+from ..free_text import kept
 from ..models import Participant, Person, Visit, VisitStatus
 from ..permissions import Permission, check
 from ..statuses import facts_of
@@ -84,6 +85,7 @@ def settle(*, participant: Participant, by: Person | None) -> None:
 @transaction.atomic
 def record_date(*, visit: Visit, on: dt.date, by: Person, reason: str = "") -> Visit:
     """Record the day on which the visit took place; changing a recorded day asks for the reason."""
+    reason = kept(reason)
     visit = _locked(visit, by)
     participant = visit.participant
     if on > clock.today():
@@ -92,6 +94,9 @@ def record_date(*, visit: Visit, on: dt.date, by: Person, reason: str = "") -> V
         raise Refused(_("%(code)s died before this date.") % {"code": participant.code})
     if on < participant.screened_on:
         raise Refused(_("This date is before the screening."))
+    if visit.status == VisitStatus.MISSED:
+        raise Refused(_("This visit is recorded as missed. Reopen the visit first."), code="visit_missed")
+    _check_still_takes_part(participant, definition_of(participant.version_id).visit(visit.event), on)
     if visit.actual_on == on:
         return visit
     if visit.actual_on is not None and not reason:
@@ -100,7 +105,9 @@ def record_date(*, visit: Visit, on: dt.date, by: Person, reason: str = "") -> V
     visit.status = VisitStatus.DONE
     visit.missed_reason = ""
     audit.save(visit, by=by, reason=reason)
-    audit.deed("visit.dated", visit, by=by, event=visit.event, on=on, reason=reason)
+    audit.deed(
+        "visit.dated", visit, by=by, reveals_arm=visit.reveals_arm, event=visit.event, on=on, reason=reason
+    )  # fmt: skip
     notices.cancel_settled(participant=participant, by=by)
     return visit
 
@@ -109,16 +116,21 @@ def record_date(*, visit: Visit, on: dt.date, by: Person, reason: str = "") -> V
 def miss(*, visit: Visit, reason: str, by: Person) -> Visit:
     """Record that the visit did not take place, and why: its forms are settled at once."""
     visit = _locked(visit, by)
-    if not reason.strip():
-        raise Refused(_("Give the reason why the visit was missed."))
+    reason = kept(reason, needed=_("Give the reason why the visit was missed."))
     if visit.actual_on is not None:
         raise Refused(_("This visit has a date: it took place."))
+    if visit.status == VisitStatus.MISSED:
+        raise Refused(_("This visit is already recorded as missed."))
+    if visit.status == VisitStatus.NOT_APPLICABLE:
+        raise Refused(_("This visit is not expected: there is nothing to miss."))
     if visit.planned_on is not None and visit.planned_on > clock.today():
         raise Refused(_("This visit is planned for later: it cannot be missed yet."))
     visit.status = VisitStatus.MISSED
-    visit.missed_reason = reason.strip()
+    visit.missed_reason = reason
     audit.save(visit, by=by, reason=reason)
-    audit.deed("visit.missed", visit, by=by, event=visit.event, reason=reason)
+    audit.deed(
+        "visit.missed", visit, by=by, reveals_arm=visit.reveals_arm, event=visit.event, reason=reason
+    )  # fmt: skip
     notices.cancel_settled(participant=visit.participant, by=by)
     return visit
 
@@ -129,13 +141,18 @@ def reopen(*, visit: Visit, reason: str, by: Person) -> Visit:
     visit = _locked(visit, by)
     if visit.status != VisitStatus.MISSED:
         raise Refused(_("This visit is not recorded as missed."))
-    if not reason.strip():
-        raise Refused(_("Give the reason."))
+    reason = kept(reason, needed=_("Give the reason."))
     visit.status = VisitStatus.PLANNED
     visit.missed_reason = ""
     audit.save(visit, by=by, reason=reason)
-    audit.deed("visit.reopened", visit, by=by, event=visit.event, reason=reason)
-    settle(participant=visit.participant, by=by)
+    audit.deed(
+        "visit.reopened", visit, by=by, reveals_arm=visit.reveals_arm, event=visit.event, reason=reason
+    )  # fmt: skip
+    participant = visit.participant
+    plan(participant=participant, anchor=definition_of(participant.version_id).visit(visit.event).anchor, by=by)
+    settle(participant=participant, by=by)
+    visit.refresh_from_db()
+    visit.participant = participant
     return visit
 
 
@@ -151,6 +168,7 @@ def add_on_demand(*, participant: Participant, event: str, on: dt.date, by: Pers
         raise Refused(_("A visit cannot take place in the future."))
     if on < participant.screened_on or (participant.died_on is not None and on > participant.died_on):
         raise Refused(_("This date is outside the participation of %(code)s.") % {"code": participant.code})
+    _check_still_takes_part(participant, definition.visit(event), on)
     last = Visit.objects.filter(participant=participant, event=event).aggregate(n=Max("occurrence"))["n"] or 0
     visit = audit.save(
         Visit(
@@ -164,18 +182,18 @@ def add_on_demand(*, participant: Participant, event: str, on: dt.date, by: Pers
         ),
         by=by,
     )
-    audit.deed("visit.added", visit, by=by, event=event, on=on)
+    audit.deed("visit.added", visit, by=by, reveals_arm=visit.reveals_arm, event=event, on=on)
     return visit
 
 
 def on_demand_visits(participant: Participant) -> list[VisitDefinition]:
     """List the visits of the plan that may be added by hand for the participant as things stand.
 
-    None before consent, after a screen failure, or after a withdrawal from visits or from all contact.
+    None before consent and after a screen failure. A withdrawal does not close them: a progression, a death or the end
+    of the study is still recorded, and so is an unscheduled visit that took place before it (its date is checked).
     """
     definition = definition_of(participant.version_id)
-    ended = participant.failed_on or participant.withdrawn_visits_on or participant.withdrawn_contact_on
-    if participant.consented_on is None or ended is not None:
+    if participant.consented_on is None or participant.failed_on is not None:
         return []
     held = set(Visit.objects.filter(participant=participant).values_list("event", flat=True))
     return [
@@ -183,6 +201,25 @@ def on_demand_visits(participant: Participant) -> list[VisitDefinition]:
         for visit in definition.visits_for(participant.pathway or None)
         if visit.on_demand and (visit.unscheduled or visit.id not in held)
     ]
+
+
+def _check_still_takes_part(participant: Participant, visit: VisitDefinition, on: dt.date) -> None:
+    """Nobody comes to a visit after withdrawing from visits; survival is followed until a withdrawal from all contact.
+
+    What is recorded of the participant without a visit (progression, death, end of study) may bear any date.
+    """
+    if visit.phase is Phase.EVENT and not visit.unscheduled:
+        return
+    ends = [participant.withdrawn_contact_on]
+    if visit.phase is not Phase.SURVIVAL:
+        ends.append(participant.withdrawn_visits_on)
+    withdrawn_on = min((end for end in ends if end is not None), default=None)
+    if withdrawn_on is not None and on > withdrawn_on:
+        raise Refused(
+            _("%(code)s withdrew on %(date)s: a visit after that day is not recorded.")
+            % {"code": participant.code, "date": withdrawn_on.strftime("%d/%m/%Y")},
+            code="withdrawn",
+        )
 
 
 def _locked(visit: Visit, by: Person) -> Visit:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.core.cache import cache
+from django.core.exceptions import RequestDataTooBig
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
-from rest_framework import authentication, exceptions, pagination, parsers, status
+from rest_framework import authentication, exceptions, pagination, parsers
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -36,19 +37,11 @@ class JSONParser(parsers.JSONParser):
     ) -> dict[str, Any]:
         length = getattr(stream, "META", {}).get("CONTENT_LENGTH") or 0
         if int(length) > (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0):
-            raise TooLarge
+            raise RequestDataTooBig
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError:
             raise exceptions.ParseError(_("This JSON is nested too deeply.")) from None
-
-
-class TooLarge(exceptions.APIException):
-    """413."""
-
-    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_detail = "The body is too large."
-    default_code = "too_large"
 
 
 class Page(pagination.LimitOffsetPagination):

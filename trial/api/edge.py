@@ -8,6 +8,7 @@ from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.views import APIView
 
 from ..models import Person
@@ -30,8 +31,17 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
         }
 
 
+class AlwaysJSON(DefaultContentNegotiation):
+    """JSON is the one thing to be had, whatever the request would rather accept."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> tuple[Any, str]:
+        return renderers[0], renderers[0].media_type
+
+
 class View(APIView):
     """One address; `person` is who asks."""
+
+    content_negotiation_class = AlwaysJSON
 
     @property
     def person(self) -> Person:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import exceptions, serializers, status
@@ -56,6 +56,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         return nothing_here()
     if isinstance(error, PermissionDenied):
         return problem(status.HTTP_403_FORBIDDEN, "permission", _("Your role does not include this."))
+    if isinstance(error, RequestDataTooBig):
+        return problem(status.HTTP_413_REQUEST_ENTITY_TOO_LARGE, "too_large", _("The body is too large."))
     if isinstance(error, exceptions.ValidationError):
         found = list(_faults(error.get_full_details()))
         words = _("This request cannot be understood. Nothing was done.")

@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -41,7 +41,17 @@ def people_list(request: HttpRequest) -> HttpResponse:
     groups = [
         address.group(_("Role"), "role", Role.choices),
         address.group(_("Site"), "site", [(site.number, site.number) for site in sites]),
-        address.group(_("Account"), "closed", [("1", _("Closed"))]),
+        {
+            "label": _("Account"),
+            "options": [
+                {"label": pgettext("account", "Open"), "url": address.link(closed=""), "current": not asked["closed"]},
+                {
+                    "label": pgettext("account", "Closed"),
+                    "url": address.link(closed="1"),
+                    "current": bool(asked["closed"]),
+                },
+            ],
+        },
     ]
     today = clock.today()
     context = {

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -62,7 +62,7 @@ def site(request: HttpRequest, number: str) -> HttpResponse:
         "facts": [
             {"label": _("City"), "value": found.city},
             {"label": _("Opened"), "value": date_words(found.opened_on, locale)},
-            {"label": _("Closed"), "value": date_words(found.closed_on, locale)},
+            {"label": pgettext("day", "Closed"), "value": date_words(found.closed_on, locale)},
         ],
         "counts": counts,
         "total": sum(count["value"] for count in counts) if counts else 0,
@@ -76,7 +76,7 @@ def site(request: HttpRequest, number: str) -> HttpResponse:
 def site_state(site: Site, today: Any) -> dict[str, str]:
     """Tell in a state whether the site includes participants."""
     if site.is_open(today):
-        return {"state": "met", "state_label": _("Open")}
+        return {"state": "met", "state_label": pgettext("site", "Open")}
     if site.opened_on is None or site.opened_on > today:
         return {"state": "planned", "state_label": _("Not open yet")}
-    return {"state": "closed", "state_label": _("Closed")}
+    return {"state": "closed", "state_label": pgettext("site", "Closed")}

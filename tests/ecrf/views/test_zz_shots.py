@@ -47,6 +47,13 @@ def test_shots(cast, server, context):
     page.click("button[value=complete]")
     page.wait_for_timeout(500)
     shot("vitals_reason", None)
+    i = cast.client_of(cast.ines_investigator)
+    pg = i.get(base + "vitals_performance/").context["page"]
+    f = {k: v for k, v in pg.fields.items() if v not in ("", [])}
+    r = i.post(base + "vitals_performance/", {**f, "weight": "93", "heart_rate": "80", "revision": pg.revision, "whole_form": "1", "save": "complete", "reason_choice": "source"}); assert r.status_code == 302
+    page.fill("#f-weight", "90"); page.select_option("#f-reason_choice", "typing")
+    page.click("button[value=complete]"); page.wait_for_timeout(500)
+    shot("conflict", None); shot("conflict390", None, 390)
     signin(context, cast, cast.mona_monitor, server.url)
     shot("lab_mona", base + "laboratory/")
     page.set_viewport_size({"width": 1280, "height": 900})
@@ -61,5 +68,7 @@ def test_shots(cast, server, context):
     shot("queries390", "/queries/", 390, True)
     shot("query", "/queries/1/")
     signin(context, cast, cast.ines_investigator, server.url)
+    shot("lab_fr_skip", base + "laboratory/", 390, True)
+    shot("verify390", base + "laboratory/verify/", 390)
     shot("sign", base + "vitals_performance/sign/")
     print(server.errors)

@@ -1,0 +1,219 @@
+"""Queries on the page: asked, answered, settled; the list of those that wait."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from audit import clock
+from ecrf.actions import data_queries
+from ecrf.actions.records import Where
+from ecrf.models import Query, Record
+from tests.cast import Cast
+from trial.models import Participant
+
+pytestmark = pytest.mark.django_db
+FORM = "vitals_performance"
+
+
+@pytest.fixture
+def record(cast: Cast) -> Record:
+    """A form in progress of a participant at site 01."""
+    participant = cast.consented()
+    return cast.fill(participant, FORM, visit="SCR", weight="80", complete=False)
+
+
+def url(record: Record, rest: str = "") -> str:
+    return f"/participants/{record.participant.code}/visits/{record.visit_id}/forms/{record.form}/{rest}"
+
+
+def where(record: Record) -> Where:
+    return Where(record.participant, record.form, visit=record.visit)
+
+
+def ask(cast: Cast, record: Record, item: str = "weight", text: str = "Sure?", **more: Any) -> Query:
+    return data_queries.ask(where=where(record), item=item, text=text, by=more.pop("by", cast.mona_monitor), **more)
+
+
+def text_of(answer: Any) -> str:
+    return answer.content.decode()
+
+
+def test_the_monitor_asks_about_an_item(cast: Cast, record: Record) -> None:
+    """ECRF-300: the question stands beside the item, for the site to answer."""
+    mona = cast.client_of(cast.mona_monitor)
+    answer = mona.post(
+        url(record, "queries/"), {"item": "weight", "text": "Please confirm 80.", "addressed_to": "investigator"}
+    )
+    assert answer.status_code == 302
+    query = Query.objects.get()
+    assert (query.item, query.state, query.addressed_to) == ("weight", "open", "investigator")
+
+    page = cast.client_of(cast.theo_coordinator).get(url(record)).context["page"]
+    weight = next(item for group in page.groups for item in group["fields"] if item["item"] == "weight")
+    assert weight["queries"] == 1
+
+
+def test_an_empty_question_is_not_asked(cast: Cast, record: Record) -> None:
+    """ECRF-301: words, status 422, nothing asked."""
+    answer = cast.client_of(cast.mona_monitor).post(url(record, "queries/"), {"item": "weight", "text": " "})
+    assert answer.status_code == 422
+    assert "Write the question" in text_of(answer)
+    assert not Query.objects.exists()
+
+
+def test_asking_is_for_the_monitor(cast: Cast, record: Record) -> None:
+    """ECRF-302: the site does not ask itself; another site does not know the form."""
+    form = {"item": "weight", "text": "Sure?"}
+    refused = cast.client_of(cast.theo_coordinator).post(url(record, "queries/"), form)
+    assert refused.status_code == 403
+    assert cast.client_of(cast.oscar_coordinator).post(url(record, "queries/"), form).status_code == 404
+    assert cast.client_of(cast.mona_monitor).post(url(record, "queries/"), {**form, "item": "no"}).status_code == 404
+    assert not Query.objects.exists()
+
+
+def test_a_form_that_nobody_filled_can_be_queried(cast: Cast, record: Record) -> None:
+    """ECRF-303: "why is it not filled" needs no value."""
+    address = f"/participants/{record.participant.code}/visits/{record.visit_id}/forms/laboratory/queries/"
+    assert cast.client_of(cast.mona_monitor).post(address, {"text": "Still to come?"}).status_code == 302
+    assert Query.objects.get().record.form == "laboratory"
+
+
+def test_a_query_goes_its_way(cast: Cast, record: Record) -> None:
+    """ECRF-304: answered by the site, reopened, answered, closed by who asks; each page offers what may be done."""
+    query = ask(cast, record)
+    address = f"/queries/{query.pk}/"
+    theo, mona = cast.client_of(cast.theo_coordinator), cast.client_of(cast.mona_monitor)
+    assert 'value="answer"' in text_of(theo.get(address))
+    assert 'value="close"' not in text_of(theo.get(address))
+
+    for browser, deed, state in (
+        (theo, "answer", "answered"),
+        (mona, "reopen", "open"),
+        (theo, "answer", "answered"),
+        (mona, "close", "closed"),
+    ):
+        answer = browser.post(address, {"deed": deed, "text": f"{deed}: words"})
+        assert answer.status_code == 302, text_of(answer)
+        assert Query.objects.get().state == state
+    thread = text_of(theo.get(address))
+    assert "reopened the query" in thread
+    assert "close: words" in thread
+
+
+def test_a_wrong_deed_on_a_query_says_why(cast: Cast, record: Record) -> None:
+    """ECRF-305: wrong role 403, no words 422 with nothing lost, wrong state 422, wrong site and unknown deed 404."""
+    query = ask(cast, record)
+    address = f"/queries/{query.pk}/"
+    theo, mona = cast.client_of(cast.theo_coordinator), cast.client_of(cast.mona_monitor)
+    assert mona.post(address, {"deed": "answer", "text": "x"}).status_code == 403
+    refused = theo.post(address, {"deed": "close", "text": "kept words"})
+    assert refused.status_code == 403
+    assert "kept words" in text_of(refused)
+    assert theo.post(address, {"deed": "answer", "text": ""}).status_code == 422
+    assert theo.post(address, {"deed": "destroy"}).status_code == 404
+    mona.post(address, {"deed": "cancel", "text": "By mistake"})
+    assert theo.post(address, {"deed": "answer", "text": "Late"}).status_code == 422
+    assert cast.client_of(cast.oscar_coordinator).get(address).status_code == 404
+    assert Query.objects.get().state == "cancelled"
+
+
+def test_the_drawer_answers_with_the_drawer(cast: Cast, record: Record) -> None:
+    """ECRF-306: htmx gets the fragment, with the thread as it now stands."""
+    query = ask(cast, record)
+    theo = cast.client_of(cast.theo_coordinator)
+    htmx = {"HX-Request": "true"}
+    shown = theo.get(url(record, "queries/?item=weight"), headers=htmx)
+    assert "<html" not in text_of(shown)
+    assert "Sure?" in text_of(shown)
+
+    form = {"deed": "answer", "text": "Checked.", "item": "weight"}
+    answer = theo.post(f"/queries/{query.pk}/", form, headers=htmx)
+    assert answer.status_code == 200
+    assert "<html" not in text_of(answer)
+    assert "Checked." in text_of(answer)
+    again = theo.post(f"/queries/{query.pk}/", form, headers=htmx)
+    assert again.status_code == 422
+
+
+# ---------------------------------------------------------------- the list
+
+
+@pytest.fixture
+def several(cast: Cast, record: Record) -> dict[str, Query]:
+    """Queries of each sort at two sites."""
+    now = clock.now()
+    with clock.simulated(now - dt.timedelta(days=40)):
+        old = ask(cast, record, item="height", text="Old one")
+    answered = ask(cast, record, item="kps", text="Answered one")
+    data_queries.answer(query=answered, text="Yes", by=cast.theo_coordinator)
+    closed = ask(cast, record, item="ecog", text="Closed one")
+    data_queries.close(query=closed, by=cast.mona_monitor)
+    theirs = ask(cast, record, text="From the data manager", by=cast.dan_data_manager, addressed_to="investigator")
+    return {"old": old, "answered": answered, "closed": closed, "theirs": theirs}
+
+
+def listed(answer: Any) -> set[str]:
+    return {row["text"] for row in answer.context["rows"]}
+
+
+def test_the_list_is_narrowed_by_links(cast: Cast, several: dict[str, Query]) -> None:
+    """ECRF-310: state, age, kind, mine; unknown words of the address narrow nothing."""
+    mona = cast.client_of(cast.mona_monitor)
+    assert listed(mona.get("/queries/")) == {"Old one", "Yes", "From the data manager"}
+    assert listed(mona.get("/queries/?state=answered")) == {"Yes"}
+    assert len(listed(mona.get("/queries/?state=all"))) == 4
+    assert listed(mona.get("/queries/?age=30")) == {"Old one"}
+    assert listed(mona.get("/queries/?kind=automatic")) == set()
+    assert listed(mona.get("/queries/?mine=1")) == {"Old one", "Yes"}
+    assert listed(mona.get("/queries/?age=x&state=%00&kind=1&mine=no")) == listed(mona.get("/queries/"))
+    assert listed(mona.get("/queries/?site=99")) == set()
+    assert listed(cast.client_of(cast.ines_investigator).get("/queries/?mine=1")) == {"From the data manager"}
+
+
+def test_the_age_is_in_days(cast: Cast, several: dict[str, Query]) -> None:
+    """ECRF-311: from asked to today, or to settled."""
+    rows = cast.client_of(cast.mona_monitor).get("/queries/").context["rows"]
+    assert rows[0]["age"] == 40
+    assert rows[-1]["age"] == 0
+
+
+def test_another_site_sees_none_of_them(cast: Cast, several: dict[str, Query]) -> None:
+    """ECRF-312: not in the list, not in the counts."""
+    page = cast.client_of(cast.oscar_coordinator).get("/queries/?state=all")
+    assert listed(page) == set()
+    assert all(option["count"] in (0, None) for group in page.context["filters"] for option in group["options"])
+    assert cast.client_of(cast.adam_admin).get("/queries/").status_code == 403
+
+
+def test_the_list_is_paged_in_few_statements(cast: Cast, record: Record) -> None:
+    """ECRF-313: the number of statements does not depend on the number of queries."""
+    mona = cast.client_of(cast.mona_monitor)
+    for number in range(30):
+        ask(cast, record, text=f"Question {number}")
+    mona.get("/queries/")
+    with CaptureQueriesContext(connection) as statements:
+        page = mona.get("/queries/?page=2")
+    assert len(page.context["rows"]) == 5
+    assert len(statements) <= 15
+    assert "page=1" in text_of(page)
+
+
+def test_what_waits_is_counted_in_the_navigation(cast: Cast, several: dict[str, Query]) -> None:
+    """ECRF-314: open ones for the site, answered ones for who asked."""
+    for person, waiting in ((cast.theo_coordinator, 2), (cast.mona_monitor, 1), (cast.oscar_coordinator, 0)):
+        page = cast.client_of(person).get("/queries/")
+        entry = next(entry for entry in page.context["navigation"] if entry["url"] == "/queries/")
+        assert entry["count"] == waiting
+
+
+def test_a_participant_of_another_site_is_not_queried(cast: Cast, record: Record) -> None:
+    """ECRF-315: the monitor of site 01 has nothing to ask at site 02."""
+    other: Participant = cast.screened(by=cast.oscar_coordinator, site=cast.other_site)
+    visit = cast.visit(other, "SCR")
+    address = f"/participants/{other.code}/visits/{visit.pk}/forms/consent/queries/"
+    assert cast.client_of(cast.mona_monitor).get(address).status_code == 404

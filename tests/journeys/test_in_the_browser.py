@@ -1,0 +1,241 @@
+"""The way through the trial in a real browser, each step by the role to which it belongs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from audit import clock
+from ecrf.models import Change, Query, Record
+from randomization.models import Allocation
+from safety.models import SafetyCase
+from tests.cast import PASSWORD, Cast
+from trial.models import Participant, Person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+AXE = Axe()
+
+
+@pytest.fixture
+def stage(server: Any) -> Cast:
+    """The cast on the server's own database."""
+    return Cast()
+
+
+@pytest.fixture
+def enter(page: Page) -> Callable[[Person], Page]:
+    """Sign a person in through the page, in place of whoever was there."""
+
+    def as_person(person: Person) -> Page:
+        page.context.clear_cookies()
+        page.goto("/login/")
+        page.locator("[name=username]").fill(person.email)
+        page.locator("[name=password]").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(re.compile(r"/(\?.*)?$"))
+        return page
+
+    return as_person
+
+
+def looks_right(page: Page) -> None:
+    """No accessibility violation (axe, WCAG 2.2 AA) and nothing wider than the window."""
+    found = AXE.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
+    problems = [
+        f"{v['id']}: {v['help']} at {[n['target'] for n in v['nodes']][:3]}" for v in found.response["violations"]
+    ]
+    assert problems == [], page.url
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{page.url} is {wide} px wider than its window"
+
+
+def today() -> str:
+    return clock.today().strftime("%d/%m/%Y")
+
+
+def answer(page: Page, name: str, value: str) -> None:
+    """Answer an item as a person does: type, choose or tick."""
+    control = page.locator(f'[name="{name}"]').first
+    kind = control.evaluate("e => e.type")
+    if kind == "radio":
+        page.locator(f'[name="{name}"][value="{value}"]').evaluate("e => e.click()")
+    elif kind == "select-one":
+        control.select_option(value)
+    else:
+        control.fill(value)
+        control.blur()
+
+
+def save_complete(page: Page) -> None:
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save complete").click()
+
+
+def test_from_screening_to_randomization(stage: Cast, enter: Callable[[Person], Page]) -> None:
+    """TRL-002: screening, consent, eligibility signed, the careful step, the arm, its visits, the PDF."""
+    stage.list_in_use()
+    page = enter(stage.theo_coordinator)
+    looks_right(page)
+    page.goto("/participants/screen/")
+    looks_right(page)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Open the screening").click()
+    looks_right(page)
+
+    participant = Participant.objects.get(code="01-001")
+    visit = stage.visit(participant, "SCR")
+    if visit.actual_on is None:
+        page.goto(f"/participants/01-001/visits/{visit.pk}/")
+        looks_right(page)
+        page.locator("[name=on], [name=actual_on]").first.fill(today())
+        page.get_by_role("button", name=re.compile("Save|Record")).first.click()
+        page.wait_for_load_state()
+    page.goto(f"/participants/01-001/visits/{visit.pk}/forms/vitals_performance/")
+    expect(page.locator("main")).to_contain_text("consent")
+    page.goto(f"/participants/01-001/visits/{visit.pk}/forms/consent/")
+    looks_right(page)
+    answer(page, "informed_on", today())
+    answer(page, "consented", "yes")
+    expect(page.locator('[name="signed_on"]')).to_be_visible()
+    answer(page, "signed_on", today())
+    answer(page, "document_version", "1.0")
+    answer(page, "informed_by", "INV")
+    answer(page, "physician_signed_on", today())
+    for item in ("copy_given", "consents_data_reuse", "consents_images", "consents_samples", "informs_gp"):
+        answer(page, item, "yes")
+    save_complete(page)
+    participant.refresh_from_db()
+    assert participant.consented_on == clock.today()
+
+    stage.baseline_done(participant)
+    page.goto("/participants/01-001/")
+    looks_right(page)
+    page.goto("/participants/01-001/eligibility/")
+    looks_right(page)
+    expect(page.locator("main")).to_contain_text("Every progressing lesion can be treated by SRT")
+
+    stage.judged(participant)
+    page = enter(stage.ines_investigator)
+    page.goto("/participants/01-001/eligibility/")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.get_by_role("button", name=re.compile("Sign")).last.click()
+    page.wait_for_load_state()
+    assert Record.objects.get(participant=participant, form="eligibility").is_signed
+
+    page = enter(stage.theo_coordinator)
+    page.goto("/participants/01-001/randomize/")
+    looks_right(page)
+    expect(page.locator("main")).to_contain_text("01-001")
+    page.locator("[name=password]").fill("not the password")
+    page.get_by_role("button", name=re.compile("Randomize")).last.click()
+    expect(page.locator("main")).to_contain_text(re.compile("password", re.IGNORECASE))
+    assert not Allocation.objects.exists()
+    page.locator("[name=password]").fill(PASSWORD)
+    page.get_by_role("button", name=re.compile("Randomize")).last.click()
+    page.wait_for_url(re.compile("/allocation/"))
+    looks_right(page)
+    allocation = Allocation.objects.get(participant=participant)
+    arm = stage.definition.text(stage.definition.arms[allocation.arm].label, "en")
+    expect(page.locator("main")).to_contain_text(arm)
+
+    pdf = page.request.get("/participants/01-001/allocation.pdf")
+    assert pdf.headers["content-type"] == "application/pdf"
+    assert pdf.body().startswith(b"%PDF")
+
+    page.goto("/participants/01-001/")
+    own = "SRT planning" if allocation.arm == "SRT" else "Start of the new line"
+    expect(page.locator("main")).to_contain_text(own)
+    expect(page.locator("main")).to_contain_text("Month 3")
+
+
+def test_a_visit_a_toxicity_a_query_and_a_dataset(stage: Cast, enter: Callable[[Person], Page]) -> None:
+    """TRL-003: derived value, check that fires, skip logic, serious event, query, audit trail of a value, export."""
+    participant = stage.randomized()
+    page = enter(stage.theo_coordinator)
+
+    page.goto(f"/participants/{participant.code}/visits/add/")
+    looks_right(page)
+    page.get_by_label(re.compile("Unscheduled")).check(force=True)
+    page.locator("[name=on]").fill(today())
+    page.get_by_role("button", name=re.compile("Add")).last.click()
+    page.wait_for_url(re.compile(rf"/participants/{participant.code}/"))
+    visit = participant.visits.get(event="UNS")
+
+    page.goto(f"/participants/{participant.code}/visits/{visit.pk}/forms/vitals_performance/")
+    looks_right(page)
+    expect(page.locator('[name="height"]')).not_to_be_visible()
+    answer(page, "examined_on", today())
+    answer(page, "kps", "90")
+    answer(page, "ecog", "2")
+    expect(page.locator("main")).to_contain_text("Karnofsky and ECOG do not match")
+    answer(page, "ecog", "0")
+    expect(page.locator("main")).not_to_contain_text("Karnofsky and ECOG do not match")
+    answer(page, "weight", "81,4")
+    expect(page.locator('[data-derived="bmi"]')).to_contain_text(re.compile(r"\d\d[.,]\d"))
+    answer(page, "sbp", "131")
+    answer(page, "dbp", "78")
+    answer(page, "heart_rate", "72")
+    save_complete(page)
+    record = Record.objects.get(visit=visit, form="vitals_performance")
+    assert record.data["measures"][0]["weight"]["typed"] == "81,4"
+
+    page.goto(f"/participants/{participant.code}/visits/{visit.pk}/forms/ae_check/")
+    looks_right(page)
+
+    page.goto(f"/participants/{participant.code}/log/adverse_event/new/")
+    looks_right(page)
+
+    stage.save_event(participant, serious=True)
+    case = SafetyCase.objects.get(participant=participant)
+    assert case.due_at is not None
+    page = enter(stage.sam_safety)
+    page.goto("/safety/")
+    looks_right(page)
+    expect(page.locator("main")).to_contain_text(participant.code)
+
+    page = enter(stage.mona_monitor)
+    page.goto(f"/participants/{participant.code}/visits/{visit.pk}/forms/vitals_performance/")
+    looks_right(page)
+    expect(page.get_by_role("button", name="Save complete")).to_have_count(0)
+    page.goto(f"/participants/{participant.code}/visits/{visit.pk}/forms/vitals_performance/trail/?item=weight")
+    looks_right(page)
+    change = Change.objects.get(record=record, item="weight")
+    expect(page.locator("main")).to_contain_text(change.by_name)
+    expect(page.locator("main")).to_contain_text("81.4")
+
+    page.goto(f"/participants/{participant.code}/visits/{visit.pk}/forms/vitals_performance/queries/?item=weight")
+    looks_right(page)
+    page.locator("textarea").first.fill("Please check the weight against the file.")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.locator(".thread").first).to_contain_text("Please check the weight")
+    query = Query.objects.get(record=record, item="weight")
+    page.goto("/queries/")
+    looks_right(page)
+    expect(page.locator("main")).to_contain_text(participant.code)
+
+    page = enter(stage.theo_coordinator)
+    page.goto(f"/queries/{query.pk}/")
+    looks_right(page)
+
+    page = enter(stage.paul_sponsor)
+    page.goto("/exports/")
+    looks_right(page)
+    page.get_by_role("button", name=re.compile("Export|export")).last.click()
+    page.wait_for_load_state()
+    with page.expect_download() as download:
+        page.get_by_role("link", name=re.compile("Download")).first.click()
+    archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
+    rows = list(csv.DictReader(io.StringIO(archive.read("vitals_performance.csv").decode())))
+    assert any(row["USUBJID"] == participant.code and row["WEIGHT"] == "81.4" for row in rows)
+    everything = b"".join(archive.read(name) for name in archive.namelist())
+    assert b"SWITCH" not in everything
+    assert b"srt_course" not in everything
+    assert "dictionary.csv" in archive.namelist()
