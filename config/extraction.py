@@ -45,8 +45,7 @@ msgstr ""
 "Plural-Forms: {plurals}\\n"
 
 """
-NAMED = re.compile(r"%\((?P<name>\w+)\)[sd]")  # the first form that gettext writes in templates, `.format` the second
-BRACED = re.compile(r"\{(?P<name>\w*)(?:[!:][^{}]*)?\}")
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w*(?:[!:][^{}]*)?\}")  # gettext's in templates, and str.format's
 
 
 @dataclass(slots=True)
@@ -66,7 +65,7 @@ class Message:
 
 def placeholders(text: str) -> list[str]:
     """Return what a text leaves to be filled in, `%(name)s` and `{name}`, sorted."""
-    return sorted([found.group() for pattern in (NAMED, BRACED) for found in pattern.finditer(text)])
+    return sorted(PLACEHOLDER.findall(text))
 
 
 def collect(root: Path = ROOT) -> list[Message]:
@@ -157,7 +156,7 @@ def update(path: Path, messages: list[Message], *, locale: str) -> tuple[list[Me
         entry = fresh.add(
             (message.msgid, message.plural) if message.plural else message.msgid,
             kept,
-            locations=[(name, None) for name in sorted(message.files)],
+            locations=[(name, 0) for name in sorted(message.files)],
             flags=["fuzzy"] if known and known.fuzzy else [],
             context=message.context or None,
         )
@@ -165,11 +164,11 @@ def update(path: Path, messages: list[Message], *, locale: str) -> tuple[list[Me
             missing.append(message)
     keys = {message.key for message in messages}
     dropped = [str(entry.id) for entry in old if entry.id and (entry.context or "", _singular(entry.id)) not in keys]
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".po-", delete=False) as file:
-        file.write(HEADER.format(locale=locale, plurals=old.plural_forms).encode())
-        write_po(file, fresh, width=110, omit_header=True, include_lineno=False)
-    Path(file.name).chmod(0o644)
-    os.replace(file.name, path)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".po-", delete=False) as written:
+        written.write(HEADER.format(locale=locale, plurals=old.plural_forms).encode())
+        write_po(written, fresh, width=110, omit_header=True, include_lineno=False)
+    Path(written.name).chmod(0o644)
+    os.replace(written.name, path)
     return missing, dropped
 
 

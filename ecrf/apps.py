@@ -8,7 +8,7 @@ class EcrfConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.verbs import register_verbs
-        from trial import navigation
+        from trial import navigation, notice_kinds
         from trial.permissions import Permission
 
         from . import effects
@@ -34,6 +34,7 @@ class EcrfConfig(AppConfig):
                 "query.closed": _("Query closed"),
                 "query.reopened": _("Query reopened"),
                 "query.cancelled": _("Query cancelled"),
+                "eligibility.input_changed": _("Data behind eligibility or stratum changed after randomization"),
                 "laboratory.ranges_set": _("Laboratory reference ranges set"),
             }
         )
@@ -50,6 +51,28 @@ class EcrfConfig(AppConfig):
                 tone="warn",
             )
         )
+        notice_kinds.register(
+            eligibility.INPUT_CHANGED,
+            notice_kinds.NoticeKind(
+                subject=_("{code}: data behind eligibility or stratum changed after randomization"),
+                body=_(
+                    "A value on which the eligibility or the stratum of participant {code} (site {site}) rested was "
+                    "changed on {date}, after randomization. Allocation and stratum stay as they were. "
+                    "The site was asked whether this is a protocol deviation.\n\nSee {url}"
+                ),
+            ),
+        )
+        notice_kinds.register(
+            eligibility.DEVIATION_PROPOSED,
+            notice_kinds.NoticeKind(
+                subject=_("{code}: is this a protocol deviation?"),
+                body=_(
+                    "A value on which the eligibility or the stratum of participant {code} rested was changed on "
+                    "{date}, after randomization. If the protocol was not followed, record the deviation: {url}"
+                ),
+            ),
+        )
         effects.on_save(milestones.apply)
         effects.on_save(eligibility.unsettle)
+        effects.on_save(eligibility.follow_disagreements)
         effects.on_sign(eligibility.enrol)

@@ -361,7 +361,7 @@ class Casebook:
         """The visit to attend to: the longest overdue or due one without a date, else the next one planned."""
         planned = [v for v in self.visits if v.status == VisitStatus.PLANNED]
         pressing = [v for v in planned if self.visit_state(v) in ("overdue", "due")]
-        return (pressing or planned or [None])[0]
+        return next(iter(pressing or planned), None)
 
     def visit_state(self, visit: Visit) -> str:
         """The visit in one word of docs/design.md: planned, due, overdue, done, missed, not_applicable."""
@@ -853,7 +853,7 @@ class Casebook:
         return 0
 
 
-_STATUS_ICONS = {
+_STATUS_ICONS: dict[str, str] = {
     StatusKind.SCREENED: "screening",
     StatusKind.CONSENTED: "signed",
     StatusKind.FAILED: "screen_failure",

@@ -287,7 +287,8 @@ class EligibilityPage:
     # ------------------------------------------------------------ values read
 
     def _read(self, ref: Ref, value: object) -> Words:
-        url = self.form_url(ref.form) if ref.kind in ("item", "rows") and ref.form in self.definition.forms else ""
+        is_form = ref.kind in ("item", "rows") and ref.form in self.definition.forms
+        url = self.form_url(str(ref.form)) if is_form else ""
         words = self._value_words(ref, value)
         return {"label": self.ref_words(ref), "value": words or _("not known"), "known": bool(words), "url": url}
 

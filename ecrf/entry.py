@@ -109,10 +109,11 @@ def merge(
     groups = {group.id: group for group in form.groups}
     next_data = {g: [dict(row) for row in rows] for g, rows in data.items()}
     removed = _merge_rows(groups, next_data, submission, errors)
-    for group_id, row in removed:
-        if any(name in form.items and not may_answer(form.item(name)) for name in row if not _is_derived(form, name)):
+    for group_id, gone in removed:
+        entered = [name for name in _filled(gone) if name in form.items and not _is_derived(form, name)]
+        if not all(may_answer(form.item(name)) for name in entered):
             message = _("This row holds what is answered by another role at your site.")
-            errors.append(FieldError(group_id, row[ROW_ID], "", message, "answered_by"))
+            errors.append(FieldError(group_id, gone[ROW_ID], "", message, "answered_by"))
     changed: dict[RowKey, tuple[Any, Any]] = {}
     for key, typed in submission.values.items():
         group_id, row_id, item_id = key

@@ -21,7 +21,9 @@ from audit import clock
 from trial.definition import Definition, Form, Group, Item
 from trial.dictionaries import dictionary_of
 from trial.language import (
+    Fault,
     ItemType,
+    PartialDate,
     Ref,
     Value,
     display,
@@ -30,6 +32,7 @@ from trial.language import (
     format_number,
     missing_inputs,
     missing_words,
+    parse,
 )
 from trial.links import casebook_url
 from trial.models import Participant, VisitStatus
@@ -213,7 +216,24 @@ class RecordPage:
     def ranges(self) -> dict[str, tuple[str, str]]:
         if not any(item.analyte for item in self.form.items.values()):
             return {}
-        return laboratory_ranges(self.place.participant)
+        return laboratory_ranges(self.place.participant, self._day)
+
+    @property
+    def _day(self) -> dt.date | None:
+        """The day of the form: as typed, as stored, or the visit's; the ranges of that day apply."""
+        name, stored = self.form.date_item, self.record.dated_on if self.record is not None else None
+        typed = self.fields.get(name, "") if name and self.entering else ""
+        if name and typed:
+            try:
+                value = parse(self.definition.spec(self.form.id, name), typed, today=clock.today())
+            except Fault:
+                value = None
+            held = value.value if value is not None else None
+            if isinstance(held, PartialDate):
+                return held.earliest
+            if isinstance(held, dt.date):
+                return held.date() if isinstance(held, dt.datetime) else held
+        return stored or (self.place.visit.actual_on if self.place.visit is not None else None)
 
     @cached_property
     def entry(self) -> Entry:
@@ -342,7 +362,7 @@ class RecordPage:
                 + check_message(self.definition, self.form, f.check, self.locale),
             }
             for f in self._beside
-            if f.what == "finding" and f.check.startswith("recompute:") and f.item in self.form.items
+            if f.what == "finding" and f.check.startswith(("recompute:", "criterion:")) and f.item in self.form.items
             if f.state == FindingState.OPEN and self.place.shows(self.form.item(f.item))
         ]
         return [self.finding(fired) for fired in self._fired.get(("", ""), [])] + held

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from audit.errors import Refused
 from trial.definition import Definition, Form, Item
-from trial.models import Participant
+from trial.models import Participant, Role
 from trial.permissions import AREAS, Permission, access_of, answers, check
 
 from .models import Record
@@ -52,18 +52,29 @@ def may_answer(person: Any, participant: Participant, form: Form, item: Item) ->
 
 
 def check_person_can_sign(person: Any, record: Record, definition: Definition) -> None:
-    """Signing belongs to investigators delegated at the record's site."""
-    eligibility = definition.eligibility
+    """Signing belongs to investigators delegated at the record's site; to other roles only in the areas they enter.
+
+    A form that names who signs it (`sign`) is signed by that role, or by an investigator.
+    """
+    eligibility, site_id = definition.eligibility, record.participant.site_id
     permission = (
         Permission.SIGN_ELIGIBILITY if eligibility and record.form == eligibility.form else Permission.SIGN_RECORD
     )
-    check(person, permission, record.participant.site_id)
+    check(person, permission, site_id)
+    form, access = definition.form(record.form), access_of(person)
+    if any(access.has_role(role, site_id) for role in (Role.INVESTIGATOR, Role.CO_INVESTIGATOR)):
+        return
+    is_theirs = access.has(AREAS[str(form.area)], site_id)
+    if not is_theirs or (form.sign is not None and not access.has_role(str(form.sign), site_id)):
+        raise Refused(_("This form is signed by an investigator of the site."), code=f"permission.{permission}")
 
 
 person_can_sign = answers(check_person_can_sign)
 
 
-def check_person_can_see(person: Any, participant: Participant, definition: Definition, form: str) -> None:
-    """A form that reveals the arm is for those who may see it; refused without saying what it is."""
-    if hides(person, definition, participant, form):
+def check_person_can_see(
+    person: Any, participant: Participant, definition: Definition, form: str, visit: str | None = None
+) -> None:
+    """A form (at that visit) that reveals the arm is for those who may see it; refused without saying what it is."""
+    if hides(person, definition, participant, form, visit):
         raise Refused(_("There is no such form."), code="hidden")

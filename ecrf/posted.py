@@ -45,7 +45,11 @@ def plural(form: Form, name: str) -> bool:
 
 def fields_of_post(form: Form, post: QueryDict) -> Fields:
     """What a page posted, as fields."""
-    return {name: post.getlist(name) if plural(form, name) else post[name] for name in post if name not in NOT_FIELDS}
+    found: Fields = {}
+    for name in post:
+        if name not in NOT_FIELDS:
+            found[name] = [str(text) for text in post.getlist(name)] if plural(form, name) else str(post[name])
+    return found
 
 
 def fields_of_draft(form: Form, draft: Mapping[str, Any]) -> Fields:

@@ -26,6 +26,10 @@ def check_message(definition: Definition, form: Form, check_id: str, locale: str
         return _("This date is before the consent.")
     if check_id.startswith("recompute:"):
         return _("A calculated value no longer agrees with its inputs.")
+    if check_id.startswith("criterion:"):
+        return _("Criterion %(criterion)s: the data and the judgment disagree.") % {
+            "criterion": check_id.partition(":")[2]
+        }
     for check in form.checks:
         if check.id == check_id:
             return definition.text(check.message, locale)

@@ -87,6 +87,8 @@ def _change(page: RecordPage, change: Change, *, with_title: bool = True) -> Wor
     old = page.display(item, change.old) if item is not None else ""
     new = page.display(item, change.new) if item is not None else ""
     derived = change.kind == ChangeKind.DERIVED
+    # A range of reference follows the date of the form: the value itself stays what was entered.
+    ranged = derived and item is not None and not item.is_derived
     return {
         "when": moment(change.at, page.locale, zone=True),
         "by": _("Calculated after a save by %(name)s") % {"name": change.by_name} if derived else change.by_name,
@@ -95,7 +97,7 @@ def _change(page: RecordPage, change: Change, *, with_title: bool = True) -> Wor
         "old": old,
         "new": new,
         "reason": change.reason,
-        "kind": ChangeKind(change.kind).label,
+        "kind": _("Range of reference of that day") if ranged else ChangeKind(change.kind).label,
         "note": _("version %(number)s") % {"number": change.version.number},
     }
 

@@ -265,8 +265,9 @@ def stratum_rows(
     """One row per stratum: used and free; participants by arm only when `by_arm` is given."""
     definition = definition_of(allocation_list.version_id)
     rows = []
-    for stratum in allocation_list.strata:
+    for number, stratum in enumerate(allocation_list.strata, start=1):
         cells: list[Words] = [
+            {"text": number},
             *({"text": words} for words in _levels_words(stratum, definition)),
             {"text": used[stratum]},
             {"text": max(0, allocation_list.slots_per_stratum - used[stratum])},
@@ -283,7 +284,8 @@ def stratum_columns(allocation_list: AllocationList, *, by_arm: bool) -> list[Wo
     section: RandomizationSection = definition.section("randomization")
     factors = [definition.text(factor.label, locale()) for factor in section.strata]
     columns: list[Words] = [
-        *({"label": label} for label in factors or [_("Stratum")]),
+        {"label": _("Stratum")},
+        *({"label": label} for label in factors or [_("Participants")]),
         {"label": _("Used"), "align": "end"},
         {"label": _("Free"), "align": "end"},
     ]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from django.db import transaction
+
 from audit import clock
 from ecrf.actions import data_queries, records
 from ecrf.actions.records import Where
@@ -143,6 +145,7 @@ class Life:
         except InvalidValues as invalid:
             if invalid.code != "incomplete":
                 raise
+        transaction.set_rollback(False)  # the form was judged before anything was written
         self.world.fallbacks += 1
         submission = fill(where=where, said=said, by=by, rng=self.rng)
         return records.save(

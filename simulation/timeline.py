@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from audit import clock
 
@@ -50,12 +51,27 @@ class Timeline:
         return dt.datetime.combine(day, dt.time(minutes // 60, minutes % 60, rng.randrange(60)), self.zone)
 
     def run(self, told: Callable[[dt.datetime], None] | None = None) -> None:
-        """Take every step in order. What a step raises ends the run: nothing half done is kept."""
-        while self._heap:
-            moment, _number, step, arguments = heapq.heappop(self._heap)
-            self.now = moment
-            with clock.simulated(moment), transaction.atomic():
-                step(*arguments)
-            self.steps += 1
-            if told is not None:
-                told(moment)
+        """Take every step in order. What a step raises ends the run: nothing half done is kept.
+
+        A step is a transaction and does not go on after an error, so the actions' inner savepoints, a third of all
+        statements, are left out.
+        """
+        with _without_savepoints():
+            while self._heap:
+                moment, _number, step, arguments = heapq.heappop(self._heap)
+                self.now = moment
+                with clock.simulated(moment), transaction.atomic():
+                    step(*arguments)
+                self.steps += 1
+                if told is not None:
+                    told(moment)
+
+
+@contextmanager
+def _without_savepoints() -> Iterator[None]:
+    before = connection.features.uses_savepoints
+    connection.features.uses_savepoints = False
+    try:
+        yield
+    finally:
+        connection.features.uses_savepoints = before

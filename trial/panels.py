@@ -24,7 +24,7 @@ from .selectors import participants_for, sites_for
 SOON = dt.timedelta(days=30)
 BARS = 12
 """How many months the accrual panel shows."""
-BAR = 48
+BAR = 36
 """Width of one month in the drawing."""
 
 
@@ -131,14 +131,15 @@ def accrual_chart(by_month: dict[dt.date, int], today: dt.date, *, per_month: fl
         height = round(100 * count / most)
         bars.append(
             {
-                "x": place * BAR + 6,
+                "x": place * BAR + 4,
                 "middle": place * BAR + BAR // 2,
                 "y": 100 - height,
                 "height": height,
                 "count": count,
                 "label_y": 100 - height - 4,
-                "month": f"{month:%m/%y}",
-                "width": BAR - 12,
+                "month": f"{month:%m/%y}" if place % 2 else "",
+                "title": f"{month:%m/%Y}",
+                "width": BAR - 8,
             }
         )
     plan_y = 100 - round(100 * per_month / most)

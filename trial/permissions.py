@@ -225,6 +225,7 @@ def answers(check: Callable[Params, None]) -> Callable[Params, bool]:
 
 REFUSALS: dict[Permission, Callable[[], str]] = {
     P.PARTICIPANT_VIEW: lambda: _("You have no role that shows participants."),
+    P.RECORD_VIEW: lambda: _("You have no role that shows participants."),
     P.PARTICIPANT_SCREEN: lambda: _(
         "Only site staff with a delegation in force at this site can screen a participant."
     ),

@@ -9,12 +9,18 @@ import audit
 from audit import clock
 from audit.errors import Refused
 from trial.definitions import definition_of
+from trial.free_text import kept
 from trial.models import Participant, Person
-from trial.permissions import Permission, access_of, check
+from trial.permissions import Permission, access_of, can, check
 
 from .. import policies
+from ..checks.book import ROW_ID
 from ..models import Query, QueryKind, QueryMessage, QueryState, Record
-from .records import Where, _find, _new
+from ..permissions import check_person_can_see
+from .records import Where, _find, _form, _new, _visit
+
+MOST_WORDS = 1000
+"""Characters of one line of a thread."""
 
 
 @transaction.atomic
@@ -25,17 +31,21 @@ def ask(
     participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
     check(by, Permission.QUERY_ASK, participant.site_id)
     definition = definition_of(participant.version_id)
-    if not text.strip():
-        raise Refused(_("Write the question."))
-    form = definition.forms.get(where.form)
-    if form is None or (item and item not in form.items):
+    text = kept(text, limit=MOST_WORDS, needed=_("Write the question."))
+    form = _form(definition, where)
+    if item and item not in form.items:
+        raise Refused(_("There is no such item."))
+    visit = _visit(where, participant)
+    check_person_can_see(by, participant, definition, form.id, visit.event if visit else None)
+    if item and definition.reveals_arm(form.id, item) and not can(by, Permission.ARM_VIEW, participant.site_id):
         raise Refused(_("There is no such item."))
     record = _find(where, lock=True)
     if record is None:
-        record = _new(participant, definition, where)
         if form.is_log:
             raise Refused(_("There is no such entry."))
-        audit.save(record, by=by)
+        record = audit.save(_new(participant, definition, where), by=by)
+    if row and not any(held.get(ROW_ID) == row for rows in record.data.values() for held in rows):
+        raise Refused(_("This row does not exist any more."))
     record.participant = participant
     policies.check_queries_can_change(record)
     query = audit.save(
@@ -62,8 +72,7 @@ def answer(*, query: Query, text: str, by: Person) -> Query:
     """Answer a query for the site; the one who may close it sees the answer."""
     query = _locked(query)
     check(by, Permission.QUERY_ANSWER, query.participant.site_id)
-    if not text.strip():
-        raise Refused(_("Write the answer."))
+    text = kept(text, limit=MOST_WORDS, needed=_("Write the answer."))
     return _move(query, QueryState.ANSWERED, text, by, "query.answered")
 
 
@@ -72,7 +81,7 @@ def close(*, query: Query, text: str = "", by: Person) -> Query:
     """Close a query that is settled."""
     query = _locked(query)
     check(by, Permission.QUERY_ASK, query.participant.site_id)
-    return _move(query, QueryState.CLOSED, text, by, "query.closed")
+    return _move(query, QueryState.CLOSED, kept(text, limit=MOST_WORDS), by, "query.closed")
 
 
 @transaction.atomic
@@ -80,8 +89,7 @@ def reopen(*, query: Query, text: str, by: Person) -> Query:
     """Open a query again, because the answer does not settle it."""
     query = _locked(query)
     check(by, Permission.QUERY_ASK, query.participant.site_id)
-    if not text.strip():
-        raise Refused(_("Say why the query is opened again."))
+    text = kept(text, limit=MOST_WORDS, needed=_("Say why the query is opened again."))
     return _move(query, QueryState.OPEN, text, by, "query.reopened")
 
 
@@ -92,8 +100,7 @@ def cancel(*, query: Query, text: str, by: Person) -> Query:
     check(by, Permission.QUERY_ASK, query.participant.site_id)
     if query.kind == QueryKind.AUTOMATIC:
         raise Refused(_("A query of an edit check closes when the data become right, or when the value is confirmed."))
-    if not text.strip():
-        raise Refused(_("Say why the query is cancelled."))
+    text = kept(text, limit=MOST_WORDS, needed=_("Say why the query is cancelled."))
     return _move(query, QueryState.CANCELLED, text, by, "query.cancelled")
 
 
@@ -134,7 +141,7 @@ def _move(query: Query, state: str, text: str, by: Person, verb: str) -> Query:
 
 def _say(query: Query, state: str, text: str, by: Person) -> None:
     QueryMessage.objects.create(
-        query=query, state=state, text=text.strip()[:1000], by_id=by.pk, by_name=by.printed_name, at=clock.now()
+        query=query, state=state, text=text, by_id=by.pk, by_name=by.printed_name, at=clock.now()
     )
 
 

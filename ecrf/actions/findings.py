@@ -8,8 +8,11 @@ from trial.definition import Definition
 from trial.models import Person
 
 from ..checks import Evaluation, Fired
-from ..models import EntryState, Finding, FindingState, Query, QueryKind, QueryMessage, QueryState, Record
+from ..models import Change, EntryState, Finding, FindingState, Query, QueryKind, QueryMessage, QueryState, Record
 from ..presenters import fired_message
+
+OF_CRITERIA = "criterion:"
+"""Findings about criteria of eligibility rest on every form; `actions.eligibility` keeps them."""
 
 
 def sync(
@@ -27,7 +30,8 @@ def sync(
     becomes a query to the site.
     """
     fired = {(f.check_id, f.row): f for f in evaluation.fired}
-    held = {(f.check_id, f.row): f for f in Finding.objects.filter(record=record)}
+    is_first = record.revision == 1  # nothing was said of a record before its first save
+    held = {} if is_first else {(f.check_id, f.row): f for f in Finding.objects.filter(record=record)}
     if not fired and not held:
         return
     for key, now in fired.items():
@@ -38,11 +42,24 @@ def sync(
         elif finding.state == FindingState.JUSTIFIED:
             _close(finding, text=finding.justification, by=by)
     for key, finding in held.items():
-        if key not in fired and finding.state != FindingState.RESOLVED and not key[0].startswith("recompute:"):
-            finding.state = FindingState.RESOLVED
-            finding.resolved_at = clock.now()
-            audit.save(finding, by=by)
-            _close(finding, text="", by=by)
+        if key not in fired and not key[0].startswith(OF_CRITERIA):
+            resolve(finding, by=by)
+
+
+def resolve_all(record: Record, *, by: Person | None) -> None:
+    """Resolve every finding of a record that no longer holds data."""
+    for finding in Finding.objects.filter(record=record):
+        resolve(finding, by=by)
+
+
+def resolve(finding: Finding, *, by: Person | None) -> None:
+    """Say that the check no longer has anything to say; its automatic query closes itself."""
+    if finding.state == FindingState.RESOLVED:
+        return
+    finding.state = FindingState.RESOLVED
+    finding.resolved_at = clock.now()
+    audit.save(finding, by=by)
+    _close(finding, text="", by=by)
 
 
 def _raise(finding: Finding, now: Fired, justification: str, by: Person | None) -> None:
@@ -65,7 +82,7 @@ def _ask(finding: Finding, now: Fired, *, definition: Definition, by: Person | N
     """Ask the site about an open finding, once."""
     record = finding.record
     query = Query.objects.filter(finding=finding).order_by("-pk").first()
-    if query is not None and query.is_open:
+    if query is not None and (query.is_open or _was_settled_by_a_person(query, finding, now)):
         return
     query = audit.save(
         Query(
@@ -82,6 +99,16 @@ def _ask(finding: Finding, now: Fired, *, definition: Definition, by: Person | N
     )
     _say(query, QueryState.OPEN, fired_message(now, definition, definition.study.locales[0]), by=None)
     audit.deed("query.asked", query, by=None, check=finding.check_id, reveals_arm=query.reveals_arm)
+
+
+def _was_settled_by_a_person(query: Query, finding: Finding, now: Fired) -> bool:
+    """Whether a person closed the question about these very values: it is not asked again until they change."""
+    if query.opened_at < finding.raised_at:
+        return False
+    record = finding.record
+    return not Change.objects.filter(
+        record=record, revision=record.revision, row__in={finding.row, ""}, item__in=now.items
+    ).exists()
 
 
 def _close(finding: Finding, *, text: str, by: Person | None) -> None:

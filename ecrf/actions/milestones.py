@@ -11,7 +11,8 @@ from trial.definitions import definition_of
 from trial.language import PartialDate, load
 from trial.models import Person, StatusKind
 
-from ..models import EntryState, Record
+from ..checks.book import HIDDEN
+from ..models import Change, EntryState, Record
 
 MILESTONES = {
     "progression": StatusKind.PROGRESSED,
@@ -23,7 +24,11 @@ MILESTONES = {
 
 
 def apply(record: Record, changed: frozenset[str], by: Person) -> None:
-    """Bring the participant in line with a record that was just saved or removed."""
+    """Bring the participant in line with a record that was just saved, not done or removed.
+
+    A form counts once it has been complete, and for as long as its date stands: while somebody corrects another answer
+    of a death form, the participant does not come back to life. Taking the date out, or the record, reverses it.
+    """
     definition = definition_of(record.participant.version_id)
     _consent(record, definition, by)
     _identity(record, definition, by)
@@ -31,30 +36,77 @@ def apply(record: Record, changed: frozenset[str], by: Person) -> None:
         reference = definition.milestones.get(name)
         if reference is None or not reference.startswith(f"{record.form}."):
             continue
-        on = _date(value_at(record, definition, reference))
-        usable = record.removed_at is None and record.entry_state == EntryState.COMPLETE
+        dates = [_date(value_at(other, definition, reference)) for other in _those_that_count(record)]
         record.participant.refresh_from_db()
         record.participant = statuses.set_date(
-            participant=record.participant, kind=kind, on=on if usable else None, by=by
+            participant=record.participant,
+            kind=kind,
+            on=min((date for date in dates if date is not None), default=None),
+            by=by,
+            reason=_reason(record, reference),
         )
 
 
-def _consent(record: Record, definition: Definition, by: Person) -> None:
-    consent = definition.study_file.consent
-    if record.form != consent.form or record.entry_state != EntryState.COMPLETE:
-        return
-    signed_on = _date(value_at(record, definition, consent.signed_on))
-    if signed_on is None:
-        return
-    documents = consent.documents
-    version = value_at(record, definition, consent.document_version) if consent.document_version else None
-    participants.record_consent(
-        participant=record.participant,
-        document_version=str(version or documents[-1].version),
-        signed_on=signed_on,
-        by=by,
+def _those_that_count(record: Record) -> list[Record]:
+    """Return the participant's records of the form that say something, this one as it was just written."""
+    records = Record.objects.filter(participant=record.participant, form=record.form).exclude(pk=record.pk)
+    return [r for r in (record, *records) if _counts(r)]
+
+
+def _counts(record: Record) -> bool:
+    return (
+        record.removed_at is None
+        and record.was_complete
+        and record.entry_state in (EntryState.COMPLETE, EntryState.IN_PROGRESS)
     )
+
+
+def _reason(record: Record, reference: str) -> str:
+    """Return why the record was changed, in the words of the person who did."""
+    if record.removed_at is not None or record.entry_state == EntryState.NOT_DONE:
+        return record.removed_reason or record.not_done_reason
+    now = Change.objects.filter(record=record, revision=record.revision).exclude(reason="")
+    found = now.filter(item=reference.partition(".")[2]).first() or now.first()
+    return found.reason if found is not None else ""
+
+
+def _consent(record: Record, definition: Definition, by: Person) -> None:
+    """Follow the consent form: the consent it says now, in place of the one it said before this save."""
+    consent = definition.study_file.consent
+    if record.form != consent.form or not record.was_complete:
+        return
+    before, now = _consent_before(record, definition), _consent_now(record, definition)
+    reason = _reason(record, consent.signed_on)
+    if now is not None:
+        participants.record_consent(
+            participant=record.participant, document_version=now[0], signed_on=now[1], by=by, reason=reason
+        )
+    if before is not None and (now is None or now[0] != before):
+        participants.take_back_consent(participant=record.participant, document_version=before, by=by, reason=reason)
     record.participant.refresh_from_db()
+
+
+def _consent_now(record: Record, definition: Definition) -> tuple[str, dt.date] | None:
+    consent = definition.study_file.consent
+    signed_on = _date(value_at(record, definition, consent.signed_on)) if _counts(record) else None
+    if signed_on is None:
+        return None
+    version = value_at(record, definition, consent.document_version) if consent.document_version else None
+    return str(version or consent.documents[-1].version), signed_on
+
+
+def _consent_before(record: Record, definition: Definition) -> str | None:
+    """Return the version of the document that the form named before this save; it may have named none."""
+    consent = definition.study_file.consent
+    reference = consent.document_version
+    if reference is None:
+        return consent.documents[-1].version
+    item = reference.partition(".")[2]
+    change = Change.objects.filter(record=record, revision=record.revision, item=item).first()
+    if change is not None:
+        return str(change.old["value"]) if change.old and "value" in change.old else None
+    version = _stored(record, definition, reference)
+    return str(version) if version is not None else None
 
 
 def _identity(record: Record, definition: Definition, by: Person) -> None:
@@ -66,24 +118,33 @@ def _identity(record: Record, definition: Definition, by: Person) -> None:
     }
     if not any(reference.startswith(f"{record.form}.") for reference in references.values()):
         return
+    record.participant.refresh_from_db()
     found: dict[str, Any] = {}
     for name, reference in references.items():
+        if not reference.startswith(f"{record.form}."):  # another form says it
+            found[name] = getattr(record.participant, name)
+            continue
         value = value_at(record, definition, reference)
         if name in ("birth_month", "birth_year"):
             value = int(value) if value is not None else None
         found[name] = value
-    record.participant.refresh_from_db()
     record.participant = participants.identify(participant=record.participant, by=by, **found)
 
 
 def value_at(record: Record, definition: Definition, reference: str) -> Any:
-    """Return the Python value that a `form.item` reference has in the record, None when there is none."""
+    """Return the Python value of a `form.item` reference in the record; None when there is none, or it is hidden."""
+    return _stored(record, definition, reference, hidden=False)
+
+
+def _stored(record: Record, definition: Definition, reference: str, *, hidden: bool = True) -> Any:
     form_id, _, item_id = reference.partition(".")
     if record.form != form_id:
         return None
     form = definition.form(form_id)
-    rows = record.data.get(form.group_of(item_id).id) or [{}]
-    stored = rows[0].get(item_id)
+    row = (record.data.get(form.group_of(item_id).id) or [{}])[0]
+    if not hidden and item_id in row.get(HIDDEN, ()):
+        return None
+    stored = row.get(item_id)
     return load(definition.spec(form_id, item_id), stored).value if stored else None
 
 

@@ -14,11 +14,12 @@ from trial.definition import Definition, Severity
 from trial.definitions import definition_of
 from trial.models import Person
 
+from .. import effects
 from ..books import book_of, place_of
 from ..checks import Evaluation, Fired, evaluate
 from ..checks.book import Book
 from ..entry import RowKey
-from ..models import Change, ChangeKind, EntryState, Finding, FindingState, Record
+from ..models import ChangeKind, EntryState, Finding, FindingState, Record
 from ..presenters import value_words
 
 MOST_ROUNDS = 6
@@ -50,10 +51,11 @@ def recompute_dependents(record: Record, changed_items: frozenset[str], *, by: P
         if not candidates:
             break
         book = book_of(record.participant, definition)
+        judged = set(Finding.objects.filter(record__in=candidates).values_list("record_id", flat=True))
         moved: set[str] = set()
         for other in candidates:
             other.participant = record.participant
-            if _recompute(other, book, definition, cause, by):
+            if _recompute(other, book, definition, cause, by, has_findings=other.pk in judged):
                 moved.add(other.form)
                 touched.append(other)
         pending = {fed for form in moved for fed in definition.forms_fed_by(form)}
@@ -72,9 +74,11 @@ def _reads(definition: Definition, form: str, source: str, items: frozenset[str]
     )
 
 
-def _recompute(record: Record, book: Book, definition: Definition, cause: str, by: Person) -> bool:
+def _recompute(
+    record: Record, book: Book, definition: Definition, cause: str, by: Person, *, has_findings: bool
+) -> bool:
     from . import findings
-    from .records import _change, _settle_derived
+    from .records import _append, _change, _settle_derived, dated_on
 
     form = definition.form(record.form)
     place = place_of(definition, record.form, record.visit, record.number)
@@ -83,30 +87,43 @@ def _recompute(record: Record, book: Book, definition: Definition, cause: str, b
     evaluation = evaluate(book, entry)
     changed = _settle_derived(form, data, evaluation)
     if record.is_frozen or record.is_locked:
-        if changed:
-            _report(record, definition, changed, by)
+        _report(record, definition, changed, by)
         book.entry(place, record.data)
         return False
+    is_moved = data != record.data  # also when only what is hidden changed
+    was_dated_on, record.data, record.dated_on = record.dated_on, data, dated_on(definition, form, data)
     if changed:
-        record.data = data
         record.revision += 1
+    if changed or is_moved or record.dated_on != was_dated_on:
         audit.save(record, by=by, reason=f"Recalculated after {cause}")
-        Change.objects.bulk_create(
-            _change(record, ChangeKind.DERIVED, key, old, new, f"Recalculated after {cause}", by)
-            for key, (old, new) in changed.items()
+    if changed:
+        why = f"Recalculated after {cause}"
+        _append(
+            record,
+            [_change(record, ChangeKind.DERIVED, key, old, new, why, by) for key, (old, new) in changed.items()],
+            by,
         )
         audit.deed(
             "record.recomputed", record, by=by, form=record.form, revision=record.revision, cause=cause,
             reveals_arm=record.reveals_arm,
         )  # fmt: skip
-    findings.sync(record, evaluation, definition=definition, justifications={}, by=by)
-    return bool(changed)
+    if evaluation.fired or has_findings:
+        findings.sync(record, evaluation, definition=definition, justifications={}, by=by)
+    if changed:
+        effects.saved(record, frozenset(key[2] for key in changed), by)
+    return is_moved
 
 
 def _report(record: Record, definition: Definition, changed: dict[RowKey, tuple[Any, Any]], by: Person) -> None:
     """Raise "would be 3, is 2" on a record whose values may not change any more."""
+    from . import findings
+
     form = definition.form(record.form)
     locale = definition.study.locales[0]
+    differing = {(f"recompute:{item_id}", row) for (_group, row, item_id) in changed}
+    for held in Finding.objects.filter(record=record, check_id__startswith="recompute:", state=FindingState.OPEN):
+        if (held.check_id, held.row) not in differing:
+            findings.resolve(held, by=by)
     for (_group, row, item_id), (old, new) in changed.items():
         item = form.item(item_id)
         finding = Finding.objects.filter(record=record, check_id=f"recompute:{item_id}", row=row).first() or Finding(
@@ -114,7 +131,8 @@ def _report(record: Record, definition: Definition, changed: dict[RowKey, tuple[
         )
         finding.item, finding.severity, finding.state = item_id, "soft", FindingState.OPEN
         finding.justification = ""
-        finding.raised_at = finding.raised_at or clock.now()
+        if finding.raised_at is None or finding.resolved_at is not None:
+            finding.raised_at, finding.resolved_at = clock.now(), None
         audit.save(finding, by=by)
         audit.deed(
             "record.recomputation_held",

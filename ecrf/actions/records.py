@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -16,7 +16,8 @@ from audit import clock
 from audit.errors import Conflict, Refused
 from trial.definition import Definition, Form
 from trial.definitions import definition_of
-from trial.language import ItemType, PartialDate, dump, load
+from trial.free_text import kept
+from trial.language import Fault, ItemType, PartialDate, dump, load, parse
 from trial.models import Participant, Person, Visit
 from trial.permissions import Permission, check
 
@@ -24,7 +25,7 @@ from .. import effects, policies
 from ..books import book_of, place_of
 from ..checks import Evaluation, evaluate
 from ..checks.book import HIDDEN, ROW_ID, Book, Entry, Rows
-from ..entry import FieldError, InvalidValues, Merged, RowKey, Submission, merge
+from ..entry import FieldError, InvalidValues, Merged, RowKey, Submission, Typed, entered_values, merge
 from ..models import Change, ChangeKind, Draft, EntryState, Record, Verification
 from ..permissions import (
     check_person_can_enter,
@@ -79,6 +80,8 @@ def save(
     save came first, `InvalidValues` with every fault, `Refused` when the person may not or the state does not allow
     it; in each case nothing is saved and the draft stays.
     """
+    reason = kept(reason)
+    submission = _with_kept_words(submission)
     try:
         with transaction.atomic():
             return _save(where, revision, submission, complete, by, reason)
@@ -94,8 +97,8 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     definition = definition_of(participant.version_id)
     form = _form(definition, where)
     check_person_can_enter(by, participant, form)
-    check_person_can_see(by, participant, definition, form.id)
-    visit = Visit.objects.get(pk=where.visit.pk, participant=participant) if where.visit is not None else None
+    visit = _visit(where, participant)
+    check_person_can_see(by, participant, definition, form.id, visit.event if visit else None)
     policies.check_form_is_open(participant, definition, form, visit)
     record = _find(where, lock=True) or _new(participant, definition, where)
     record.participant, record.visit = participant, visit
@@ -104,6 +107,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     policies.check_values_can_change(record)
 
     book = book_of(participant, definition, {form.id} | definition.forms_read_by(form.id) | _linked_forms(form))
+    ranges = _ranges(definition, form, record, submission, visit)
     merged = merge(
         definition=definition,
         form=form,
@@ -113,14 +117,18 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
         locale=get_language() or "en",
         may_answer=lambda item: may_answer(by, participant, form, item),
         is_linked=lambda log_form, number: _entry_exists(participant, log_form, number),
-        ranges=laboratory_ranges(participant) if any(i.analyte for i in form.items.values()) else {},
+        ranges=ranges,
     )
     _check_reasons(record, merged, submission, reason)
+    if record.number is None and form.is_log:
+        record.number = _next_number(participant, form.id)  # known to the evaluation: the newest entry is the last
     place = place_of(definition, form.id, visit, record.number)
+    ranged = _settle_ranges(form, merged, ranges)
     entry = book.entry(place, merged.data)
     evaluation = evaluate(book, entry)
-    derived = _settle_derived(form, entry.data, evaluation)
+    derived = _settle_derived(form, entry.data, evaluation) | ranged
     state = EntryState.COMPLETE if complete else EntryState.IN_PROGRESS
+    is_new = record._state.adding
     is_moved = record.entry_state != state  # completing a form has effects even when no value changes with it
     policies.check_entry_move(record.entry_state, state)
     if complete:
@@ -132,8 +140,6 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     record.not_done_reason = ""
     record.dated_on = dated_on(definition, form, entry.data)
     record.revision += 1
-    if record.number is None and form.is_log:
-        record.number = _next_number(participant, form.id)
     audit.save(record, by=by, reason=reason)
     _write_changes(record, merged, derived, submission, reason, by)
     findings.sync(record, evaluation, definition=definition, justifications=submission.justifications, by=by)
@@ -155,10 +161,8 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     has_changed = bool(changed_items or merged.removed_rows)
     if has_changed or is_moved:
         effects.saved(record, changed_items, by)
-    if has_changed:
-        from .recomputation import recompute_dependents
-
-        recompute_dependents(record, changed_items, by=by)
+    if has_changed or (is_new and form.is_log):
+        _recompute_others(record, changed_items, by)
     return record
 
 
@@ -169,25 +173,45 @@ def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Re
     definition = definition_of(participant.version_id)
     form = _form(definition, where)
     check_person_can_enter_whole(by, participant, form)
-    check_person_can_see(by, participant, definition, form.id)
+    visit = _visit(where, participant)
+    check_person_can_see(by, participant, definition, form.id, visit.event if visit else None)
     if form.is_log:
         raise Refused(_("An entry of a log is removed, not marked as not done."))
-    if not reason.strip():
-        raise Refused(_("Give the reason why this form was not done."))
+    reason = kept(reason, needed=_("Give the reason why this form was not done."))
+    policies.check_form_is_open(participant, definition, form, visit)
     record = _find(where, lock=True) or _new(participant, definition, where)
     record.participant = participant
     if record.revision != revision:
         raise StaleRecord(record, revision)
     policies.check_values_can_change(record)
     policies.check_entry_move(record.entry_state, EntryState.NOT_DONE)
-    if any(len(row) > 1 for rows in record.data.values() for row in rows):
+    if entered_values(form, record.data):
         raise Refused(_("This form holds values. Clear them first, or correct them."), code="has_values")
+    cleared = {
+        (group, row.get(ROW_ID, ""), item): (old, None)
+        for group, rows in record.data.items()
+        for row in rows
+        for item, old in row.items()
+        if item not in (ROW_ID, HIDDEN)
+    }  # what was calculated from other forms goes with the form
+    record.data = {}
+    record.dated_on = None
     record.entry_state = EntryState.NOT_DONE
-    record.not_done_reason = reason.strip()[:300]
+    record.not_done_reason = reason
     record.revision += 1
     audit.save(record, by=by, reason=reason)
+    _append(
+        record,
+        [_change(record, ChangeKind.DERIVED, key, old, new, reason, by) for key, (old, new) in cleared.items()],
+        by,
+    )
+    findings.resolve_all(record, by=by)
     Draft.objects.filter(person=by, participant=participant, place=where.draft_place).delete()
     audit.deed("record.not_done", record, by=by, form=record.form, reason=reason, reveals_arm=record.reveals_arm)
+    changed_items = frozenset(key[2] for key in cleared)
+    effects.saved(record, changed_items, by)
+    if changed_items:
+        _recompute_others(record, changed_items, by)
     return record
 
 
@@ -207,22 +231,23 @@ def remove_entry(*, record: Record, revision: int, reason: str, by: Person) -> R
     policies.check_values_can_change(current)
     if not current.is_log:
         raise Refused(_("Only entries of a log can be removed."))
-    if not reason.strip():
-        raise Refused(_("Give the reason why this entry is removed."))
+    reason = kept(reason, needed=_("Give the reason why this entry is removed."))
     pointing = linked_from(participant, definition, current)
     if pointing:
         raise Refused(
             _("This entry is used by %(places)s. Remove those links first.") % {"places": ", ".join(pointing)}
         )
     current.removed_at = clock.now()
-    current.removed_reason = reason.strip()[:300]
+    current.removed_reason = reason
     current.revision += 1
     audit.save(current, by=by, reason=reason)
     audit.deed(
         "record.removed", current, by=by, form=current.form, number=current.number, reason=reason,
         reveals_arm=current.reveals_arm,
     )  # fmt: skip
+    findings.resolve_all(current, by=by)
     effects.saved(current, frozenset(), by)
+    _recompute_others(current, frozenset(), by)
     return current
 
 
@@ -234,15 +259,19 @@ def sign(*, record: Record, password: str, by: Person, statement: str = "") -> R
     current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
     current.participant = participant
     check_person_can_sign(by, current, definition)
-    check_person_can_see(by, participant, definition, current.form)
+    check_person_can_see(by, participant, definition, current.form, current.visit.event if current.visit else None)
     if current.revision != record.revision:
         raise StaleRecord(current, record.revision)
+    if current.removed_at is not None:
+        raise Refused(_("This entry was removed."), code="removed")
     if current.entry_state != EntryState.COMPLETE:
         raise Refused(_("Only a complete form can be signed."), code="incomplete")
     if current.is_signed and not current.is_changed_since_signing:
         raise Refused(_("This form is already signed as it stands."), code="signed")
     if current.is_locked:
         raise Refused(_("This form is locked."), code="locked")
+    if definition.form(current.form).open_queries_block_signing and any(q.is_open for q in current.queries.all()):
+        raise Refused(_("This form has open queries: it is signed once they are closed."), code="open_queries")
     effects_before_signing(current, by)
     signature = audit.sign(
         current,
@@ -272,12 +301,17 @@ def effects_before_signing(record: Record, by: Person) -> None:
 @transaction.atomic
 def verify(*, record: Record, values: list[tuple[str, str]], by: Person) -> list[Verification]:
     """Record that values, given as (row id, item id), were compared with the source document."""
-    check(by, Permission.VERIFY, record.participant.site_id)
     current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
+    participant = current.participant
+    check(by, Permission.VERIFY, participant.site_id)
+    definition = definition_of(participant.version_id)
+    check_person_can_see(by, participant, definition, current.form, current.visit.event if current.visit else None)
     if current.revision != record.revision:
         raise StaleRecord(current, record.revision)
     if current.is_locked:
         raise Refused(_("This form is locked."), code="locked")
+    if current.removed_at is not None:
+        raise Refused(_("This entry was removed."), code="removed")
     held = set(Verification.objects.filter(record=current, cleared_at=None).values_list("row", "item"))
     filled = {(row[ROW_ID], item) for rows in current.data.values() for row in rows for item in row}
     new = [
@@ -320,7 +354,10 @@ def dated_on(definition: Definition, form: Form, data: Rows) -> dt.date | None:
         return None
     rows = data.get(form.group_of(form.date_item).id) or [{}]
     stored = rows[0].get(form.date_item)
-    value = load(definition.spec(form.id, form.date_item), stored).value if stored else None
+    return _day(load(definition.spec(form.id, form.date_item), stored).value) if stored else None
+
+
+def _day(value: Any) -> dt.date | None:
     if isinstance(value, PartialDate):
         return value.earliest
     if isinstance(value, dt.datetime):
@@ -335,6 +372,16 @@ def _form(definition: Definition, where: Where) -> Form:
     if where.visit is not None and form.id not in definition.visit(where.visit.event).forms:
         raise Refused(_("This visit has no such form."), code="unknown_form")
     return form
+
+
+def _visit(where: Where, participant: Participant) -> Visit | None:
+    """Return the visit of the place as it now stands; refused when it is not the participant's."""
+    if where.visit is None:
+        return None
+    visit = Visit.objects.filter(pk=where.visit.pk, participant=participant).first()
+    if visit is None:
+        raise Refused(_("There is no such form here."), code="unknown_form")
+    return visit
 
 
 def _find(where: Where, *, lock: bool) -> Record | None:
@@ -372,8 +419,69 @@ def _entry_exists(participant: Participant, log_form: str, number: str) -> bool:
         number.isascii()
         and number.isdigit()
         and len(number) < 9
+        and number == str(int(number))  # one way to write a link, so that what is linked stays protected
         and Record.objects.filter(participant=participant, form=log_form, number=int(number), removed_at=None).exists()
     )
+
+
+def _with_kept_words(submission: Submission) -> Submission:
+    """The submission with its reasons as they are kept; refused when one cannot be."""
+    return replace(
+        submission,
+        reasons={key: kept(words) for key, words in submission.reasons.items()},
+        removals={key: kept(words) for key, words in submission.removals.items()},
+        justifications={key: kept(words) for key, words in submission.justifications.items()},
+    )
+
+
+def _ranges(
+    definition: Definition, form: Form, record: Record, submission: Submission, visit: Visit | None
+) -> dict[str, tuple[str, str]]:
+    """Return the laboratory's reference ranges in force on the day of the form: its date as typed, as stored, or the
+    visit's."""
+    if not any(item.analyte for item in form.items.values()):
+        return {}
+    day = dated_on(definition, form, record.data)
+    if form.date_item is not None:
+        typed = submission.values.get((form.group_of(form.date_item).id, "", form.date_item))
+        if typed is not None:
+            day = _day_typed(definition, form, typed) or day
+    return laboratory_ranges(record.participant, day or (visit.actual_on if visit is not None else None))
+
+
+def _day_typed(definition: Definition, form: Form, typed: Typed) -> dt.date | None:
+    item = form.date_item or ""
+    try:
+        value = parse(definition.spec(form.id, item), typed.text, missing=typed.missing, today=clock.today())
+    except Fault:
+        return None  # said again, in words, where the value is kept
+    return _day(value.value) if value is not None else None
+
+
+def _settle_ranges(form: Form, merged: Merged, ranges: dict[str, tuple[str, str]]) -> dict[RowKey, tuple[Any, Any]]:
+    """Give values the reference range of their day when that day was corrected, or when they had none; return these.
+
+    A range set later never rewrites what was read under an earlier one.
+    """
+    is_redated = any(item == form.date_item for _group, _row, item in merged.changed)
+    changed: dict[RowKey, tuple[Any, Any]] = {}
+    for item in form.items.values():
+        if not item.analyte:
+            continue
+        group = form.group_of(item.id).id
+        low, high = ranges.get(item.analyte, ("", ""))
+        wanted = {"lo": low, "hi": high} if low or high else {}
+        for row in merged.data.get(group, []):
+            key, stored = (group, row.get(ROW_ID, ""), item.id), row.get(item.id)
+            if stored is None or "value" not in stored or key in merged.changed:
+                continue
+            kept_range = stored.get("extra", {})
+            if wanted != kept_range and (is_redated or not kept_range):
+                row[item.id] = {name: part for name, part in stored.items() if name != "extra"}
+                if wanted:
+                    row[item.id]["extra"] = wanted
+                changed[key] = (stored, row[item.id])
+    return changed
 
 
 def _linked_forms(form: Form) -> set[str]:
@@ -466,7 +574,7 @@ def _write_changes(
     reason: str,
     by: Person,
 ) -> None:
-    """Append one change per changed item, and clear the verification of exactly those."""
+    """Append one change per changed item."""
     rows = []
     for key, (old, new) in merged.changed.items():
         kind = ChangeKind.ENTERED if old is None else (ChangeKind.CLEARED if new is None else ChangeKind.CHANGED)
@@ -478,12 +586,30 @@ def _write_changes(
         for item, old in row.items():
             if item not in (ROW_ID, HIDDEN):
                 rows.append(_change(record, ChangeKind.ROW_REMOVED, (group, row[ROW_ID], item), old, None, why, by))
+    _append(record, rows, by)
+
+
+def _append(record: Record, rows: list[Change], by: Person | None) -> None:
+    """Append changes, and clear the verification of exactly the items that changed."""
     Change.objects.bulk_create(rows)
-    touched = {(change.row, change.item) for change in rows}
+    touched = {
+        (change.row, change.item) for change in rows if change.old is not None
+    }  # only what was filled is verified
     for verification in Verification.objects.filter(record=record, cleared_at=None) if touched else ():
         if (verification.row, verification.item) in touched:
             verification.cleared_at = clock.now()
             audit.save(verification, by=by)
+
+
+def _recompute_others(record: Record, changed_items: frozenset[str], by: Person) -> None:
+    """Bring the participant's other records up to date; this one too, where they feed it in turn."""
+    from .recomputation import recompute_dependents
+
+    touched = recompute_dependents(record, changed_items, by=by)
+    if any(other.pk == record.pk for other in touched):
+        participant, visit = record.participant, record.visit
+        record.refresh_from_db()
+        record.participant, record.visit = participant, visit
 
 
 def _change(record: Record, kind: str, key: RowKey, old: Any, new: Any, reason: str, by: Person | None) -> Change:

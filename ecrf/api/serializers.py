@@ -30,7 +30,6 @@ CRITERION_KINDS = [str(kind) for kind in CriterionKind]
             {"type": "integer"},
             {"type": "boolean"},
             {"type": "array", "items": {"type": "string"}},
-            {"type": "null"},
         ],
         "description": "Decimals and dates are text, whole numbers are numbers, choices are lists of codes.",
     }

@@ -169,7 +169,8 @@ def _key(place: RecordPlace, value: Shape) -> RowKey:
 def stale(place: RecordPlace, revision_read: int, sent: Shape) -> Shape:
     """Both versions: the record as it stands, and each value sent that somebody else changed since it was read."""
     held = place.record
-    assert held is not None  # nothing is stale without a record
+    if held is None:  # a revision that never was
+        return {"revision_read": revision_read, "current": record(place), "clashes": []}
     changes = list(Change.objects.filter(record=held, revision__gt=revision_read).order_by("pk"))
     read = before(held.data, changes)
     theirs = {(c.group, c.row, c.item): c for c in changes if c.kind != ChangeKind.DERIVED}

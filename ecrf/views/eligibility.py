@@ -54,7 +54,8 @@ def eligibility(request: HttpRequest, code: str) -> HttpResponse:
             messages.success(request, _("Eligibility of %(code)s is signed.") % {"code": participant.code})
             return redirect("eligibility", participant.code)
         page = EligibilityPage(person, participant_or_404(person, code))
-        form.data = form.data.copy()  # the next try signs what is shown now
-        form.data["revision"] = str(page.record.revision if page.record else 0)
+        said = request.POST.copy()  # the next try signs what is shown now
+        said["revision"] = str(page.record.revision if page.record else 0)
+        form.data = said
     context = {"page": page, "participant": participant, "form": form}
     return render(request, "ecrf/eligibility.html", context, status=tried.status)

@@ -243,7 +243,7 @@ def open_slot(key: vault.DataKey, allocation_list: AllocationList, slot: Slot) -
 def _unreadable(error: Exception) -> Refused:
     """A list that cannot be read is refused in words, and the log says why: no message of the vault holds a secret."""
     log.error("Allocation list not readable: %s", error)
-    code = "no_key" if isinstance(error, vault.LostKey) else "tampered"
+    code = "no_key" if isinstance(error, vault.LostKey | vault.KeyringError) else "tampered"
     return Refused(_("The list cannot be read as it was approved. Nothing was done. Ask the statistician."), code)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import smtplib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -309,6 +309,12 @@ def _recipients(reminder: Reminder, visit: Visit, people: dict[tuple[int | None,
     if visit.reveals_arm:
         return {person for person in found if access_of(person).has(Permission.ARM_VIEW, site_id)}
     return found
+
+
+def people_holding(roles: Collection[str], site_id: int) -> set[Person]:
+    """Return who holds one of the roles today, at the site or at every site."""
+    people = _people_by_site_and_role(clock.today())
+    return {person for role in roles for site in (site_id, None) for person in people.get((site, str(role)), ())}
 
 
 def _people_by_site_and_role(today: dt.date) -> dict[tuple[int | None, str], list[Person]]:

@@ -70,8 +70,6 @@ def identify(
 
     Refused before consent: until then the screening log holds no personal data.
     """
-    if participant.consented_on is None:
-        raise Refused(_("Record the consent first: nothing personal is kept before it."))
     keeps_initials = definition_of(participant.version_id).study.initials
     wanted = {
         "sex": sex or "",
@@ -81,6 +79,8 @@ def identify(
     }
     if all(getattr(participant, name) == value for name, value in wanted.items()):
         return participant
+    if participant.consented_on is None:
+        raise Refused(_("Record the consent first: nothing personal is kept before it."))
     for name, value in wanted.items():
         setattr(participant, name, value)
     audit.save(participant, by=by)

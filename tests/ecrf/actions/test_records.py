@@ -18,6 +18,7 @@ from trial.actions import people, visits
 from trial.models import Participant
 
 pytestmark = pytest.mark.django_db
+LESION = {"lesion_number": "T1", "organ": "LIVER", "category": "NON_TARGET"}
 
 
 def vitals_of(cast: Cast) -> Where:
@@ -49,7 +50,7 @@ class TestSave:
         record = records.save(
             where=where,
             revision=0,
-            submission=typed(examined_on=today_typed(), weight="72,5", height="1.80"),
+            submission=typed(examined_on=today_typed(), weight="72,5", height="180"),
             complete=False,
             by=cast.theo_coordinator,
         )
@@ -401,10 +402,10 @@ class TestLogsAndLinks:
     def test_log_entries_are_numbered_and_a_number_is_never_used_again(self, cast: Cast) -> None:
         """ECRF-030: DOMAIN, log forms."""
         participant = cast.consented()
-        first = cast.save(Where(participant, "lesion"), {"organ": "LIVER", "category": "NON_TARGET"})
+        first = cast.save(Where(participant, "lesion"), LESION)
         records.remove_entry(record=first, revision=first.revision, reason="Twice", by=cast.theo_coordinator)
 
-        second = cast.save(Where(participant, "lesion"), {"organ": "LIVER", "category": "NON_TARGET"})
+        second = cast.save(Where(participant, "lesion"), LESION)
 
         assert (first.number, second.number) == (1, 2)
 
@@ -420,7 +421,7 @@ class TestLogsAndLinks:
         """ECRF-032: links offer existing entries of the same participant only."""
         participant = cast.consented()
         other = cast.consented()
-        cast.save(Where(other, "lesion"), {"organ": "LIVER", "category": "NON_TARGET"})
+        cast.save(Where(other, "lesion"), LESION)
         where = Where(participant, "oligoprogression", visit=cast.visit(participant, "SCR"))
 
         with pytest.raises(InvalidValues) as refused:

@@ -65,14 +65,14 @@ def test_a_participant_of_another_site_is_not_found(cast):
     """TRIAL-132: exactly as a code that nobody has, for reading and writing."""
     participant = cast.screened()
     client = cast.client_of(cast.oscar_coordinator)
-    made_up = str(participant.code).replace("01-", "01-9")
+    made_up = "01-999"
     for name, address in addresses(cast, participant).items():
         if participant.code not in address:
             continue
         for method in (client.get, client.post):
             answer, unknown = method(address), method(address.replace(participant.code, made_up))
             assert answer.status_code == unknown.status_code == 404, name
-            assert len(words(answer)) == len(words(unknown)), name
+            assert words(answer).replace(participant.code, "") == words(unknown).replace(made_up, ""), name
 
 
 def test_people_are_managed_by_the_administrator_alone(cast):

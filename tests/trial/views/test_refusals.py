@@ -54,7 +54,9 @@ def test_each_refusal_has_its_status_and_its_words(refused, status):
 
 def test_a_bug_goes_on_rising():
     """TRIAL-121: only refusals become pages."""
-    assert RefusalMiddleware(lambda request: None).process_exception(RequestFactory().get("/"), ValueError("bug")) is None
+    assert (
+        RefusalMiddleware(lambda request: None).process_exception(RequestFactory().get("/"), ValueError("bug")) is None
+    )
     with pytest.raises(ZeroDivisionError), attempt(Form({"day": "x"})):
         raise ZeroDivisionError
 

@@ -33,7 +33,9 @@ def test_a_person_signs_in_and_lands_where_they_wanted(cast):
     assert Deed.objects.filter(verb="person.signed_in", by_id=cast.theo_coordinator.pk).exists()
 
 
-@pytest.mark.parametrize("address", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "\\\\evil.example"])
+@pytest.mark.parametrize(
+    "address", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "\\\\evil.example"]
+)
 def test_sign_in_never_leads_to_another_site(cast, address):
     """TRIAL-101: an address of elsewhere becomes the home page."""
     assert sign_in(Client(), next=address)["Location"] == "/"

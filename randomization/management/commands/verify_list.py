@@ -1,0 +1,56 @@
+"""`manage.py verify_list`: hold every allocation against the sealed list and its commitment."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from randomization import verification
+from randomization.models import AllocationList
+
+
+class Command(BaseCommand):
+    """Say of each allocation whether it agrees, and name every slot changed, skipped or taken out of order."""
+
+    help = "Verify allocation lists and allocations; exit code 1 when something does not agree. Prints no arm."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--list", type=int, help="number of one list (default: all)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        lists = AllocationList.objects.select_related("approval", "version").order_by("pk")
+        if options["list"] is not None:
+            lists = lists.filter(pk=options["list"])
+            if not lists:
+                raise CommandError(f"There is no list {options['list']}.")
+        total = 0
+        for allocation_list in lists:
+            report = verification.verify(allocation_list)
+            total += len(report.troubles)
+            self._print(report)
+        holes = verification.check_numbers() if options["list"] is None else []
+        for hole in holes:
+            self.stdout.write(self.style.ERROR(f"✗ {hole}"))
+        total += len(holes)
+        if total:
+            self.stdout.write(self.style.ERROR(f"{total} fault{'s' if total > 1 else ''} found."))
+            raise SystemExit(1)
+        self.stdout.write(f"No fault in {len(lists)} list{'s' if len(lists) != 1 else ''}.")
+
+    def _print(self, report: verification.Report) -> None:
+        current = report.allocation_list
+        given = len(report.agreeing) + len(report.disagreeing)
+        self.stdout.write(
+            f"List {current.pk} {current.reference}, {current.state}: {report.slots} slots, {given} allocations"
+        )
+        if current.commitment:
+            self.stdout.write(f"  commitment {current.commitment}")
+        for allocation in sorted([*report.agreeing, *report.disagreeing], key=lambda a: a.number):
+            if allocation in report.agreeing:
+                self.stdout.write(self.style.SUCCESS(f"  ✓ {allocation} {allocation.participant.code} agrees"))
+            else:
+                self.stdout.write(self.style.ERROR(f"  ✗ {allocation} {allocation.participant.code} does not agree"))
+        for trouble in report.troubles:
+            self.stdout.write(self.style.ERROR(f"  ✗ {trouble}"))
