@@ -38,7 +38,7 @@ def recompute_dependents(record: Record, changed_items: frozenset[str], *, by: P
     touched: list[Record] = []
     if not pending:
         return touched
-    cause = f"{record.form} r{record.revision}"
+    cause = definition.text(definition.form(record.form).label, definition.study.locales[0])
     for _round in range(MOST_ROUNDS):
         candidates = list(
             Record.objects.select_for_update(no_key=True, of=("self",))

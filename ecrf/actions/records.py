@@ -108,6 +108,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
 
     book = book_of(participant, definition, {form.id} | definition.forms_read_by(form.id) | _linked_forms(form))
     ranges = _ranges(definition, form, record, submission, visit)
+    linked = _linked_entries(participant, form)
     merged = merge(
         definition=definition,
         form=form,
@@ -116,7 +117,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
         today=clock.today(),
         locale=get_language() or "en",
         may_answer=lambda item: may_answer(by, participant, form, item),
-        is_linked=lambda log_form, number: _entry_exists(participant, log_form, number),
+        is_linked=lambda log_form, number: number in linked.get(log_form, ()),
         ranges=ranges,
     )
     _check_reasons(record, merged, submission, reason)
@@ -414,14 +415,15 @@ def _next_number(participant: Participant, form: str) -> int:
     return (used or 0) + 1
 
 
-def _entry_exists(participant: Participant, log_form: str, number: str) -> bool:
-    return (
-        number.isascii()
-        and number.isdigit()
-        and len(number) < 9
-        and number == str(int(number))  # one way to write a link, so that what is linked stays protected
-        and Record.objects.filter(participant=participant, form=log_form, number=int(number), removed_at=None).exists()
-    )
+def _linked_entries(participant: Participant, form: Form) -> dict[str, set[str]]:
+    """Return, per log form that this form points to, the numbers of its entries in use: one query for all links."""
+    wanted = _linked_forms(form)
+    found: dict[str, set[str]] = {name: set() for name in wanted}
+    if wanted:
+        rows = Record.objects.filter(participant=participant, form__in=wanted, removed_at=None)
+        for name, number in rows.values_list("form", "number"):
+            found[name].add(str(number))
+    return found
 
 
 def _with_kept_words(submission: Submission) -> Submission:

@@ -557,7 +557,7 @@ class TestRecomputation:
         assert imdc.data["factors"][0]["anaemia"]["value"] is not before
         change = Change.objects.filter(record=imdc, item="anaemia").last()
         assert change.kind == ChangeKind.DERIVED
-        assert "laboratory" in change.reason
+        assert "Laboratory" in change.reason
 
     def test_a_frozen_record_is_not_recalculated_but_reported(self, cast: Cast) -> None:
         """ECRF-061: "would be 3, is 2"."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.db import connection
@@ -13,6 +14,14 @@ MOST_QUERIES = 15
 def words(response: Any) -> str:
     """The page as text."""
     text: str = response.content.decode()
+    return text
+
+
+def bare(response: Any, *without: object) -> str:
+    """The page without what differs from one answer to the next: tokens, and the words that were asked for."""
+    text = re.sub(r'(content|value)="[A-Za-z0-9]{64}"', "", words(response))
+    for word in without:
+        text = text.replace(str(word), "")
     return text
 
 

@@ -1,0 +1,180 @@
+"""Words for the pages of reporting: exports, the audit trail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+
+from audit.models import Deed
+from audit.verbs import all_verbs, verb_label
+from trial.definition import Definition
+from trial.definitions import definition_of
+from trial.links import optional_url
+from trial.models import Lease
+from trial.presenters import date_words
+
+from .datasets import RESERVED
+from .models import Export, ExportState
+
+
+@dataclass(frozen=True)
+class ExportRow:
+    """One export as a line: its state, how far it is, what it holds."""
+
+    export: Export
+    state: str
+    state_label: str
+    progress: int
+    text: str
+    is_waiting: bool
+    size: str
+    rows: str
+    rows_note: str
+    arms: str
+    note: str
+
+
+def export_row(export: Export, lease: Lease | None) -> ExportRow:
+    """Bring one export ready for the page."""
+    state, label, text = _state_of(export, lease)
+    forms = sum(count for name, count in export.rows.items() if name not in RESERVED and "__" not in name)
+    people = export.rows.get("participants", 0)
+    return ExportRow(
+        export=export,
+        state=state,
+        state_label=label,
+        progress=lease.progress if lease is not None and export.state == ExportState.REQUESTED else 0,
+        text=text,
+        is_waiting=export.state == ExportState.REQUESTED,
+        size=filesizeformat(export.size) if export.size is not None else "",
+        rows=ngettext("%(n)s participant", "%(n)s participants", people) % {"n": people} if export.rows else "",
+        rows_note=ngettext("%(n)s form", "%(n)s forms", forms) % {"n": forms} if export.rows else "",
+        arms=_("With arms") if export.includes_arms else _("Without arms"),
+        note=export.failure,
+    )
+
+
+def _state_of(export: Export, lease: Lease | None) -> tuple[str, str, str]:
+    if export.state == ExportState.READY:
+        return "done", _("Ready"), ""
+    if export.state == ExportState.FAILED:
+        return "failed", _("Failed"), ""
+    if lease is not None and lease.leased_until is not None and lease.leased_until > timezone.now():
+        return "running", _("Being written"), f"{lease.progress} %"
+    if lease is not None and lease.attempts:
+        return "queued", _("Will be tried again"), _("It was interrupted and goes on within minutes.")
+    return "queued", _("Waiting"), _("A worker takes it within a minute.")
+
+
+# ---------------------------------------------------------------- audit trail
+
+
+@dataclass(frozen=True)
+class TrailRow:
+    """One line of the trail in words."""
+
+    deed: Deed
+    when: str
+    time: str
+    what: str
+    target: str
+    details: list[str]
+    reason: str
+    site_number: str
+    participant_url: str
+
+
+def families() -> list[tuple[str, Any]]:
+    """Name the families of what can be done (what stands before the point of a verb), for those that are registered."""
+    words = {
+        "participant": _("Participants"),
+        "consent": _("Consents"),
+        "visit": _("Visits"),
+        "record": _("Forms"),
+        "query": _("Queries"),
+        "eligibility": _("Eligibility"),
+        "safety": _("Serious events"),
+        "list": _("Allocation lists"),
+        "allocation": _("Allocation documents"),
+        "signature": _("Signatures"),
+        "export": _("Exports"),
+        "trail": _("Audit trail"),
+        "person": _("Sign-ins and accounts"),
+        "delegation": _("Roles"),
+        "site": _("Sites"),
+        "version": _("Versions"),
+        "laboratory": _("Laboratory ranges"),
+        "notice": _("Reminders"),
+    }
+    known = {verb.partition(".")[0] for verb in all_verbs()}
+    return [(family, label) for family, label in words.items() if family in known]
+
+
+def verb_words(verb: str) -> str:
+    """Name a verb, or a family of verbs, as the filter shows it."""
+    return str(dict(families()).get(verb) or verb_label(verb))
+
+
+def trail_row(deed: Deed, definition: Definition | None, site_numbers: dict[int, str]) -> TrailRow:
+    """Bring one line of the trail ready for the page."""
+    locale = get_language() or "en"
+    local = timezone.localtime(deed.at)
+    return TrailRow(
+        deed=deed,
+        when=date_words(local.date(), locale),
+        time=f"{local:%H:%M:%S}",
+        what=str(deed.label),
+        target=_target(deed, definition, locale),
+        details=_details(deed),
+        reason=str(deed.details.get("reason") or ""),
+        site_number=site_numbers.get(deed.site_id or 0, ""),
+        participant_url=optional_url("casebook", deed.participant_code) if deed.participant_code else "",
+    )
+
+
+_NOT_SHOWN = frozenset({"reason", "form", "visit", "event", "number", "signature", "filters", "item"})
+
+
+def _target(deed: Deed, definition: Definition | None, locale: str) -> str:
+    """What the line is about: the form, visit or item by its name where the study has one, else the row's own words."""
+    form_id = str(deed.details.get("form") or "")
+    event = str(deed.details.get("visit") or deed.details.get("event") or "")
+    parts = []
+    if definition is not None and form_id in definition.forms:
+        form = definition.forms[form_id]
+        number = deed.details.get("number")
+        parts.append(definition.text(form.label, locale) + (f" {number}" if number else ""))
+        item = form.items.get(str(deed.details.get("item") or ""))
+        if item is not None:
+            parts.append(definition.text(item.label, locale))
+    if definition is not None and event:
+        parts += [definition.text(visit.label, locale) for visit in definition.visits if visit.id == event]
+    if parts:
+        return " · ".join(parts)
+    return "" if deed.target_label == deed.participant_code else deed.target_label
+
+
+def _details(deed: Deed) -> list[str]:
+    """The rest of a line, `key: value`, short; the export of the trail has everything."""
+    found = []
+    for key, value in deed.details.items():
+        if key in _NOT_SHOWN or value in (None, "", [], {}):
+            continue
+        text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+        if isinstance(value, bool):
+            text = _("yes") if value else _("no")
+        found.append(f"{key.replace('_', ' ')}: {text if len(text) <= 80 else text[:77] + '…'}")
+    filters = deed.details.get("filters")
+    if isinstance(filters, dict):
+        found += [f"{name}: {value}" for name, value in filters.items()]
+    return found
+
+
+def newest_definition(version_id: int | None) -> Definition | None:
+    """Return a version's definition, None without one."""
+    return definition_of(version_id) if version_id is not None else None

@@ -1,0 +1,95 @@
+"""The study at a glance, without arms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from audit import clock
+from audit.errors import Refused
+from trial import listings
+from trial.definition import Definition
+from trial.definitions import current_study, definition_of
+from trial.forms import FAILURE_REASONS
+from trial.links import optional_url
+
+from .. import overview as figures
+from ..charts import Series, lines_and_bars
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """Show accrual, screening failures, queries and overdue visits of the sites that the person follows."""
+    person: Any = request.user
+    if not figures.sees_overview(person):
+        raise Refused(_("This page is for those who follow the sites."), code="permission.overview")
+    study, version = current_study(), listings.version_for(person)
+    if study is None or version is None:
+        return render(request, "reporting/overview.html", {"is_empty": True})
+    definition = definition_of(version.pk)
+    accrual = listings.accrual(study)
+    plan = definition.study.accrual
+    today = clock.today()
+    months = figures.accrual_by_month(
+        accrual.by_month, accrual.opened_on, target=plan.target, months=plan.months, today=today
+    )
+    sites = figures.figures_by_site(person)
+    planned = accrual.planned_by(today, target=plan.target, months=plan.months)
+    failures = figures.failures_by_reason(person)
+    context = {
+        "accrual": accrual,
+        "plan": plan,
+        "planned": planned,
+        "behind": planned - accrual.total,
+        "chart": _chart(months, accrual.total, plan.target, planned) if months else "",
+        "months": [month for month in months if month.total is not None],
+        "sites": sites,
+        "most": max((site.randomized for site in sites), default=0),
+        "screened": sum(site.screened for site in sites),
+        "failed": sum(count for _reason, count in failures),
+        "overdue": sum(site.overdue for site in sites),
+        "open_queries": sum(site.open_queries for site in sites),
+        "ages": [_("up to 7 days"), _("8 to 30 days"), _("31 to 90 days"), _("over 90 days")],
+        "query_totals": [sum(site.queries[age] for site in sites) for age in range(len(figures.AGES) + 1)],
+        "failures": [
+            {"label": _reason(definition, code), "count": count, "of": failures[0][1]} for code, count in failures
+        ],
+        "queries_url": optional_url("queries"),
+        "participants_url": reverse("participants"),
+    }
+    return render(request, "reporting/overview.html", context)
+
+
+def _chart(months: list[figures.Month], total: int, target: int, planned: int) -> str:
+    summary = _("%(total)s of %(target)s participants are randomized; the plan foresees %(planned)s by today.") % {
+        "total": total,
+        "target": target,
+        "planned": planned,
+    }
+    return lines_and_bars(
+        title=_("Randomizations by month, and in all against the plan"),
+        summary=summary,
+        places=[month.first.strftime("%m/%y") for month in months],
+        bars=[month.randomized for month in months],
+        lines=[
+            Series(_("Planned"), [month.planned for month in months], dashed=True),
+            Series(_("Randomized in all"), [month.total for month in months]),
+        ],
+        id="accrual",
+    )
+
+
+def _reason(definition: Definition, code: str) -> str:
+    """Name a reason of a screen failure: by the study's codelist, else as it was typed."""
+    codelist = definition.codelists.get(FAILURE_REASONS)
+    if codelist is not None:
+        for entry in codelist.codes:
+            if entry.code == code:
+                return definition.text(entry.label, get_language() or "en")
+    return code or _("No reason recorded")

@@ -1,0 +1,91 @@
+"""Whatever is asked, by whomever: no answer of the API is a fault of ours, and each is as the schema says."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.wsgi import get_wsgi_application
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from ecrf.actions import data_queries
+from ecrf.actions.records import Where
+from tests.api.conftest import schema as served
+from tests.cast import Cast
+from trial.api.access import Throttle
+from trial.models import Person
+
+EXAMPLES = 12
+"""Per operation and role: a few seconds in all; more find nothing new that a longer run would not."""
+TOKEN = "a" * 32
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+class World:
+    """A participant in each state, so that generated requests reach beyond what is not found."""
+
+    def __init__(self, cast: Cast) -> None:
+        self.allocated, self.ready, self.new = cast.randomized(), cast.eligible(), cast.consented()
+        visit = cast.visit(self.new, "SCR")
+        self.query = data_queries.ask(
+            where=Where(self.new, "demographics", visit=visit), text="?", item="sex", by=cast.mona_monitor
+        )
+        self.real: dict[str, list[Any]] = {
+            "code": [self.allocated.code, self.ready.code, self.new.code],
+            "visit_id": [cast.visit(self.allocated, "SCR").pk, visit.pk],
+            "form": ["consent", "vitals_performance", "laboratory", "medical_history", "adverse_event", "lesion"],
+            "number": [1],
+            "query_id": [self.query.pk],
+        }
+
+
+@pytest.mark.parametrize(
+    "role", ["theo_coordinator", "mona_monitor", "paul_sponsor", "adam_admin", "oscar_coordinator"]
+)
+def test_no_request_is_too_strange(cast: Cast, redis: Any, monkeypatch: Any, role: str) -> None:
+    """API-110."""
+    person: Person = getattr(cast, role)
+    monkeypatch.setattr(Throttle, "RATES", dict.fromkeys(Throttle.RATES, 10**9))
+    world = World(cast)
+    cookie = cast.client_of(person).cookies["stratum_session"].value
+    headers = {"Cookie": f"stratum_session={cookie}; stratum_csrf={TOKEN}", "X-CSRFToken": TOKEN}
+    api = schemathesis.openapi.from_dict(served())
+    api.app = get_wsgi_application()
+    tried = 0
+    for found in api.get_all_operations():
+        operation = found.ok()
+
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(), data=st.data())
+        def try_one(case: Any, data: st.DataObject) -> None:
+            nonlocal tried
+            for name in case.path_parameters or {}:
+                if data.draw(st.booleans(), label=f"real {name}"):
+                    case.path_parameters[name] = data.draw(st.sampled_from(world.real[name]), label=name)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                case.call_and_validate(headers=headers, checks=CHECKS)
+            tried += 1
+
+        try_one()
+    assert tried >= len(served()["paths"]) * EXAMPLES // 2
