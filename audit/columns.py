@@ -8,6 +8,8 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Func
+from django.db.models.expressions import DatabaseDefault
+from django.utils.functional import cached_property
 
 
 class CurrentCluster(Func):
@@ -50,13 +52,47 @@ class RandomSalt(Func):
         super().__init__(**extra)
 
 
+class _Default(DatabaseDefault):
+    """DEFAULT in an INSERT. Django makes, resolves and copies one for every column of every row: this one is shared."""
+
+    def resolve_expression(self, *args: Any, **options: Any) -> Any:
+        if options.get("for_save") or (len(args) > 4 and args[4]):
+            return self
+        return super().resolve_expression(*args, **options)
+
+
+class _StampField(models.Field):
+    """A field whose value only the database makes; to migrations it is the plain field that it extends."""
+
+    @cached_property
+    def _get_default(self) -> Any:
+        default = _Default(self._db_default_expression, output_field=self)  # type: ignore[attr-defined]
+        return lambda: default
+
+    def deconstruct(self) -> Any:
+        name, _path, args, options = super().deconstruct()
+        return name, f"django.db.models.{type(self).__mro__[2].__name__}", args, options
+
+
+class _StampInteger(_StampField, models.BigIntegerField):
+    pass
+
+
+class _StampTime(_StampField, models.DateTimeField):
+    pass
+
+
+class _StampBytes(_StampField, models.BinaryField):
+    pass
+
+
 class Stamped(models.Model):
     """Rows that say in which cluster and transaction they were born, when by the database's clock, and a salt."""
 
-    cluster = models.BigIntegerField(db_default=CurrentCluster(), editable=False)
-    tx = models.BigIntegerField(db_default=CurrentTransaction(), editable=False)
-    recorded_at = models.DateTimeField(db_default=WallClock(), editable=False)
-    salt = models.BinaryField(db_default=RandomSalt(), editable=False)
+    cluster = _StampInteger(db_default=CurrentCluster(), editable=False)
+    tx = _StampInteger(db_default=CurrentTransaction(), editable=False)
+    recorded_at = _StampTime(db_default=WallClock(), editable=False)
+    salt = _StampBytes(db_default=RandomSalt(), editable=False)
 
     class Meta:
         abstract = True

@@ -43,18 +43,32 @@ def book_of(participant: Participant, definition: Definition, forms: Collection[
 
     Entries removed, not done or not yet filled are left out: they hold no value.
     """
-    records = (
-        Record.objects.filter(participant=participant, removed_at=None)
-        .exclude(entry_state__in=[EntryState.EXPECTED, EntryState.NOT_DONE, EntryState.NOT_APPLICABLE])
-        .select_related("visit")
+    records = Record.objects.filter(participant=participant, removed_at=None).exclude(
+        entry_state__in=[EntryState.EXPECTED, EntryState.NOT_DONE, EntryState.NOT_APPLICABLE]
     )
     if forms is not None:
         records = records.filter(form__in=forms)
-    return Book(
-        definition,
-        facts_of(participant),
-        [(place_of(definition, r.form, r.visit, r.number), r.data) for r in records],
+    rows = records.values_list(  # plain values: a book is read at every save, and no row of it is written
+        "form",
+        "number",
+        "visit_id",
+        "visit__event",
+        "visit__order",
+        "visit__occurrence",
+        "visit__actual_on",
+        "visit__planned_on",
+        "data",
     )
+    entries = [
+        (
+            Place(form=form, number=number or 0)
+            if visit is None
+            else Place(form=form, visit=event, order=order, occurrence=occurrence, visit_on=actual_on or planned_on),
+            data,
+        )
+        for form, number, visit, event, order, occurrence, actual_on, planned_on, data in rows
+    ]
+    return Book(definition, facts_of(participant), entries)
 
 
 def book_around(

@@ -697,16 +697,16 @@ class Casebook:
 
     def _missing_entries(self) -> Iterable[Step]:
         for form in self.definition.log_forms:
-            open_ones = [e for e in self.entries.get(form.id, ()) if e.entry_state == EntryState.IN_PROGRESS]
-            for entry in open_ones[:3]:
-                yield Step(
-                    _("%(form)s, no. %(number)s: not finished")
-                    % {"form": self.text(form.label), "number": entry.number},
-                    reverse("entry", args=[self.participant.code, form.id, entry.number]),
-                    "",
-                    "in_progress",
-                    order=35,
-                )
+            unfinished = [e for e in self.entries.get(form.id, ()) if e.entry_state == EntryState.IN_PROGRESS]
+            if not unfinished:
+                continue
+            words = {"form": self.text(form.label), "number": unfinished[0].number, "n": len(unfinished)}
+            if len(unfinished) == 1:
+                text, url = _("%(form)s, no. %(number)s: not finished"), self.record_url(unfinished[0])
+            else:
+                text = _("%(form)s: %(n)s entries not finished")
+                url = reverse("log", args=[self.participant.code, form.id])
+            yield Step(text % words, url, "", "in_progress", order=35)
 
     def _missing_answers(self) -> Iterable[Step]:
         total: Counter[str] = Counter()

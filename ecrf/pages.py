@@ -33,6 +33,7 @@ from trial.language import (
     missing_inputs,
     missing_words,
     parse,
+    unit_words,
 )
 from trial.links import casebook_url
 from trial.models import Participant, VisitStatus
@@ -358,8 +359,10 @@ class RecordPage:
         held = [
             {
                 "severity": "soft",
-                "message": f"{self._label(self.form.item(f.item))}: "
-                + check_message(self.definition, self.form, f.check, self.locale),
+                "message": _labelled(
+                    self._label(self.form.item(f.item)),
+                    check_message(self.definition, self.form, f.check, self.locale),
+                ),
             }
             for f in self._beside
             if f.what == "finding" and f.check.startswith(("recompute:", "criterion:")) and f.item in self.form.items
@@ -386,7 +389,11 @@ class RecordPage:
             made.append(self._row(group, row, number, items, removed=row in removed))
         return words | {
             "columns": [
-                {"label": self._label(item), "required": item.required and self.entering, "unit": _only_unit(item)}
+                {
+                    "label": self._label(item),
+                    "required": item.required and self.entering,
+                    "unit": _only_unit(item, self.locale),
+                }
                 for item in items
             ],
             "rows": made,
@@ -503,7 +510,7 @@ class RecordPage:
         return {
             "derived": True,
             "display": self.derived_text(item, value),
-            "unit": item.unit or "",
+            "unit": unit_words(item.unit or "", self.locale),
             "derived_reason": "" if value is not None else self.derived_reason(key),
         }
 
@@ -552,7 +559,7 @@ class RecordPage:
         comma = self.locale.startswith("fr")
         low, high = (text.replace(".", ",") if comma else text for text in (low, high))
         words = f"{low} – {high}" if low and high else (f"≥ {low}" if low else f"≤ {high}")
-        return f"{words} {item.unit}" if item.unit else words
+        return f"{words} {unit_words(item.unit, self.locale)}" if item.unit else words
 
     def _flag(self, stored: Mapping[str, Any] | None) -> Words:
         extra = (stored or {}).get("extra") or {}
@@ -622,7 +629,7 @@ class RecordPage:
 
     def _units(self, item: Item, name: str) -> Words:
         if not item.units:
-            return {"unit": item.unit or ""}
+            return {"unit": unit_words(item.unit or "", self.locale)}
         chosen = self.fields.get(f"{name}__unit") or item.unit
         names = dict.fromkeys([item.unit or "", *(unit.unit for unit in item.units)])
         return {"units": [{"value": unit, "label": unit, "selected": unit == chosen} for unit in names if unit]}
@@ -778,10 +785,10 @@ class RecordPage:
                     number = rows.index(error.row) + 1 if error.row in rows else ""
                     label = _("%(label)s, row %(number)s") % {"label": label, "number": number}
                 target = f"f-{name_of(group, error.row, error.item)}"
-                found.append({"text": f"{label}: {error.message}", "target": target})
+                found.append({"text": _labelled(label, error.message), "target": target})
             elif group is not None:
                 title = self.definition.text(group.label, self.locale)
-                found.append({"text": f"{title}: {error.message}", "target": f"group_{group.id}"})
+                found.append({"text": _labelled(title, error.message), "target": f"group_{group.id}"})
             else:
                 found.append({"text": error.message, "target": ""})
         return found
@@ -827,12 +834,16 @@ class RecordPage:
         }
 
 
+def _labelled(label: str, text: object) -> str:
+    return _("%(label)s: %(text)s") % {"label": label, "text": text}
+
+
 def _is_open(state: str) -> bool:
     return state in (QueryState.OPEN, QueryState.ANSWERED)
 
 
-def _only_unit(item: Item) -> str:
-    return (item.unit or "") if not item.units else ""
+def _only_unit(item: Item, locale: str) -> str:
+    return unit_words(item.unit or "", locale) if not item.units else ""
 
 
 def _layout(item: Item, options: list[Words]) -> str:

@@ -49,7 +49,11 @@ def _allocated(casebook: Casebook) -> Panel | None:
             {"label": _("Randomization number"), "value": str(allocation)},
             {"label": _("Stratum"), "value": stratum},
         ),
-        events=(Event(casebook.participant.randomized_on or casebook.today, _("Randomized"), arm, url, "randomized"),),
+        events=(
+            Event(
+                casebook.participant.randomized_on or casebook.today, _("Randomized"), arm, url, "randomized", order=50
+            ),
+        ),
     )
 
 

@@ -8,6 +8,10 @@ class ReportingConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.verbs import register_verbs
+        from trial import home_panels, navigation
+        from trial.permissions import Permission
+
+        from . import panels
 
         register_verbs(
             {
@@ -16,5 +20,22 @@ class ReportingConfig(AppConfig):
                 "export.failed": _("Export failed"),
                 "export.downloaded": _("Export downloaded"),
                 "export.printed": _("Dataset written by command"),
+                "trail.exported": _("Audit trail taken out"),
             }
+        )
+        home_panels.register("reporting.exports", panels.home_panel, order=70)
+        navigation.register(
+            panels.OverviewEntry("overview", _("Overview"), "overview", icon="chart", key="o", order=5),
+            navigation.Entry(
+                "exports", _("Exports"), "exports", icon="download", key="x", order=66, permissions=(Permission.EXPORT,)
+            ),
+            navigation.Entry(
+                "audit_trail",
+                _("Audit trail"),
+                "audit_trail",
+                icon="history",
+                key="j",
+                order=68,
+                permissions=(Permission.LEDGER_VIEW,),
+            ),
         )

@@ -19,6 +19,7 @@ from trial.models import Lease
 from trial.presenters import date_words
 
 from .datasets import RESERVED
+from .details import detail_words
 from .models import Export, ExportState
 
 
@@ -130,14 +131,11 @@ def trail_row(deed: Deed, definition: Definition | None, site_numbers: dict[int,
         time=f"{local:%H:%M:%S}",
         what=str(deed.label),
         target=_target(deed, definition, locale),
-        details=_details(deed),
+        details=detail_words(deed, definition, locale),
         reason=str(deed.details.get("reason") or ""),
         site_number=site_numbers.get(deed.site_id or 0, ""),
         participant_url=optional_url("casebook", deed.participant_code) if deed.participant_code else "",
     )
-
-
-_NOT_SHOWN = frozenset({"reason", "form", "visit", "event", "number", "signature", "filters", "item"})
 
 
 def _target(deed: Deed, definition: Definition | None, locale: str) -> str:
@@ -157,22 +155,6 @@ def _target(deed: Deed, definition: Definition | None, locale: str) -> str:
     if parts:
         return " · ".join(parts)
     return "" if deed.target_label == deed.participant_code else deed.target_label
-
-
-def _details(deed: Deed) -> list[str]:
-    """The rest of a line, `key: value`, short; the export of the trail has everything."""
-    found = []
-    for key, value in deed.details.items():
-        if key in _NOT_SHOWN or value in (None, "", [], {}):
-            continue
-        text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-        if isinstance(value, bool):
-            text = _("yes") if value else _("no")
-        found.append(f"{key.replace('_', ' ')}: {text if len(text) <= 80 else text[:77] + '…'}")
-    filters = deed.details.get("filters")
-    if isinstance(filters, dict):
-        found += [f"{name}: {value}" for name, value in filters.items()]
-    return found
 
 
 def newest_definition(version_id: int | None) -> Definition | None:

@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +19,8 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from audit import clock
-from ecrf.checks import Book, Facts, Place, evaluate
+from ecrf.books import facts_of
+from ecrf.checks import Book, Place, evaluate
 from ecrf.checks.book import ROW_ID
 from ecrf.models import Change, EntryState, Query, Record, Verification
 from randomization.models import Allocation
@@ -218,21 +218,21 @@ class _Writer:
         done = 0
         for record in self._with_what_is_shown(kept.filter(participant__in=self.participants)):
             site_id = record["participant__site_id"]
-            table = flat.get(record["form"])
-            if table is None or (record["reveals_arm"] and not self.sees_arm(site_id)):
+            sheet = flat.get(record["form"])
+            if sheet is None or (record["reveals_arm"] and not self.sees_arm(site_id)):
                 continue
             sees_arm = self.sees_arm(site_id)
-            if table.reveals_arm and not sees_arm:
+            if sheet.reveals_arm and not sees_arm:
                 continue
             state, data, not_shown = record["entry_state"], record["data"], record["not_shown"]
             keys = keys_of(record, self.shape)
             self.row(
-                table.name,
+                sheet.name,
                 [
                     *keys,
                     *record_values(record),
                     *values_of(
-                        table, flat_row(table, data), entry_state=state, not_shown=not_shown.get("", ()),
+                        sheet, flat_row(sheet, data), entry_state=state, not_shown=not_shown.get("", ()),
                         sees_arm=sees_arm,
                     ),
                 ],
@@ -278,8 +278,7 @@ class _Writer:
             records = list(held)
             book = _book_of(people[participant_id], records)
             for record in records:
-                record["not_shown"] = _not_shown(book, record)
-                yield record
+                yield {**record, "not_shown": _not_shown(book, record)}
 
     # ------------------------------------------------------------ queries and verifications
 
@@ -384,19 +383,10 @@ _FACTS = (
 _NO_VALUES = (EntryState.NOT_DONE, EntryState.NOT_APPLICABLE)
 
 
-def _book_of(participant: Participant, records: list[dict[str, Any]]) -> Book:
+def _book_of(participant: Participant, records: Sequence[Mapping[str, Any]]) -> Book:
     """One participant's records as the expressions see them."""
-    facts = Facts(
-        today=clock.today(),
-        sex=participant.sex,
-        birth_month=participant.birth_month,
-        birth_year=participant.birth_year,
-        status=participant.status,
-        randomized_on=participant.randomized_on,
-        consented_on=participant.consented_on,
-    )
     entries = [(_place_of(r), r["data"]) for r in records if r["entry_state"] not in _NO_VALUES]
-    return Book(definition_of(participant.version_id), facts, entries)
+    return Book(definition_of(participant.version_id), facts_of(participant), entries)
 
 
 def _place_of(record: Mapping[str, Any]) -> Place:

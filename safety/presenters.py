@@ -127,7 +127,7 @@ def duration(length: dt.timedelta) -> str:
     hours, seconds = divmod(seconds, 3600)
     minutes, seconds = divmod(seconds, 60)
     words = f"{hours:02d}:{minutes:02d}:{seconds:02d}"
-    return f"{days} d {words}" if days else words
+    return _("%(days)s d %(time)s") % {"days": days, "time": words} if days else words
 
 
 def short_duration(length: dt.timedelta) -> str:

@@ -269,9 +269,7 @@ def assessment(disease: Disease, on: dt.date, share: float, rng: Random, *, prog
     The sum of diameters falls to `depth` half way and then grows; it reaches progression (RECIST 1.1: 20 % and 5 mm
     over the smallest sum) only when `progressing` by growth.
     """
-    factor = (
-        1 - (1 - disease.depth) * share * 2 if share < 0.5 else disease.depth * (1 + 0.16 * (share - 0.5) * 2)
-    )
+    factor = 1 - (1 - disease.depth) * share * 2 if share < 0.5 else disease.depth * (1 + 0.16 * (share - 0.5) * 2)
     sizes = {n: max(5, round(base * factor * rng.uniform(0.97, 1.03))) for n, base in disease.diameters.items()}
     limit = max(round(disease.nadir * 1.2 + 0.499), disease.nadir + 5)
     by_growth = progressing and disease.grows
@@ -282,9 +280,7 @@ def assessment(disease: Disease, on: dt.date, share: float, rng: Random, *, prog
         largest = max(sizes, key=lambda n: (sizes[n], n))
         sizes[largest] += limit + 2 - total
     total = sum(sizes.values())
-    target = (
-        "PD" if by_growth else "PR" if total <= 0.7 * disease.baseline else "SD"
-    )
+    target = "PD" if by_growth else "PR" if total <= 0.7 * disease.baseline else "SD"
     rows: list[Said] = []
     for number, size in sizes.items():
         state = "TOO_SMALL" if size == 5 else "PRESENT"

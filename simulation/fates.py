@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
@@ -29,6 +29,15 @@ class Kind(StrEnum):
     FAILED = "failed"
     SCREENING = "screening"
     READY = "ready"
+
+
+class Ending(StrEnum):
+    """How the visits of somebody who is randomized end, if they end before the simulation."""
+
+    PROGRESSION = "progression"
+    DEATH = "death"  # without progression
+    LOSS = "loss"
+    WITHDRAWAL = "withdrawal"
 
 
 class Flaw(StrEnum):
@@ -82,6 +91,14 @@ class Fate:
     seed: str
     quantile: float = 0.5  # of the progression-free time
     flaw: Flaw | None = None
+    ending: Ending = Ending.PROGRESSION
+    leaves_on: dt.date | None = None  # day of a loss or withdrawal
+    forgets_visit: bool = False  # the site has not yet entered the visit that was due last
+
+    @property
+    def ends_on(self) -> dt.date:
+        """The last day of visits: progression, or death without it, or the day of leaving."""
+        return self.leaves_on or self.target_on + dt.timedelta(days=pfs_days(self.quantile))
 
 
 def pfs_days(quantile: float) -> int:
@@ -104,12 +121,26 @@ def draw_fates(rng: Random, *, seed: int, places: list[Place], randomized: int, 
     """
     fates = []
     shares = _share(rng, places, randomized, end_on)
+    targets = [
+        _day(rng, place.opened_on + dt.timedelta(days=16), end_on - dt.timedelta(days=LAST_RANDOMIZATION))
+        for place in shares
+    ]
     times = quantiles(rng, randomized)
+    forgetting = _bring_visits_to_the_end(shares, targets, times, places[0], end_on)
     for number, place in enumerate(shares):
-        target = _day(rng, place.opened_on + dt.timedelta(days=16), end_on - dt.timedelta(days=LAST_RANDOMIZATION))
-        lead = rng.randrange(12, 25)
-        screened = max(place.opened_on, target - dt.timedelta(days=lead))
-        fates.append(Fate(place.number, Kind.RANDOMIZED, screened, target, f"{seed}/r{number}", times[number]))
+        screened = max(place.opened_on, targets[number] - dt.timedelta(days=rng.randrange(12, 25)))
+        fates.append(
+            Fate(
+                place.number,
+                Kind.RANDOMIZED,
+                screened,
+                targets[number],
+                f"{seed}/r{number}",
+                times[number],
+                forgets_visit=number in forgetting,
+            )
+        )
+    _let_some_leave(rng, fates, end_on)
     failures = round(randomized * FAILURES_PER_RANDOMIZED)
     for number, place in enumerate(_share(rng, places, failures, end_on, everyone=False)):
         flaw = rng.choices([f for f, _ in FLAWS], [w for _, w in FLAWS])[0]
@@ -127,9 +158,62 @@ def draw_fates(rng: Random, *, seed: int, places: list[Place], randomized: int, 
     return sorted(fates, key=lambda fate: (fate.screened_on, fate.site, fate.seed))
 
 
-def _share(
-    rng: Random, places: list[Place], count: int, end_on: dt.date, *, everyone: bool = True
-) -> list[Place]:
+DUE = ((56, 3, False), (56, -17, True), (91, 5, False), (91, -16, True))
+"""For some people of the first site: days from randomization to a visit, days from the end to that visit's planned
+date, and whether the site has not entered it although its window has closed."""
+
+
+def _bring_visits_to_the_end(
+    shares: list[Place], targets: list[dt.date], times: list[float], home: Place, end_on: dt.date
+) -> set[int]:
+    """Move randomizations at the first site so that visits are due this week or overdue; return who is overdue.
+
+    Those people must not have progressed by then: they swap their quantile for a higher one.
+    """
+    forgetting: set[int] = set()
+    movable = [number for number, place in enumerate(shares) if place is home]
+    later = [number for number, quantile in enumerate(times) if quantile > 0.55 and number not in movable]
+    for number, (days, distance, forgets) in zip(movable, DUE, strict=False):
+        target = end_on + dt.timedelta(days=distance - days)
+        targets[number] = target - dt.timedelta(days=max(0, target.weekday() - 4))
+        if times[number] <= 0.55 and later:
+            other = later.pop()
+            times[number], times[other] = times[other], times[number]
+        if forgets:
+            forgetting.add(number)
+    return forgetting
+
+
+LEAVING = ((Ending.DEATH, 0.04), (Ending.LOSS, 0.03), (Ending.WITHDRAWAL, 0.04))
+"""Share of those randomized, at least one of each in a trial of 20 or more."""
+STAYS = 150  # days of visits without which nobody is chosen to leave
+
+
+def _let_some_leave(rng: Random, fates: list[Fate], end_on: dt.date) -> None:
+    """Choose who dies without progression, is lost, or withdraws, among those who are followed long enough."""
+    lasting = [
+        number
+        for number, fate in enumerate(fates)
+        if not fate.forgets_visit and (min(fate.ends_on, end_on) - fate.target_on).days > STAYS
+    ]
+    progressing = [number for number in lasting if fates[number].ends_on < end_on]
+    for ending, share in LEAVING:
+        for _ in range(round(share * len(fates)) or len(fates) // 20):
+            among = progressing if ending is Ending.DEATH else lasting
+            if not among:
+                return
+            number = among[rng.randrange(len(among))]
+            lasting = [n for n in lasting if n != number]
+            progressing = [n for n in progressing if n != number]
+            fate = fates[number]
+            last = (min(fate.ends_on, end_on) - fate.target_on).days
+            leaves = (
+                None if ending is Ending.DEATH else fate.target_on + dt.timedelta(days=rng.randrange(60, last - 40))
+            )
+            fates[number] = replace(fate, ending=ending, leaves_on=leaves)
+
+
+def _share(rng: Random, places: list[Place], count: int, end_on: dt.date, *, everyone: bool = True) -> list[Place]:
     """Deal `count` people to the sites, by size and by how long each is open."""
     first = places[:count] if everyone else []
     weights = [place.weight * max(1, (end_on - place.opened_on).days) for place in places]

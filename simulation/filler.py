@@ -26,9 +26,10 @@ from trial.definitions import definition_of
 from trial.dictionaries import dictionary_of
 from trial.language import ItemType
 from trial.models import Participant, Person
+from trial.permissions import AREAS, access_of
 
 Said = Mapping[str, Any]
-"""Item id → text as typed, `Typed`, tuple of codes; None leaves the item empty. Repeating group id → list of such rows."""
+"""Item id → text as typed, `Typed`, tuple of codes; None leaves it empty. Repeating group id → list of such rows."""
 
 ROUNDS = 6
 OPTIONAL = 0.35
@@ -97,6 +98,7 @@ def say(
     """
     submission = Submission()
     _rows(form, said, data, submission, rng)
+    may_enter = access_of(by).has(AREAS[str(form.area)], participant.site_id)
     for group in form.groups:
         if group.repeating:
             ids = submission.rows.get(group.id) or [row[ROW_ID] for row in data.get(group.id, [])]
@@ -106,7 +108,9 @@ def say(
         for row_id, answers in places:
             for item in group.items:
                 answer = _typed(answers.get(item.id))
-                if answer is not None and not item.is_derived and may_answer(by, participant, form, item):
+                if answer is None or item.is_derived:
+                    continue
+                if may_answer(by, participant, form, item) if item.answered_by else may_enter:
                     submission.values[group.id, row_id, item.id] = answer
     return submission
 

@@ -9,7 +9,11 @@ import datetime as dt
 import hashlib
 import unicodedata
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
+
+from audit import clock
 from ecrf.actions import laboratories
 from randomization.actions import lists
 from trial.actions import people, studies
@@ -51,10 +55,10 @@ GIVEN = (
     "Fatou", "Baptiste", "Hélène",
 )  # fmt: skip
 FAMILY = (
-    "Aubry", "Barbier", "Carlier", "Delmas", "Etcheverry", "Fabre", "Gaillard", "Humbert", "Imbert", "Joubert", "Kerbrat",
-    "Lemoine", "Marchal", "Navarro", "Ollivier", "Perrin", "Quentin", "Renaud", "Sabatier", "Tessier", "Urbain",
-    "Vasseur", "Weber", "Ximenez", "Yvon", "Zeller", "Bouchet", "Cordier", "Dupuis", "Ferrand", "Giraud", "Hamon",
-    "Jacquet", "Lacroix", "Millet", "Normand", "Pasquier", "Rivière", "Salmon", "Thibault", "Vidal",
+    "Aubry", "Barbier", "Carlier", "Delmas", "Etcheverry", "Fabre", "Gaillard", "Humbert", "Imbert", "Joubert",
+    "Kerbrat", "Lemoine", "Marchal", "Navarro", "Ollivier", "Perrin", "Quentin", "Renaud", "Sabatier", "Tessier",
+    "Urbain", "Vasseur", "Weber", "Ximenez", "Yvon", "Zeller", "Bouchet", "Cordier", "Dupuis", "Ferrand", "Giraud",
+    "Hamon", "Jacquet", "Lacroix", "Millet", "Normand", "Pasquier", "Rivière", "Salmon", "Thibault", "Vidal",
 )  # fmt: skip
 
 
@@ -140,9 +144,22 @@ class House:
         self.places = {place.number: place for place in places}
         self.crews: dict[str, Crew] = {}
         self.office: Office | None = None
-        self.people = 0
+        self.accounts: list[Person] = []
+        self._day: dt.date | None = None
         self._named = {role: (given, family) for given, family, role in reversed(DEMO_PEOPLE)}
-        self._extra = 0
+
+    def keep_access(self, moment: dt.datetime) -> None:
+        """On a new day, let what everybody may do stand as it was: here no delegation ends or begins later.
+
+        The actions ask for it at every deed all the same; they read it from the person, not from the database.
+        """
+        day = moment.astimezone(ZoneInfo(settings.TIME_ZONE)).date()
+        if day == self._day:
+            return
+        self._day = day
+        for person in self.accounts:
+            if "_access" in person.__dict__:
+                person.__dict__["_access"] = (day, person.__dict__["_access"][1])
 
     def open_office(self) -> None:
         """Accounts and roles of the sponsor's people."""
@@ -150,7 +167,13 @@ class House:
         self._role(admin, Role.ADMINISTRATOR, by=None)
         made: dict[tuple[str, str], Person] = {}
         for given, family, role in DEMO_PEOPLE:
-            if role in (Role.COORDINATOR, Role.INVESTIGATOR, Role.RADIATION_ONCOLOGIST, Role.MONITOR, Role.ADMINISTRATOR):
+            if role in (
+                Role.COORDINATOR,
+                Role.INVESTIGATOR,
+                Role.RADIATION_ONCOLOGIST,
+                Role.MONITOR,
+                Role.ADMINISTRATOR,
+            ):
                 continue
             person = self._person(given, family, by=admin)
             sees = role in (Role.DATA_MANAGER, Role.SAFETY_OFFICER, Role.AUDITOR)
@@ -169,7 +192,7 @@ class House:
         )
         self.office.monitors = [
             self._person(*self._named[Role.MONITOR], by=admin),
-            *(self._person(*self._next_name(), by=admin) for _ in range(2)),
+            *(self._person(*_name(place), by=admin) for place in range(2)),
         ]
 
     def draft_list(self) -> None:
@@ -197,9 +220,9 @@ class House:
         roles = [Role.COORDINATOR, Role.INVESTIGATOR, Role.RADIATION_ONCOLOGIST]
         roles += [Role.CO_INVESTIGATOR] * (weight >= 1.5)
         staff: dict[str, Person] = {}
-        for role in roles:
+        for place_in_list, role in enumerate(roles):
             named = is_demo and role in self._named
-            given, family = self._named[role] if named else self._next_name()
+            given, family = self._named[role] if named else _name(4 * int(number) + place_in_list)
             staff[role] = self._person(given, family, by=admin, locale="en" if is_demo else "fr")
             self._role(
                 staff[role], role, site=site, by=admin, may_randomize=role in (Role.COORDINATOR, Role.CO_INVESTIGATOR)
@@ -216,15 +239,8 @@ class House:
         )
         laboratories.set_ranges(site=site, ranges=RANGES, from_on=place.opened_on, by=staff[Role.COORDINATOR])
 
-    def _next_name(self) -> tuple[str, str]:
-        """Names in an order that leaves no two people alike."""
-        number = self._extra
-        self._extra += 1
-        return GIVEN[number % len(GIVEN)], FAMILY[(number * 7 + number // len(GIVEN)) % len(FAMILY)]
-
     def _person(self, given: str, family: str, *, by: Person | None, locale: str = "en") -> Person:
-        self.people += 1
-        return people.create(
+        person = people.create(
             email=address_of(given, family),
             given_name=given,
             family_name=family,
@@ -232,8 +248,30 @@ class House:
             password=PASSWORD,
             by=by,
         )
+        self.accounts.append(person)
+        return person
 
-    def _role(self, person: Person, role: str, *, by: Person | None, site: Site | None = None, **flags: bool) -> None:
-        from audit import clock
+    def _role(
+        self,
+        person: Person,
+        role: str,
+        *,
+        by: Person | None,
+        site: Site | None = None,
+        may_randomize: bool = False,
+        sees_arm: bool = False,
+    ) -> None:
+        people.delegate(
+            person=person,
+            role=role,
+            site=site,
+            starts_on=clock.today(),
+            may_randomize=may_randomize,
+            sees_arm=sees_arm,
+            by=by,
+        )
 
-        people.delegate(person=person, role=role, site=site, starts_on=clock.today(), by=by, **flags)
+
+def _name(number: int) -> tuple[str, str]:
+    """The name of the n-th person, in an order that leaves no two people alike."""
+    return GIVEN[number % len(GIVEN)], FAMILY[(number * 7 + number // len(GIVEN)) % len(FAMILY)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -23,15 +23,17 @@ from trial.models import Participant, Person, StatusKind, Visit
 
 from . import answers, patients, toxicities
 from .answers import Course, Disease, Given, Said
-from .fates import BEFORE_CONSENT, Fate, Flaw, Kind, pfs_days
+from .fates import BEFORE_CONSENT, Ending, Fate, Flaw, Kind
 from .filler import fill, say
 from .house import Crew, Office
+from .pace import alone
 from .passwords import PASSWORD
 from .timeline import Timeline
 from .toxicities import Event
 
 FIRST_FORMS = (
-    "demographics", "medical_history", "rcc_history", "prior_systemic_lines", "prior_local_treatments", "systemic_ongoing",
+    "demographics", "medical_history", "rcc_history", "prior_systemic_lines", "prior_local_treatments",
+    "systemic_ongoing",
 )  # fmt: skip
 SERIOUS_RATE = 0.30  # serious events per participant and year
 REASONS: dict[Flaw, str] = {
@@ -63,7 +65,8 @@ class World:
     timeline: Timeline
     definition: Definition
     office: Office
-    fallbacks: int = 0
+    helped: list[str] = field(default_factory=list)
+    """What the filler had to complete, because an answer was lacking: none, as long as study and simulation agree."""
 
 
 class Life:
@@ -88,6 +91,7 @@ class Life:
         self.has_line = False
         self.progressed_on: dt.date | None = None
         self.lesions: dict[str, int] = {}
+        self.saved: set[tuple[str, int | None]] = set()  # places of visit forms that were saved before
 
     # ------------------------------------------------------------ the way of putting steps and answers
 
@@ -126,7 +130,9 @@ class Life:
         place = self.visit(visit) if isinstance(visit, str) and visit else visit or None
         assert place is None or isinstance(place, Visit)
         where = Where(self.participant, form, visit=place, number=number)
-        held = self._held(where)
+        key = (form, place.pk if place is not None else None)
+        held = self._held(where) if number is not None or key in self.saved else None
+        self.saved.add(key)
         definition = self.world.definition
         submission = say(
             definition=definition,
@@ -145,8 +151,9 @@ class Life:
         except InvalidValues as invalid:
             if invalid.code != "incomplete":
                 raise
+            told = str(invalid)
         transaction.set_rollback(False)  # the form was judged before anything was written
-        self.world.fallbacks += 1
+        self.world.helped.append(f"{form}: {told}")
         submission = fill(where=where, said=said, by=by, rng=self.rng)
         return records.save(
             where=where, revision=revision, submission=submission, complete=complete, by=by, reason=reason
@@ -193,7 +200,9 @@ class Life:
 
     def tell_history(self) -> None:
         for form in FIRST_FORMS:
-            said = {"histology": "PAPILLARY"} if self.fate.flaw is Flaw.HISTOLOGY and form == "rcc_history" else {}
+            said: Said = (
+                {"histology": "PAPILLARY"} if self.fate.flaw is Flaw.HISTOLOGY and form == "rcc_history" else {}
+            )
             self._baseline(form, **said)
         self.refresh()
         if self.fate.flaw is Flaw.HISTOLOGY:
@@ -206,9 +215,11 @@ class Life:
     def examine(self) -> None:
         """Vital signs, laboratory, prognosis, questionnaire."""
         poor: Said = {}
+        performance: Said = {}
         if self.fate.flaw is Flaw.POOR_PROGNOSIS:
+            performance = {"kps": 70, "ecog": "1"}
             poor = {"hgb": "9.4", "platelets": "486", "neutrophils": "8.9", "wbc": "11.8", "calcium": "2.74"}
-        self._baseline("vitals_performance", **({"kps": 70, "ecog": "1"} if poor else {}))
+        self._baseline("vitals_performance", **performance)
         self._baseline("laboratory", **poor)
         self._baseline("imdc")
         self._baseline("quality_of_life")
@@ -242,7 +253,7 @@ class Life:
     def judge(self) -> None:
         """The intended line, and what the radiation oncologist answers of eligibility."""
         self._baseline("intended_line")
-        no = {"i10": False, "e03": True} if self.fate.flaw is Flaw.NOT_FOR_SRT else {}
+        no: Said = {"i10": False, "e03": True} if self.fate.flaw is Flaw.NOT_FOR_SRT else {}
         self._baseline("eligibility", by=self.crew.radiation, complete=False, **no)
         if self.fate.flaw is Flaw.NOT_FOR_SRT:
             self.after(1, self.fail)
@@ -266,6 +277,10 @@ class Life:
         participants.fail_screening(
             participant=self.participant, reason=code, detail=REASONS[self.fate.flaw], by=self.crew.coordinator
         )
+        for query in Query.objects.filter(participant=self.participant, state=QueryState.OPEN).order_by(
+            "record__form", "row", "item", "pk"
+        ):
+            self._answer_some_day(query, "Right as it is: the screening was closed for this reason.")
 
     def _baseline(
         self,
@@ -287,30 +302,24 @@ class Life:
 
     # ------------------------------------------------------------ randomization, and what it decides
 
+    @alone
     def randomize(self) -> None:
-        allocation = allocations.allocate(
-            participant=self.participant, password=PASSWORD, by=self.crew.coordinator
-        )
+        """Take the next slot of the list, and draw what becomes of the participant."""
+        allocation = allocations.allocate(participant=self.participant, password=PASSWORD, by=self.crew.coordinator)
         self.arm = allocation.arm
         self.visits.clear()
         today = clock.today()
-        end_on = today + dt.timedelta(days=pfs_days(self.fate.quantile))
-        chance = self.rng.random()
-        if chance < 0.04:
-            ending, ending_on = self.die, end_on
-        elif chance < 0.075:
-            ending, ending_on = self.lose, today + dt.timedelta(days=self.rng.randrange(90, 500))
-        elif chance < 0.125:
-            ending, ending_on = self.withdraw, today + dt.timedelta(days=self.rng.randrange(40, 420))
-        else:
-            ending, ending_on = self.progress, end_on
-        if ending_on >= end_on and ending != self.die:
-            ending, ending_on = self.progress, end_on
-        self.end_of_visits = _working(ending_on)
+        endings = {
+            Ending.PROGRESSION: self.progress,
+            Ending.DEATH: self.die,
+            Ending.LOSS: self.lose,
+            Ending.WITHDRAWAL: self.withdraw,
+        }
+        self.end_of_visits = _working(self.fate.ends_on + (today - self.fate.target_on))
         self._draw_disease()
         self._draw_events(today)
         self._plan_treatment(today)
-        self._plan_visits(ending)
+        self._plan_visits(endings[self.fate.ending])
 
     def _draw_disease(self) -> None:
         said = patients.baseline(
@@ -426,9 +435,7 @@ class Life:
             return
         others = [n for n in patients.NEXT_LINES if n not in (self.patient.regimen, self.patient.next_line)]
         regimen = self.rng.choice(others) if self.rng.random() < 0.1 else self.patient.next_line
-        self.save(
-            "new_line_start", answers.new_line_start(self.patient, today, today, regimen), visit="SWITCH_START"
-        )
+        self.save("new_line_start", answers.new_line_start(self.patient, today, today, regimen), visit="SWITCH_START")
         for drug in self.given:
             if drug.number:
                 drug.said = answers.stopped(drug.said, today - dt.timedelta(days=7), "PLANNED")
@@ -466,6 +473,10 @@ class Life:
 
     def _put_visit(self, visit: Visit) -> None:
         assert visit.planned_on is not None
+        assert visit.window_end is not None
+        end_on = self.timeline.end.date()
+        if self.fate.forgets_visit and end_on - dt.timedelta(days=10) < visit.window_end < end_on:
+            return
         chance, shift = self.rng.random(), round(self.rng.gauss(1, 4))
         if chance < 0.06:
             shift = self.rng.choice((-19, 17, 18, 21, 24))
@@ -538,9 +549,7 @@ class Life:
     def _quality_of_life(self, visit: Visit, day: dt.date) -> None:
         if self.rng.random() < 0.1:
             where = Where(self.participant, "quality_of_life", visit=visit)
-            records.mark_not_done(
-                where=where, revision=0, reason=self.rng.choice(NOT_DONE), by=self.crew.coordinator
-            )
+            records.mark_not_done(where=where, revision=0, reason=self.rng.choice(NOT_DONE), by=self.crew.coordinator)
         else:
             self._routine("quality_of_life", patients.quality_of_life(self.patient, day, self.rng), visit)
 
@@ -565,14 +574,20 @@ class Life:
             record__visit=visit, record__form=form, kind=QueryKind.AUTOMATIC, state=QueryState.OPEN
         ).order_by("pk")
         for query in asked:
-            if self.rng.random() < 0.85:
-                self.after(self.rng.randrange(2, 30), self.answer, query, "Confirmed in the source document.")
+            self._answer_some_day(query, "Confirmed in the source document.")
+
+    def _answer_some_day(self, query: Query, text: str) -> None:
+        """Most within a month, some only after a reminder by the monitor, a few not at all."""
+        chance = self.rng.random()
+        if chance < 0.96:
+            days = self.rng.randrange(2, 30) if chance < 0.8 else self.rng.randrange(40, 200)
+            self.after(days, self.answer, query, text)
 
     def answer(self, query: Query, text: str) -> None:
         query.refresh_from_db()
         if query.state == QueryState.OPEN:
             data_queries.answer(query=query, text=text, by=self.crew.coordinator)
-            if self.rng.random() < 0.8:
+            if self.rng.random() < 0.93:
                 self.after(self.rng.randrange(2, 40), self.close, query)
 
     def close(self, query: Query) -> None:
@@ -767,7 +782,7 @@ class Life:
         self.is_over = True
         died_on = max(
             self.participant_randomized_on(),
-            max((v.actual_on for v in Visit.objects.filter(participant=self.participant) if v.actual_on)),
+            max(v.actual_on for v in Visit.objects.filter(participant=self.participant) if v.actual_on),
             today - dt.timedelta(days=self.rng.randrange(0, 6)),
         )
         self.visits["DEATH"] = visits.add_on_demand(
@@ -807,7 +822,8 @@ class Life:
             by=self.crew.coordinator,
         )
         self.refresh()
-        self.after(self.rng.randrange(5, 30), self.leave_study, "LOST", clock.today())
+        if self.rng.random() < 0.4:  # the others stay "lost to follow-up" until the registry answers
+            self.after(self.rng.randrange(5, 30), self.leave_study, "LOST", clock.today())
 
     def withdraw(self) -> None:
         if self.is_over:

@@ -36,5 +36,4 @@ def quick() -> Iterator[None]:
 
 
 def _forget() -> None:
-    hashers.get_hashers.cache_clear()
-    hashers.get_hashers_by_algorithm.cache_clear()
+    hashers.reset_hashers(setting="PASSWORD_HASHERS")

@@ -249,9 +249,7 @@ def _systemic_ongoing(p: Patient, on: dt.date, consented_on: dt.date, rng: Rando
     }
 
 
-def vitals(
-    p: Patient, on: dt.date, rng: Random, *, decline: float = 0.0, at_screening: bool = False
-) -> dict[str, Any]:
+def vitals(p: Patient, on: dt.date, rng: Random, *, decline: float = 0.0, at_screening: bool = False) -> dict[str, Any]:
     """Return vital signs and performance on a day; `decline` (0 to 1) worsens the performance status."""
     kps = max(50, p.kps - 10 * int(decline * 4))
     weight = round(p.weight * (1 - 0.06 * decline) + rng.uniform(-1.2, 1.2), 1)

@@ -15,6 +15,7 @@ from trial.models import Notice, NoticeState, Study
 
 from .house import Crew
 from .lives import World
+from .pace import alone
 from .passwords import PASSWORD
 
 WEEK = dt.timedelta(days=7)
@@ -82,13 +83,13 @@ class SiteRoutine:
             .order_by("participant__code", "form", "visit__order", "visit__occurrence", "number")
         )
         to_verify = [r for r in fresh if r.form in VERIFIED_FORMS]
-        for record in self.rng.sample(to_verify, min(len(to_verify), 3)):
+        for record in self.rng.sample(to_verify, min(len(to_verify), 2)):
             self._verify(record)
         to_ask = [r for r in fresh if r.form in QUESTIONS]
-        for record in self.rng.sample(to_ask, min(len(to_ask), self.rng.choice((1, 1, 2, 2, 3)))):
+        for record in self.rng.sample(to_ask, min(len(to_ask), self.rng.choice((1, 1, 1, 2, 2)))):
             self._ask(record)
         self.seen_to = today
-        self._after(self.rng.randrange(55, 85), self.monitor)
+        self._after(self.rng.randrange(70, 100), self.monitor)
 
     def _verify(self, record: Record) -> None:
         form = self.world.definition.form(record.form)
@@ -102,11 +103,10 @@ class SiteRoutine:
         form = self.world.definition.form(record.form)
         item, text = self.rng.choice(QUESTIONS[record.form])
         where = Where(record.participant, record.form, visit=record.visit, number=record.number)
-        query = data_queries.ask(
-            where=where, text=text, item=item if item in form.items else "", by=self.crew.monitor
-        )
-        if self.rng.random() < 0.88:
-            self._after(self.rng.randrange(2, 35), self.answer, query)
+        query = data_queries.ask(where=where, text=text, item=item if item in form.items else "", by=self.crew.monitor)
+        chance = self.rng.random()
+        if chance < 0.97:  # most within weeks, some only after a reminder
+            self._after(self.rng.randrange(2, 35) if chance < 0.82 else self.rng.randrange(40, 220), self.answer, query)
 
     def answer(self, query: Query) -> None:
         query.refresh_from_db()
@@ -116,7 +116,7 @@ class SiteRoutine:
         chance = self.rng.random()
         if chance < 0.08:
             self._after(self.rng.randrange(3, 20), self.reopen, query)
-        elif chance < 0.9:
+        elif chance < 0.95:
             self._after(self.rng.randrange(3, 45), self.close, query)
 
     def reopen(self, query: Query) -> None:
@@ -146,9 +146,9 @@ class SiteRoutine:
             .order_by("participant__code", "form", "visit__order", "visit__occurrence", "number")
         )  # fmt: skip
         found = list(unsigned[:40])
-        for record in self.rng.sample(found, min(len(found), 5)):
+        for record in self.rng.sample(found, min(len(found), 4)):
             records.sign(record=record, password=PASSWORD, by=self.crew.investigator)
-        self._after(self.rng.randrange(50, 90), self.sign)
+        self._after(self.rng.randrange(70, 110), self.sign)
 
 
 class Reminders:
@@ -159,10 +159,11 @@ class Reminders:
     worker of the demo sends it by the normal path.
     """
 
-    def __init__(self, world: World, first_on: dt.date, seed: str) -> None:
+    def __init__(self, world: World, first_on: dt.date, seed: str, *, is_mine: bool = True) -> None:
         self.timeline = world.timeline
         self.rng = Random(seed)
         self.first_on = first_on
+        self.is_mine = is_mine  # another process does it; this one only waits for it
 
     def begin(self) -> None:
         """Put the first week on the timeline."""
@@ -171,19 +172,27 @@ class Reminders:
         self.timeline.at(moment, self.week)
         self.timeline.at(self.timeline.end, self.last)
 
+    @alone
     def week(self) -> None:
-        notices.owe_reminders()
-        self._keep_as_sent()
+        """Owe what is due, and keep it as sent."""
+        if self.is_mine:
+            notices.owe_reminders()
+            self._keep_as_sent()
         assert self.timeline.now is not None
         self.timeline.at(self.timeline.now + WEEK, self.week)
 
+    @alone
     def last(self) -> None:
         """The last day: older notices are kept as sent, those owed now stay owed."""
+        if not self.is_mine:
+            return
         self._keep_as_sent(before=clock.now() - dt.timedelta(days=1))
         notices.owe_reminders()
 
     def _keep_as_sent(self, before: dt.datetime | None = None) -> None:
-        owed = Notice.objects.filter(state=NoticeState.OWED).order_by("pk")
+        owed = Notice.objects.filter(state=NoticeState.OWED).order_by(
+            "due_at", "kind", "person__email", "participant__code", "visit__order"
+        )
         found = list(owed.filter(due_at__lt=before) if before is not None else owed)
         if not found:
             return

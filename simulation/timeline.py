@@ -7,6 +7,7 @@ order in which they were put there, so the same seed gives the same trial.
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import heapq
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from django.db import connection, transaction
 
 from audit import clock
 
+from .pace import Runner
+
+COLLECT_EVERY = 150  # steps
 Step = Callable[..., None]
 
 
@@ -39,6 +43,7 @@ class Timeline:
             moment = self.now
         if moment > self.end:
             return False
+        moment = moment.astimezone(dt.UTC)  # one order, also in the night when clocks are put back
         heapq.heappush(self._heap, (moment, self._count, step, arguments))
         self._count += 1
         return True
@@ -50,21 +55,29 @@ class Timeline:
         minutes = int(60 * (from_hour + rng.random() * (to_hour - from_hour)))
         return dt.datetime.combine(day, dt.time(minutes // 60, minutes % 60, rng.randrange(60)), self.zone)
 
-    def run(self, told: Callable[[dt.datetime], None] | None = None) -> None:
-        """Take every step in order. What a step raises ends the run: nothing half done is kept.
+    def run(self, told: Callable[[dt.datetime], None] | None = None, runner: Runner | None = None) -> None:
+        """Take every step in order; `told` hears of each before it is taken. What a step raises ends the run.
+
+        Nothing half done is kept. A runner makes it keep pace with other processes.
 
         A step is a transaction and does not go on after an error, so the actions' inner savepoints, a third of all
         statements, are left out.
         """
-        with _without_savepoints():
+        with _without_savepoints(), _without_collector():
             while self._heap:
                 moment, _number, step, arguments = heapq.heappop(self._heap)
                 self.now = moment
+                if runner is not None:
+                    runner.before(moment, is_alone=getattr(step, "is_alone", False))
+                if told is not None:
+                    told(moment)
                 with clock.simulated(moment), transaction.atomic():
                     step(*arguments)
                 self.steps += 1
-                if told is not None:
-                    told(moment)
+                if self.steps % COLLECT_EVERY == 0:
+                    gc.collect()
+        if runner is not None:
+            runner.done()
 
 
 @contextmanager
@@ -75,3 +88,15 @@ def _without_savepoints() -> Iterator[None]:
         yield
     finally:
         connection.features.uses_savepoints = before
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Rows by the thousand are made and dropped: cyclic garbage is collected between steps, not whenever it grows."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -25,7 +25,12 @@ class Toxicity:
 
 
 def _t(
-    code: str, words: str, weight: float, grades: tuple[float, float, float], causes: str, days: tuple[int, int] = (10, 70)
+    code: str,
+    words: str,
+    weight: float,
+    grades: tuple[float, float, float],
+    causes: str,
+    days: tuple[int, int] = (10, 70),
 ) -> Toxicity:
     return Toxicity(code, words, weight, grades, frozenset(causes.split()), days)
 

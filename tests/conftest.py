@@ -124,14 +124,13 @@ def django_db_setup(services: None, django_test_environment: None, django_db_blo
 _template_of_test: str | None = None
 
 
-@pytest.fixture(autouse=True)
-def _choose_template(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """The template is known before any fixture begins: pytest-django's own come first."""
     global _template_of_test
-    mark = request.node.get_closest_marker("template")
+    mark = item.get_closest_marker("template")
     names = {"migrated": harness.MIGRATED, "published": None}
     _template_of_test = names[mark.args[0]] if mark else None
-    yield
-    _template_of_test = None
 
 
 def _let_transactional_tests_clone() -> None:

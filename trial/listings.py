@@ -150,7 +150,7 @@ def sites_listed(person: Person) -> QuerySet[Site]:
 def delegations_at(site: Site) -> list[Delegation]:
     """Return the delegation log of a site, those in force first."""
     today = clock.today()
-    rows = Delegation.objects.filter(site=site).select_related("person", "site").order_by("person__family_name", "starts_on")
+    rows = Delegation.objects.filter(site=site).select_related("person", "site")
     return sorted(rows, key=lambda d: (not d.is_in_force(today), d.person.family_name, d.starts_on))
 
 

@@ -23,7 +23,9 @@ class SignInRequired(LoginRequiredMiddleware):
     form; htmx is told to load it (HX-Redirect), a script that asks for JSON gets 401 with words.
     """
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponseBase:
+    def handle_no_permission(  # type: ignore[override]  # not always a redirect
+        self, request: HttpRequest, view_func: Callable[..., Any]
+    ) -> HttpResponseBase:
         """Return the answer for somebody who is not signed in."""
         is_htmx = bool(request.headers.get("HX-Request"))
         if wants_json(request) and not is_htmx:

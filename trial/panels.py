@@ -119,7 +119,7 @@ def accrual_chart(by_month: dict[dt.date, int], today: dt.date, *, per_month: fl
 
     Months without a randomization are there too. Numbers are plain integers for SVG attributes.
     """
-    months = []
+    months: list[dt.date] = []
     first = today.replace(day=1)
     for _step in range(BARS):
         months.insert(0, first)

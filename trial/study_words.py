@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from .definition import Definition, Form, Item
 from .definition.compiled import Use
 from .definition.model import CriterionKind, Offset, Phase, Severity, VisitDefinition
-from .language import ItemType, Ref, format_number, missing_words
+from .language import ItemType, Ref, format_number, missing_words, unit_words
 from .models import Role
 
 TYPE_WORDS = {
@@ -169,7 +169,7 @@ class StudyWords:
 
     def form(self, form: Form) -> dict[str, Any]:
         """One form: groups of items, checks, who enters and signs it."""
-        facts = [
+        facts: list[dict[str, Any]] = [
             {"label": _("Stands in"), "value": _("a log of its own") if form.is_log else self._visits_words(form)},
             {"label": _("Entered under"), "value": AREA_WORDS[str(form.area)]},
             {"label": _("Signed by"), "value": str(Role(form.sign).label) if form.sign else ""},
@@ -218,7 +218,7 @@ class StudyWords:
             "type": kind,
             "required": item.required,
             "critical": item.critical,
-            "unit": item.unit or "",
+            "unit": unit_words(item.unit or "", self.locale),
             "units": [unit.unit for unit in item.units],
             "codes": [(entry.code, self.text(entry.label)) for entry in codelist.codes] if codelist else [],
             "hard": self._range(limits.min, limits.max) if limits else "",

@@ -86,16 +86,6 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start a long-running process in a session of its own, so that Ctrl-C does not reach it before we do."""
     words = [str(word) for word in command]
-    if account is None:
-        return subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=cwd,
-            env=dict(env),
-            start_new_session=True,
-        )
     return subprocess.Popen(
         words,
         stdin=subprocess.DEVNULL,
@@ -104,9 +94,9 @@ def spawn(
         cwd=cwd,
         env=dict(env),
         start_new_session=True,
-        user=account.pw_uid,
-        group=account.pw_gid,
-        extra_groups=[],
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+        extra_groups=[] if account else None,
     )
 
 

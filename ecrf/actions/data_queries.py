@@ -15,8 +15,9 @@ from trial.permissions import Permission, access_of, can, check
 
 from .. import policies
 from ..checks.book import ROW_ID
-from ..models import Query, QueryKind, QueryMessage, QueryState, Record
+from ..models import Query, QueryKind, QueryState, Record
 from ..permissions import check_person_can_see
+from .findings import say
 from .records import Where, _find, _form, _new, _visit
 
 MOST_WORDS = 1000
@@ -62,7 +63,7 @@ def ask(
         ),
         by=by,
     )
-    _say(query, QueryState.OPEN, text, by)
+    say(query, QueryState.OPEN, text, by=by)
     audit.deed("query.asked", query, by=by, form=record.form, item=item, reveals_arm=query.reveals_arm)
     return query
 
@@ -134,15 +135,9 @@ def _move(query: Query, state: str, text: str, by: Person, verb: str) -> Query:
     query.state = state
     query.settled_at = clock.now() if state in (QueryState.CLOSED, QueryState.CANCELLED) else None
     audit.save(query, by=by)
-    _say(query, state, text, by)
+    say(query, state, text, by=by)
     audit.deed(verb, query, by=by, form=query.record.form, item=query.item, reveals_arm=query.reveals_arm)
     return query
-
-
-def _say(query: Query, state: str, text: str, by: Person) -> None:
-    QueryMessage.objects.create(
-        query=query, state=state, text=text, by_id=by.pk, by_name=by.printed_name, at=clock.now()
-    )
 
 
 __all__ = ["Record", "Where", "answer", "ask", "cancel", "close", "may", "reopen"]

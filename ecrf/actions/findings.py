@@ -22,15 +22,15 @@ def sync(
     definition: Definition,
     justifications: dict[tuple[str, str], str],
     by: Person | None,
+    is_first: bool = False,
 ) -> None:
-    """Bring the record's findings in line with its evaluation.
+    """Bring the record's findings in line with its evaluation (`is_first`: the record was just made).
 
     A check that fires opens its finding (justified at once where the person says why the value is right); one that no
     longer fires resolves it, and its automatic query closes itself, saying so. A complete record's open finding
     becomes a query to the site.
     """
     fired = {(f.check_id, f.row): f for f in evaluation.fired}
-    is_first = record.revision == 1  # nothing was said of a record before its first save
     held = {} if is_first else {(f.check_id, f.row): f for f in Finding.objects.filter(record=record)}
     if not fired and not held:
         return
@@ -97,7 +97,7 @@ def _ask(finding: Finding, now: Fired, *, definition: Definition, by: Person | N
         ),
         by=by,
     )
-    _say(query, QueryState.OPEN, fired_message(now, definition, definition.study.locales[0]), by=None)
+    say(query, QueryState.OPEN, fired_message(now, definition, definition.study.locales[0]), by=None)
     audit.deed("query.asked", query, by=None, check=finding.check_id, reveals_arm=query.reveals_arm)
 
 
@@ -116,11 +116,12 @@ def _close(finding: Finding, *, text: str, by: Person | None) -> None:
         query.state = QueryState.CLOSED
         query.settled_at = clock.now()
         audit.save(query, by=by)
-        _say(query, QueryState.CLOSED, text or "The data now satisfy the edit check.", by=by if text else None)
+        say(query, QueryState.CLOSED, text or "The data now satisfy the edit check.", by=by if text else None)
         audit.deed("query.closed", query, by=by, automatic=True, check=finding.check_id, reveals_arm=query.reveals_arm)
 
 
-def _say(query: Query, state: str, text: str, *, by: Person | None) -> None:
+def say(query: Query, state: str, text: str, *, by: Person | None) -> None:
+    """Add a line to the thread of a query; without a person it is the system's."""
     QueryMessage.objects.create(
         query=query,
         state=state,

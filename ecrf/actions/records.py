@@ -143,7 +143,9 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     record.revision += 1
     audit.save(record, by=by, reason=reason)
     _write_changes(record, merged, derived, submission, reason, by)
-    findings.sync(record, evaluation, definition=definition, justifications=submission.justifications, by=by)
+    findings.sync(
+        record, evaluation, definition=definition, justifications=submission.justifications, by=by, is_first=is_new
+    )
     Draft.objects.filter(person=by, participant=participant, place=where.draft_place).delete()
     audit.deed(
         "record.saved",

@@ -114,10 +114,10 @@ class EntrySave(s.Serializer[Any]):
 
     complete = s.BooleanField(required=False, default=False, help_text="Complete, or not finished yet.")
     reason = s.CharField(required=False, allow_blank=True, max_length=300, default="")
-    values = SentValue(many=True, required=False, max_length=MAX_VALUES)
-    rows = SentRows(many=True, required=False, max_length=100)
-    removals = SentRemoval(many=True, required=False, max_length=1_000)
-    justifications = SentJustification(many=True, required=False, max_length=1_000)
+    values = s.ListSerializer[Any](child=SentValue(), required=False, max_length=MAX_VALUES)
+    rows = s.ListSerializer[Any](child=SentRows(), required=False, max_length=100)
+    removals = s.ListSerializer[Any](child=SentRemoval(), required=False, max_length=1_000)
+    justifications = s.ListSerializer[Any](child=SentJustification(), required=False, max_length=1_000)
 
 
 class RecordSave(EntrySave):

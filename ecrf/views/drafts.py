@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from audit.errors import Refused
 from trial.views.refusals import status_of
+from trial.views.requests import SignedInRequest
 
 from ..actions import drafts
 from ..pages import posted_page
@@ -23,7 +24,7 @@ from ..posted import WHOLE, fields_of_post
 
 @require_POST
 def draft(
-    request: HttpRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
+    request: SignedInRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
 ) -> HttpResponse:
     """Keep what the person is typing (JSON), or throw it away (the button `discard` of the page)."""
     place = place_or_404(request.user, code, form, visit_id, number)
@@ -34,7 +35,7 @@ def draft(
     return redirect(place.url())
 
 
-def _keep(request: HttpRequest, place: RecordPlace) -> JsonResponse:
+def _keep(request: SignedInRequest, place: RecordPlace) -> JsonResponse:
     try:
         sent: Any = json.loads(request.body)
         revision, fields = sent["revision"], sent["fields"]
@@ -59,7 +60,7 @@ def _keep(request: HttpRequest, place: RecordPlace) -> JsonResponse:
 
 @require_POST
 def evaluate(
-    request: HttpRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
+    request: SignedInRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
 ) -> JsonResponse:
     """Say what follows from what stands on the page: shown, calculated, found, offered. Nothing is saved."""
     place = place_or_404(request.user, code, form, visit_id, number)

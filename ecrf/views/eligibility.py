@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,6 +15,7 @@ from audit.errors import Conflict
 from trial.permissions import Permission, can
 from trial.selectors import participant_or_404
 from trial.views.refusals import attempt
+from trial.views.requests import SignedInRequest
 
 from ..actions import records
 from ..criteria import EligibilityPage
@@ -35,15 +34,16 @@ class SignForm(forms.Form):
 
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
-def eligibility(request: HttpRequest, code: str) -> HttpResponse:
+def eligibility(request: SignedInRequest, code: str) -> HttpResponse:
     """Show every criterion; sign them as a whole."""
-    person: Any = request.user
+    person = request.user
     participant = participant_or_404(person, code)
     page = EligibilityPage(person, participant)
     if page.definition.eligibility is None or not can(person, Permission.RECORD_VIEW, participant.site_id):
         raise Http404("No eligibility.")
     record = page.record
-    form = SignForm(request.POST or None, initial={"revision": record.revision if record else 0})
+    posted = request.POST if request.method == "POST" else None
+    form = SignForm(posted, initial={"revision": record.revision if record else 0})
     tried = attempt(form)
     if request.method == "POST" and form.is_valid():
         with tried:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import get_language
@@ -24,6 +24,7 @@ from trial.models import Role
 from trial.permissions import Permission, access_of, check
 from trial.selectors import sites_for
 from trial.views.refusals import status_of
+from trial.views.requests import SignedInRequest
 
 from .. import selectors
 from ..actions import data_queries
@@ -45,7 +46,7 @@ DEEDS: dict[str, Callable[..., Query]] = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def of_record(
-    request: HttpRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
+    request: SignedInRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
 ) -> HttpResponse:
     """Show the queries on an item, a row or a form, and ask one."""
     place = place_or_404(request.user, code, form, visit_id, number)
@@ -79,7 +80,7 @@ def _addressee(role: str) -> str:
 
 
 def _show_of_record(
-    request: HttpRequest, place: RecordPlace, item: str, row: str, refused: Refused | None = None
+    request: SignedInRequest, place: RecordPlace, item: str, row: str, refused: Refused | None = None
 ) -> HttpResponse:
     queries = selectors.queries_for(place.person).filter(record=place.record) if place.record else Query.objects.none()
     if item:
@@ -121,7 +122,7 @@ def _has_row(place: RecordPlace, group: str, row: str) -> bool:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def query(request: HttpRequest, query_id: int) -> HttpResponse:
+def query(request: SignedInRequest, query_id: int) -> HttpResponse:
     """Show one query with its thread; answer, close, reopen or cancel it."""
     found = selectors.query_or_404(request.user, query_id)
     record = found.record
@@ -181,7 +182,7 @@ def _age(found: Query) -> int:
 
 
 @require_safe
-def worklist(request: HttpRequest) -> HttpResponse:
+def worklist(request: SignedInRequest) -> HttpResponse:
     """Show the queries that wait for somebody, oldest first, narrowed by links."""
     check(request.user, Permission.PARTICIPANT_VIEW)
     locale = get_language() or "en"
@@ -207,7 +208,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
     return render(request, "ecrf/queries.html", context)
 
 
-def _chosen(request: HttpRequest) -> dict[str, str]:
+def _chosen(request: SignedInRequest) -> dict[str, str]:
     known = {
         "state": {"open", "answered", "closed", "cancelled", "all"},
         "age": {str(age) for age in AGES[1:]},
@@ -255,7 +256,7 @@ def _line(query: Query, locale: str) -> Words:
     }
 
 
-def _filters(request: HttpRequest, chosen: dict[str, str], counts: dict[str, int]) -> list[Words]:
+def _filters(request: SignedInRequest, chosen: dict[str, str], counts: dict[str, int]) -> list[Words]:
     def option(name: str, value: str, label: Any, count: int | None = None) -> Words:
         rest = {k: v for k, v in {**chosen, name: value}.items() if v}
         url = f"?{urlencode(rest)}" if rest else reverse("queries")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import get_language
@@ -19,6 +21,7 @@ from audit.errors import Refused
 from trial.permissions import Permission, can
 from trial.selectors import participant_or_404
 from trial.views.refusals import status_of
+from trial.views.requests import SignedInRequest
 
 from .. import selectors
 from ..actions import drafts, records
@@ -49,7 +52,7 @@ COMPLETE, NEXT, LATER = "complete", "next", "in_progress"
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def record(
-    request: HttpRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
+    request: SignedInRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
 ) -> HttpResponse:
     """Show a form, to fill or to read; save what was typed."""
     place = place_or_404(request.user, code, form, visit_id, number)
@@ -62,7 +65,7 @@ def record(
     return _show(request, page, refusal)
 
 
-def _save(request: HttpRequest, place: RecordPlace) -> HttpResponse:
+def _save(request: SignedInRequest, place: RecordPlace) -> HttpResponse:
     post = request.POST
     fields, revision = fields_of_post(place.form, post), _revision(post.get("revision"))
     if {"add_row", "remove_row", "keep_row"} & set(post):
@@ -144,7 +147,7 @@ def _visit_id(place: RecordPlace) -> int | None:
 
 
 def _show(
-    request: HttpRequest,
+    request: SignedInRequest,
     page: RecordPage,
     refusal: Refused | None = None,
     *,
@@ -199,7 +202,7 @@ def _save_actions(place: RecordPlace) -> list[Words]:
     ]
 
 
-def _reasons(request: HttpRequest, page: RecordPage, errors: list[FieldError]) -> Words:
+def _reasons(request: SignedInRequest, page: RecordPage, errors: list[FieldError]) -> Words:
     """The box that asks why, with a line for each change once it is known which values change."""
     names = []
     for error in errors:
@@ -220,7 +223,7 @@ def _reasons(request: HttpRequest, page: RecordPage, errors: list[FieldError]) -
     }
 
 
-def _show_conflict(request: HttpRequest, conflict: Conflict, undecided: list[str] | None = None) -> HttpResponse:
+def _show_conflict(request: SignedInRequest, conflict: Conflict, undecided: list[str] | None = None) -> HttpResponse:
     place = conflict.place
     context = {
         "conflict": conflict,
@@ -239,38 +242,51 @@ def _show_conflict(request: HttpRequest, conflict: Conflict, undecided: list[str
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def not_done(request: HttpRequest, code: str, visit_id: int, form: str) -> HttpResponse:
+def not_done(request: SignedInRequest, code: str, visit_id: int, form: str) -> HttpResponse:
     """Say that the form was not done, and why."""
     place = place_or_404(request.user, code, form, visit_id)
-    refused = None
-    if request.method == "POST":
-        try:
-            records.mark_not_done(
-                where=place.where,
-                revision=_revision(request.POST.get("revision")),
-                reason=request.POST.get("reason", ""),
-                by=place.person,
-            )
-        except Refused as error:
-            refused = error
-        else:
-            messages.success(request, _("%(form)s: recorded as not done.") % {"form": place.title})
-            return redirect(place.back_url)
-    return _ask_reason(
-        request, place, refused, _("Not done"), _("Why was this form not done?"), _("Record as not done")
+    return _with_reason(
+        request,
+        place,
+        partial(records.mark_not_done, where=place.where),
+        done=_("%(form)s: recorded as not done.") % {"form": place.title},
+        title=_("Not done"),
+        question=_("Why was this form not done?"),
+        label=_("Record as not done"),
     )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def remove(request: HttpRequest, code: str, form: str, number: int) -> HttpResponse:
+def remove(request: SignedInRequest, code: str, form: str, number: int) -> HttpResponse:
     """Take an entry of a log out of use, and say why."""
     place = place_or_404(request.user, code, form, None, number)
     assert place.record is not None
+    return _with_reason(
+        request,
+        place,
+        partial(records.remove_entry, record=place.record),
+        done=_("%(entry)s was removed. It stays readable.") % {"entry": place.title},
+        title=_("Remove the entry"),
+        question=_("Why is this entry removed?"),
+        label=_("Remove the entry"),
+    )
+
+
+def _with_reason(
+    request: SignedInRequest,
+    place: RecordPlace,
+    act: Callable[..., object],
+    *,
+    done: str,
+    title: str,
+    question: str,
+    label: str,
+) -> HttpResponse:
+    """Ask for a reason, then act with it (`revision`, `reason` and `by`); a refusal is shown beside the question."""
     refused = None
     if request.method == "POST":
         try:
-            records.remove_entry(
-                record=place.record,
+            act(
                 revision=_revision(request.POST.get("revision")),
                 reason=request.POST.get("reason", ""),
                 by=place.person,
@@ -278,22 +294,14 @@ def remove(request: HttpRequest, code: str, form: str, number: int) -> HttpRespo
         except Refused as error:
             refused = error
         else:
-            messages.success(request, _("%(entry)s was removed. It stays readable.") % {"entry": place.title})
+            messages.success(request, done)
             return redirect(place.back_url)
-    return _ask_reason(
-        request, place, refused, _("Remove the entry"), _("Why is this entry removed?"), _("Remove the entry")
-    )
-
-
-def _ask_reason(
-    request: HttpRequest, place: RecordPlace, refused: Refused | None, title: str, question: str, deed: str
-) -> HttpResponse:
     context = {
         "place": place,
         "crumbs": crumbs(place, title),
         "title": title,
         "question": question,
-        "deed": deed,
+        "deed": label,
         "refused": str(refused) if refused else "",
         "reason": request.POST.get("reason", ""),
     }
@@ -302,7 +310,7 @@ def _ask_reason(
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign(
-    request: HttpRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
+    request: SignedInRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
 ) -> HttpResponse:
     """Sign exactly what is shown, with the password typed again."""
     place = place_or_404(request.user, code, form, visit_id, number)
@@ -344,7 +352,7 @@ def _statement(place: RecordPlace) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify(
-    request: HttpRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
+    request: SignedInRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
 ) -> HttpResponse:
     """Mark values as compared with the source document, one by one or all at once."""
     place = place_or_404(request.user, code, form, visit_id, number)
@@ -414,7 +422,7 @@ def _verifiable(page: RecordPage) -> list[Words]:
 
 
 @require_safe
-def log(request: HttpRequest, code: str, form: str) -> HttpResponse:
+def log(request: SignedInRequest, code: str, form: str) -> HttpResponse:
     """A log form as a table: one line for each entry."""
     participant = participant_or_404(request.user, code)
     definition = selectors.definition_at(participant)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from trial.permissions import Permission, check
+from trial.views.requests import SignedInRequest
 
 from ..pages import crumbs, stored_page
 from ..places import place_or_404
@@ -17,7 +18,7 @@ from ..trails import about, changes_of_record, trail_of_item, trail_of_record, t
 
 @require_safe
 def trail(
-    request: HttpRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
+    request: SignedInRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
 ) -> HttpResponse:
     """Show who changed what, when, from what to what, and why: in the drawer, or as a page."""
     place = place_or_404(request.user, code, form, visit_id, number)

@@ -147,11 +147,7 @@ def put_into_use(*, allocation_list: AllocationList, by: Person) -> AllocationLi
 @transaction.atomic
 def hold(*, allocation_list: AllocationList, reason: str, by: Person) -> AllocationList:
     """Stop allocations for a while; what was allocated stays."""
-    check(by, Permission.LIST_APPROVE)
-    current_list = _locked(allocation_list)
-    _check_state(current_list, ListState.IN_USE)
-    if not reason.strip():
-        raise Refused(_("Give the reason."))
+    current_list = _in_use(allocation_list, reason, by)
     if current_list.on_hold_at is not None:
         raise Refused(_("Randomization is already on hold."))
     current_list.on_hold_at = clock.now()
@@ -163,11 +159,7 @@ def hold(*, allocation_list: AllocationList, reason: str, by: Person) -> Allocat
 @transaction.atomic
 def resume(*, allocation_list: AllocationList, reason: str, by: Person) -> AllocationList:
     """Let allocations go on after a hold."""
-    check(by, Permission.LIST_APPROVE)
-    current_list = _locked(allocation_list)
-    _check_state(current_list, ListState.IN_USE)
-    if not reason.strip():
-        raise Refused(_("Give the reason."))
+    current_list = _in_use(allocation_list, reason, by)
     if current_list.on_hold_at is None:
         raise Refused(_("Randomization is not on hold."))
     current_list.on_hold_at = None
@@ -179,11 +171,7 @@ def resume(*, allocation_list: AllocationList, reason: str, by: Person) -> Alloc
 @transaction.atomic
 def close(*, allocation_list: AllocationList, reason: str, by: Person) -> AllocationList:
     """Take a list out of use for ever, so that another can take its place; what was allocated stays."""
-    check(by, Permission.LIST_APPROVE)
-    current_list = _locked(allocation_list)
-    _check_state(current_list, ListState.IN_USE)
-    if not reason.strip():
-        raise Refused(_("Give the reason."))
+    current_list = _in_use(allocation_list, reason, by)
     current_list.state = ListState.CLOSED
     current_list.closed_at = clock.now()
     audit.save(current_list, by=by, reason=reason)
@@ -256,6 +244,16 @@ def _section(definition: Definition) -> RandomizationSection:
 
 def _locked(allocation_list: AllocationList) -> AllocationList:
     return AllocationList.objects.select_for_update(no_key=True, of=("self",)).get(pk=allocation_list.pk)
+
+
+def _in_use(allocation_list: AllocationList, reason: str, by: Person) -> AllocationList:
+    """Return the list in use, locked, for a deed of those who approve lists; such a deed has a reason."""
+    check(by, Permission.LIST_APPROVE)
+    current_list = _locked(allocation_list)
+    _check_state(current_list, ListState.IN_USE)
+    if not reason.strip():
+        raise Refused(_("Give the reason."))
+    return current_list
 
 
 def _check_state(allocation_list: AllocationList, wanted: str) -> None:

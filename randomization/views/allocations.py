@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
@@ -17,6 +15,7 @@ from trial.definitions import definition_of
 from trial.permissions import Permission, check
 from trial.selectors import participant_or_404
 from trial.views.refusals import attempt
+from trial.views.requests import SignedInRequest
 
 from .. import gate, presenters, selectors
 from ..actions import allocations
@@ -25,17 +24,17 @@ from ..forms import PasswordForm
 
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
-def randomize(request: HttpRequest, code: str) -> HttpResponse:
+def randomize(request: SignedInRequest, code: str) -> HttpResponse:
     """Show what will be frozen and every reason against it; allocate once the password is typed again.
 
     A participant who is allocated leads to that allocation, however often it is asked for.
     """
-    person: Any = request.user
+    person = request.user
     participant = participant_or_404(person, code)
     check(person, Permission.RANDOMIZE, participant.site_id)
     if selectors.allocation_of(person, participant) is not None:
         return redirect("allocation", participant.code)
-    form = PasswordForm(request.POST or None)
+    form = PasswordForm(request.POST if request.method == "POST" else None)
     tried = attempt(form)
     if request.method == "POST" and form.is_valid():
         with tried:
@@ -59,9 +58,9 @@ def randomize(request: HttpRequest, code: str) -> HttpResponse:
 
 
 @require_safe
-def allocation(request: HttpRequest, code: str) -> HttpResponse:
+def allocation(request: SignedInRequest, code: str) -> HttpResponse:
     """Show the arm of a participant to those who may see it."""
-    person: Any = request.user
+    person = request.user
     participant = participant_or_404(person, code)
     found = selectors.allocation_or_404(person, participant)
     context = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.forms import Form
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -17,6 +17,7 @@ from trial.definitions import definition_of, latest_version
 from trial.models import Version
 from trial.permissions import Permission, can, check
 from trial.views.refusals import attempt
+from trial.views.requests import SignedInRequest
 
 from .. import presenters, selectors
 from ..actions import lists as actions
@@ -27,9 +28,9 @@ from ..section import RandomizationSection
 
 
 @require_safe
-def lists(request: HttpRequest) -> HttpResponse:
+def lists(request: SignedInRequest) -> HttpResponse:
     """Show every list with its state."""
-    person: Any = request.user
+    person = request.user
     rows = []
     for found in selectors.lists_with_counts(person):
         state, words = presenters.list_state(found)
@@ -40,9 +41,9 @@ def lists(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("block_sizes")
 @sensitive_variables("form")
 @require_http_methods(["GET", "HEAD", "POST"])
-def list_new(request: HttpRequest) -> HttpResponse:
+def list_new(request: SignedInRequest) -> HttpResponse:
     """Draft a list for the newest version of the study."""
-    person: Any = request.user
+    person = request.user
     check(person, Permission.LIST_DRAFT)
     try:
         version = latest_version()
@@ -51,7 +52,7 @@ def list_new(request: HttpRequest) -> HttpResponse:
     section: RandomizationSection | None = definition_of(version.pk).section("randomization")
     if section is None:
         raise Http404("This study does not randomize.")
-    form = ListForm(request.POST or None)
+    form = ListForm(request.POST if request.method == "POST" else None)
     tried = attempt(form)
     if request.method == "POST" and form.is_valid():
         with tried:
@@ -80,21 +81,21 @@ def _new_facts(version: Version, section: RandomizationSection) -> list[dict[str
 
 
 @require_safe
-def list_detail(request: HttpRequest, pk: int) -> HttpResponse:
+def list_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show one list: state, strata with counts, and what may be done with it."""
-    person: Any = request.user
+    person = request.user
     return _detail(request, selectors.list_or_404(person, pk))
 
 
 def _detail(
-    request: HttpRequest,
+    request: SignedInRequest,
     found: AllocationList,
     *,
     forms: dict[str, Form] | None = None,
     by_arm: dict[str, dict[str, int]] | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    person: Any = request.user
+    person = request.user
     state, words = presenters.list_state(found)
     may_approve = can(person, Permission.LIST_APPROVE)
     is_second = found.drafted_by_id != person.pk
@@ -130,7 +131,7 @@ def _detail(
 
 @sensitive_post_parameters("password")
 @require_POST
-def list_approve(request: HttpRequest, pk: int) -> HttpResponse:
+def list_approve(request: SignedInRequest, pk: int) -> HttpResponse:
     """Approve a drafted list as a second person."""
     return _do(
         request,
@@ -143,9 +144,9 @@ def list_approve(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def list_use(request: HttpRequest, pk: int) -> HttpResponse:
+def list_use(request: SignedInRequest, pk: int) -> HttpResponse:
     """Put an approved list into use."""
-    person: Any = request.user
+    person = request.user
     found = selectors.list_or_404(person, pk)
     actions.put_into_use(allocation_list=found, by=person)
     messages.success(request, _("The list is in use: participants can be randomized."))
@@ -153,7 +154,7 @@ def list_use(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def list_hold(request: HttpRequest, pk: int) -> HttpResponse:
+def list_hold(request: SignedInRequest, pk: int) -> HttpResponse:
     """Hold randomization, with the reason."""
     return _do(
         request,
@@ -166,7 +167,7 @@ def list_hold(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def list_resume(request: HttpRequest, pk: int) -> HttpResponse:
+def list_resume(request: SignedInRequest, pk: int) -> HttpResponse:
     """Resume randomization, with the reason."""
     return _do(
         request,
@@ -179,7 +180,7 @@ def list_resume(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def list_close(request: HttpRequest, pk: int) -> HttpResponse:
+def list_close(request: SignedInRequest, pk: int) -> HttpResponse:
     """Close a list for ever, with the reason."""
     return _do(
         request,
@@ -192,15 +193,15 @@ def list_close(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def list_balance(request: HttpRequest, pk: int) -> HttpResponse:
+def list_balance(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show participants by stratum and arm to those who may see balance; the ledger keeps that they looked."""
-    person: Any = request.user
+    person = request.user
     found = selectors.list_or_404(person, pk)
     return _detail(request, found, by_arm=actions.read_balance(allocation_list=found, by=person))
 
 
 def _do(
-    request: HttpRequest,
+    request: SignedInRequest,
     pk: int,
     name: str,
     form: Form,
@@ -208,7 +209,7 @@ def _do(
     done: str,
 ) -> HttpResponse:
     """Do one deed with a list from a form of its page; a refusal is shown there and nothing typed is lost."""
-    person: Any = request.user
+    person = request.user
     found = selectors.list_or_404(person, pk)
     tried = attempt(form)
     if form.is_valid():

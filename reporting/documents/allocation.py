@@ -111,8 +111,9 @@ class _Confirmation:
             _text(_("Proof"), HEADING),
             _text(
                 _(
-                    "Before the first allocation, a commitment to the whole list was published in the audit trail. With "
-                    "these values anyone can check, after the trial, that this slot was neither changed nor skipped."
+                    "Before the first allocation, a commitment to the whole list was published in the audit trail. "
+                    "With these values anyone can check, after the trial, that this slot was neither changed nor "
+                    "skipped."
                 ),
                 SMALL,
             ),
@@ -261,7 +262,7 @@ def _moment(moment: Any, locale: str) -> str:
 
 
 def _plain(words: str) -> str:
-    """The text as the standard fonts can write it: letters that they lack lose their marks, others become a question mark."""
+    """The text as the standard fonts can write it: letters that they lack lose their marks, others become `?`."""
     written = []
     for char in words:
         try:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
 from randomization.selectors import allocation_or_404
 from trial.definitions import definition_of
 from trial.selectors import participant_or_404
+from trial.views.requests import SignedInRequest
 
 from ..actions import documents
 
 
 @require_GET
-def allocation_pdf(request: HttpRequest, code: str) -> HttpResponse:
+def allocation_pdf(request: SignedInRequest, code: str) -> HttpResponse:
     """Give the confirmation of a participant's allocation to those who may see the arm."""
-    person: Any = request.user
+    person = request.user
     participant = participant_or_404(person, code)
     allocation = allocation_or_404(person, participant)
     allocation.participant = participant

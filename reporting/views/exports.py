@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.contrib import messages
-from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,6 +14,7 @@ from trial.permissions import Permission, can, check
 from trial.selectors import sites_for
 from trial.views.filters import page_of
 from trial.views.refusals import attempt
+from trial.views.requests import SignedInRequest
 
 from .. import presenters, selectors
 from ..actions import exports
@@ -43,7 +42,7 @@ class ExportForm(forms.Form):
 
 
 @require_safe
-def exports_list(request: HttpRequest) -> HttpResponse:
+def exports_list(request: SignedInRequest) -> HttpResponse:
     """Show the person's exports, newest first, with what each holds and how far it is."""
     page = page_of(selectors.exports_of(request.user), request.GET.get("page"), PAGE)
     listed = list(page.object_list)
@@ -54,9 +53,9 @@ def exports_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def export_new(request: HttpRequest) -> HttpResponse:
+def export_new(request: SignedInRequest) -> HttpResponse:
     """Ask for a dataset."""
-    person: Any = request.user
+    person = request.user
     check(person, Permission.EXPORT)
     sees_arms = can(person, Permission.ARM_VIEW)
     form = ExportForm(request.POST or None, initial={"includes_arms": ""})
@@ -76,7 +75,7 @@ def export_new(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def export_progress(request: HttpRequest, export_id: int) -> HttpResponse:
+def export_progress(request: SignedInRequest, export_id: int) -> HttpResponse:
     """Tell a script how far an export is: `{value, max, text, done}`."""
     export = selectors.export_or_404(request.user, export_id)
     row = presenters.export_row(export, selectors.leases_of([export]).get(export.pk))
@@ -87,9 +86,9 @@ def export_progress(request: HttpRequest, export_id: int) -> HttpResponse:
 
 
 @require_GET
-def export_download(request: HttpRequest, export_id: int) -> FileResponse:
+def export_download(request: SignedInRequest, export_id: int) -> FileResponse:
     """Give a written dataset to the person who asked for it."""
-    person: Any = request.user
+    person = request.user
     export = selectors.export_or_404(person, export_id)
     path = exports.download(export=export, by=person)
     response = FileResponse(path.open("rb"), as_attachment=True, filename=export.file_name)

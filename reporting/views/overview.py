@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language
@@ -18,15 +16,16 @@ from trial.definition import Definition
 from trial.definitions import current_study, definition_of
 from trial.forms import FAILURE_REASONS
 from trial.links import optional_url
+from trial.views.requests import SignedInRequest
 
 from .. import overview as figures
 from ..charts import Series, lines_and_bars
 
 
 @require_safe
-def overview(request: HttpRequest) -> HttpResponse:
+def overview(request: SignedInRequest) -> HttpResponse:
     """Show accrual, screening failures, queries and overdue visits of the sites that the person follows."""
-    person: Any = request.user
+    person = request.user
     if not figures.sees_overview(person):
         raise Refused(_("This page is for those who follow the sites."), code="permission.overview")
     study, version = current_study(), listings.version_for(person)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,6 +21,7 @@ from trial.models import Person, Site
 from trial.permissions import Permission, access_of, can
 from trial.selectors import sites_for
 from trial.views.filters import Address
+from trial.views.requests import SignedInRequest
 
 from .. import presenters, selectors
 from ..actions import trails
@@ -34,9 +35,9 @@ HEADER = (
 
 
 @require_safe
-def audit_trail(request: HttpRequest) -> HttpResponse:
+def audit_trail(request: SignedInRequest) -> HttpResponse:
     """Show who did what, newest first, as far as the person's roles reach."""
-    person: Any = request.user
+    person = request.user
     wanted = _wanted(request)
     deeds = selectors.trail_for(person, wanted)
     before = request.GET.get("before", "")
@@ -76,9 +77,9 @@ def audit_trail(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def audit_trail_csv(request: HttpRequest) -> StreamingHttpResponse:
+def audit_trail_csv(request: SignedInRequest) -> StreamingHttpResponse:
     """Give the filtered trail as CSV, all of it; that it was taken stands in the trail."""
-    person: Any = request.user
+    person = request.user
     wanted = _wanted(request)
     deeds = selectors.trail_for(person, wanted)
     told = trails.take_out(wanted=wanted, by=person)
@@ -121,11 +122,11 @@ def _cells(deed: Deed, numbers: dict[int, str]) -> list[Any]:
 
 
 def inert(cell: Any) -> Any:
-    """A text that a spreadsheet would run as a formula gets an apostrophe: strangers' words stand in failed sign-ins."""
+    """A text that a spreadsheet would run as a formula, made harmless: strangers' words stand in failed sign-ins."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
-def _wanted(request: HttpRequest) -> TrailFilter:
+def _wanted(request: SignedInRequest) -> TrailFilter:
     return TrailFilter(**{name: request.GET.get(name, "").strip()[:80] for name in TrailFilter.__dataclass_fields__})
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -16,6 +14,7 @@ from audit import clock
 from trial.permissions import Permission, access_of
 from trial.selectors import sites_for
 from trial.views.filters import Address, page_of
+from trial.views.requests import SignedInRequest
 
 from .. import presenters, worklist
 from ..actions import cases
@@ -25,9 +24,9 @@ PAGE = 25
 
 
 @require_safe
-def safety(request: HttpRequest) -> HttpResponse:
+def safety(request: SignedInRequest) -> HttpResponse:
     """Show serious events with their clocks; filters are links."""
-    person: Any = request.user
+    person = request.user
     chosen = {name: request.GET.get(name, "") for name in ("state", "site")}
     if chosen["state"] not in worklist.STATES:
         chosen["state"] = ""
@@ -62,9 +61,9 @@ def safety(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def receive(request: HttpRequest, case_id: int) -> HttpResponse:
+def receive(request: SignedInRequest, case_id: int) -> HttpResponse:
     """Record that the sponsor has seen the report: day 0 of the sponsor's clocks."""
-    person: Any = request.user
+    person = request.user
     case = case_or_404(person, case_id)
     cases.receive(case=case, by=person)
     messages.success(request, _("%(code)s: received. Today is day 0.") % {"code": case.participant.code})

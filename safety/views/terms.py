@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
@@ -13,6 +13,7 @@ from trial.definitions import definition_of
 from trial.dictionaries import dictionary_of
 from trial.listings import version_for
 from trial.views.refusals import wants_json
+from trial.views.requests import SignedInRequest
 
 MOST = 20
 LONGEST = 100
@@ -20,13 +21,13 @@ MINUTES = 10
 
 
 @require_safe
-def terms(request: HttpRequest, dictionary: str) -> HttpResponse:
+def terms(request: SignedInRequest, dictionary: str) -> HttpResponse:
     """Answer `?q=` with at most 20 terms, in the person's language: JSON, or the options of a list.
 
     JSON: `{"terms": [{"code", "label", "class", "grades": [1, 2], "needs_text"}]}`. The words say nothing of any
     participant, so the browser may keep the answer for some minutes.
     """
-    version = version_for(request.user)  # type: ignore[arg-type]
+    version = version_for(request.user)
     if version is None:
         raise Http404("No study yet.")
     try:

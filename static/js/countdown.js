@@ -3,13 +3,13 @@
 
 const pad = (number) => String(number).padStart(2, "0");
 
-function words(milliseconds) {
+function words(milliseconds, dayLetter) {
   const total = Math.floor(Math.abs(milliseconds) / 1000);
   const days = Math.floor(total / 86400);
   const hours = Math.floor((total % 86400) / 3600);
   const minutes = Math.floor((total % 3600) / 60);
   const time = `${pad(hours)}:${pad(minutes)}:${pad(total % 60)}`;
-  return days ? `${days} d ${time}` : time;
+  return days ? `${days} ${dayLetter} ${time}` : time;
 }
 
 const loadedAt = Date.now();
@@ -21,7 +21,7 @@ function tick() {
     const left = Date.parse(clock.dataset.due) - (Date.now() + offset);
     if (Number.isNaN(left)) return;
     const value = clock.querySelector("[data-clock-value]");
-    if (value) value.textContent = words(left);
+    if (value) value.textContent = words(left, clock.dataset.textDays || "d");
     const warnMs = Number(clock.dataset.warnHours || 6) * 3_600_000;
     clock.dataset.tone = left <= 0 ? "danger" : left <= warnMs ? "warn" : "info";
     clock.querySelectorAll("[data-clock-when]").forEach((part) => {

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import (
@@ -52,10 +55,20 @@ class World:
         }
 
 
+@pytest.fixture
+def one_connection(cast: Cast) -> Iterator[None]:
+    """Requests share the connection, and so the transaction, of the test, as those of Django's own client do."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
 @pytest.mark.parametrize(
     "role", ["theo_coordinator", "mona_monitor", "paul_sponsor", "adam_admin", "oscar_coordinator"]
 )
-def test_no_request_is_too_strange(cast: Cast, redis: Any, monkeypatch: Any, role: str) -> None:
+def test_no_request_is_too_strange(cast: Cast, redis: Any, one_connection: None, monkeypatch: Any, role: str) -> None:
     """API-110."""
     person: Person = getattr(cast, role)
     monkeypatch.setattr(Throttle, "RATES", dict.fromkeys(Throttle.RATES, 10**9))

@@ -15,7 +15,7 @@ from .conftest import address_of, connected_as
 
 def report(**options):
     out = io.StringIO()
-    code = 0
+    code: object = 0
     try:
         call_command("verify_audit", stdout=out, no_color=True, **options)
     except SystemExit as end:

@@ -228,6 +228,7 @@ class Visible(HTMLParser):
             self.pieces.append(text)
 
 
+NAMES = {"Stratum", "English"}  # the system, not a stratum; a language in its own words
 Patterns = list[tuple[str, re.Pattern[str]]]
 
 
@@ -240,7 +241,7 @@ def english(catalogue: Catalog) -> tuple[set[str], Patterns]:
     for entry in catalogue:
         for text, french in zip(words(entry.id), words(entry.string), strict=True) if entry.id else ():
             said = " ".join(text.split())
-            if text == french or not said:
+            if said == " ".join(french.split()) or not said:
                 continue
             literal = extraction.PLACEHOLDER.split(said.replace("%%", "%"))
             if len(literal) == 1:
@@ -252,7 +253,7 @@ def english(catalogue: Catalog) -> tuple[set[str], Patterns]:
 
 def left_in_english(page: str, plain: set[str], patterns: Patterns) -> list[str]:
     pieces = list(dict.fromkeys(Visible(page).pieces))
-    pieces = [piece for piece in pieces if piece != "Stratum"]  # the name of the system, not a stratum
+    pieces = [piece for piece in pieces if piece not in NAMES]
     whole = "\n".join(pieces)
     possible = [pattern for part, pattern in patterns if part in whole]
     return [piece for piece in pieces if piece in plain or any(each.fullmatch(piece) for each in possible)]

@@ -25,29 +25,29 @@ class TestClaim:
         assert leases.claim("export", 1)
         assert leases.attempts_of("export", 1) == 2
 
-    def test_a_dead_workers_lease_expires(self, frozen_clock: time_machine.Coordinates) -> None:
+    def test_a_dead_workers_lease_expires(self, frozen_clock: time_machine.Traveller) -> None:
         """TRL-301: recovery depends on nothing but the clock."""
         assert leases.claim("export", 1)
-        frozen_clock.shift(leases.LEASE)  # type: ignore[attr-defined]
+        frozen_clock.shift(leases.LEASE)
         assert not leases.claim("export", 1)
-        frozen_clock.shift(dt.timedelta(seconds=1))  # type: ignore[attr-defined]
+        frozen_clock.shift(dt.timedelta(seconds=1))
         assert leases.claim("export", 1)
 
-    def test_a_living_worker_keeps_its_lease(self, frozen_clock: time_machine.Coordinates) -> None:
+    def test_a_living_worker_keeps_its_lease(self, frozen_clock: time_machine.Traveller) -> None:
         """TRL-302: the heartbeat renews it and says how far the work is."""
         leases.claim("export", 1)
         for percent in (30, 60, 140):
-            frozen_clock.shift(leases.LEASE * 0.9)  # type: ignore[attr-defined]
+            frozen_clock.shift(leases.LEASE * 0.9)
             assert leases.renew("export", 1, percent)
             assert not leases.claim("export", 1)
         assert leases.progress_of("export", 1) == 100
 
     def test_a_worker_whose_lease_went_to_another_is_told_and_touches_nothing(
-        self, monkeypatch: pytest.MonkeyPatch, frozen_clock: time_machine.Coordinates
+        self, monkeypatch: pytest.MonkeyPatch, frozen_clock: time_machine.Traveller
     ) -> None:
         """TRL-303: the slow one neither renews nor releases what is not its own any more."""
         leases.claim("export", 1)
-        frozen_clock.shift(leases.LEASE * 2)  # type: ignore[attr-defined]
+        frozen_clock.shift(leases.LEASE * 2)
         monkeypatch.setattr(leases, "worker_name", lambda: "another:1")
         assert leases.claim("export", 1)
         monkeypatch.undo()
@@ -68,12 +68,12 @@ class TestClaim:
             leases.release("notice", 1, error="ConnectionRefusedError")
         assert Lease.objects.get(work="notice").last_error == "ConnectionRefusedError"
 
-    def test_a_failure_can_ask_for_patience(self, frozen_clock: time_machine.Coordinates) -> None:
+    def test_a_failure_can_ask_for_patience(self, frozen_clock: time_machine.Traveller) -> None:
         """TRL-305: nobody hammers a server that is down."""
         leases.claim("notice", 1)
         leases.release("notice", 1, error="x" * 900, retry_in=dt.timedelta(minutes=2))
         assert not leases.claim("notice", 1)
-        frozen_clock.shift(dt.timedelta(minutes=2, seconds=1))  # type: ignore[attr-defined]
+        frozen_clock.shift(dt.timedelta(minutes=2, seconds=1))
         assert leases.claim("notice", 1)
 
     def test_nothing_is_known_of_work_that_nobody_began(self) -> None:

@@ -65,7 +65,7 @@ class View(APIView):
     def page_of(self, rows: Any, shape: Any, *arguments: Any) -> Any:
         """Return one page of rows, each brought into shape; `shape` takes the list of rows."""
         pages = Page()
-        found = pages.paginate_queryset(rows, self.request, self)
+        found: list[Any] | None = pages.paginate_queryset(rows, self.request, self)
         return pages.get_paginated_response(shape(found or [], *arguments))
 
 

@@ -92,7 +92,7 @@ def _answer_of_framework(error: exceptions.APIException) -> Response:
         headers["WWW-Authenticate"] = getattr(error, "auth_header", "") or "Session"
         code, words = "signed_out", _("Your session has ended. Sign in again.")
     elif isinstance(error, exceptions.Throttled):
-        headers["Retry-After"] = str(int(error.wait or 60))
+        headers["Retry-After"] = str(int(getattr(error, "wait", None) or 60))
         code, words = "too_many", _("Too many requests. Wait a little.")
     elif isinstance(error, exceptions.PermissionDenied) and words.startswith("CSRF"):
         code, words = "csrf", _("The CSRF token is absent or wrong: send it in the header X-CSRFToken.")

@@ -13,7 +13,7 @@ from ..models import Participant, Person, Role, Site, Version, Visit, VisitStatu
 from ..permissions import Permission, access_of
 from . import serializers
 
-DAYS = tuple(name for name in serializers.Participant().fields if name.endswith("_on"))
+DAYS = tuple(name for name in serializers.Participant().get_fields() if name.endswith("_on"))
 
 
 def version_numbers() -> dict[int, int]:

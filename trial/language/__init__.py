@@ -66,6 +66,7 @@ from trial.language.refs import (
     Symbol,
     symbol_of,
 )
+from trial.language.units import unit_words
 from trial.language.unknown import UNKNOWN, Unknown, kleene_and, kleene_not, kleene_or
 from trial.language.values import (
     ItemSpec,
@@ -131,4 +132,5 @@ __all__ = [
     "parse_number",
     "result_value",
     "symbol_of",
+    "unit_words",
 ]

@@ -14,6 +14,14 @@ UnitRule = tuple[str, Decimal, Decimal]
 _EXACT = Context(prec=40)
 
 
+_WORDS = {"fr": {"days": "jours", "weeks": "semaines", "months": "mois", "years": "ans"}}
+
+
+def unit_words(unit: str, locale: str = "en") -> str:
+    """The unit as it is shown; those that are words and not symbols are said in the language of the page."""
+    return _WORDS.get(locale[:2].lower(), {}).get(unit, unit)
+
+
 def accepted(standard: str, units: Sequence[UnitRule]) -> list[str]:
     """The units that may be typed, the standard one first."""
     return ([standard] if standard else []) + [unit for unit, _, _ in units if unit != standard]

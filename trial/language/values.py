@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from trial.language.faults import Fault, fault
 from trial.language.missing import MISSING, missing_words
 from trial.language.partial_dates import PartialDate
-from trial.language.units import UnitRule, accepted, canonical, tidy, to_standard
+from trial.language.units import UnitRule, accepted, canonical, tidy, to_standard, unit_words
 from trial.language.unknown import UNKNOWN
 
 MAX_TEXT = 500
@@ -541,9 +541,9 @@ def display(spec: ItemSpec, value: Value | None, locale: str = "en") -> str:
         case bool():
             return _YES_NO[language][0 if held else 1]
         case int() | Decimal():
-            shown = f"{format_number(held, language)} {spec.unit}".rstrip()
+            shown = f"{format_number(held, language)} {unit_words(spec.unit, language)}".rstrip()
             if value.original is not None:
-                shown += f" ({format_number(value.original, language)} {value.unit})"
+                shown += f" ({format_number(value.original, language)} {unit_words(value.unit, language)})"
             return shown
         case datetime():
             return f"{format_date(held.date(), language)} {_format_time(held.time())}"

@@ -82,7 +82,7 @@ class Person(AbstractBaseUser, AuditedModel):
             raise AttributeError("A password is set by trial.actions.people.set_password.")
         # Django hashes a password for a person who does not exist, so that an unknown address takes as long as a known.
 
-    def check_password(self, raw_password: str) -> bool:
+    def check_password(self, raw_password: str | None) -> bool:
         """Tell whether this is the person's password; upgrades the stored hash when the hasher changed."""
 
         def upgrade(raw: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -18,11 +18,12 @@ from ..forms import LocaleForm, PasswordForm
 from ..models import Delegation
 from .people import delegation_rows
 from .refusals import attempt
+from .requests import SignedInRequest
 
 
 @sensitive_post_parameters("current", "password", "again")
 @require_http_methods(["GET", "POST"])
-def account(request: HttpRequest) -> HttpResponse:
+def account(request: SignedInRequest) -> HttpResponse:
     """Show the person's own roles; change the language or the password."""
     person = request.user
     deed = request.POST.get("deed", "") if request.method == "POST" else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -10,10 +10,11 @@ from audit import clock
 
 from .. import home_panels
 from ..permissions import access_of
+from .requests import SignedInRequest
 
 
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: SignedInRequest) -> HttpResponse:
     """Show the panels of the person's roles; say so when nothing waits, or when there is no role at all."""
     panels = home_panels.panels_for(request.user)
     context = {

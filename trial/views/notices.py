@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import get_language, ngettext
@@ -21,6 +21,7 @@ from ..frame import unseen_notices
 from ..models import Notice, NoticeState
 from ..selectors import notices_for
 from .filters import Address, page_of
+from .requests import SignedInRequest
 from .signing_in import safe_next
 
 PAGE = 25
@@ -28,7 +29,7 @@ SHOWN_MAILS = 50
 
 
 @require_safe
-def inbox(request: HttpRequest) -> HttpResponse:
+def inbox(request: SignedInRequest) -> HttpResponse:
     """Show the reminders sent to the person, newest first."""
     asked = {"show": "all" if request.GET.get("show") == "all" else ""}
     address = Address(reverse("notices"), asked)
@@ -50,7 +51,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def seen(request: HttpRequest) -> HttpResponse:
+def seen(request: SignedInRequest) -> HttpResponse:
     """Mark one reminder as seen and go where it leads, or mark all of the page as seen."""
     wanted = [int(key) for key in request.POST.getlist("notice")[:PAGE] if key.isdigit() and len(key) < 19]
     found = list(notices_for(request.user).filter(pk__in=wanted))
@@ -68,7 +69,7 @@ def seen(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def outbox(request: HttpRequest) -> HttpResponse:
+def outbox(request: SignedInRequest) -> HttpResponse:
     """Show the e-mails that this developer's machine wrote to files, newest first. There is no such page elsewhere."""
     folder = getattr(settings, "EMAIL_FILE_PATH", None)
     if not settings.DEBUG or folder is None:

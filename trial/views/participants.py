@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import get_language
@@ -26,12 +26,13 @@ from ..selectors import participant_or_404, sites_for
 from ..statuses import BY_HAND
 from .filters import Address, page_of
 from .refusals import attempt
+from .requests import SignedInRequest
 
 SORTS = ("code", "-code", "status", "-status", "next", "-next", "screened", "-screened")
 
 
 @require_safe
-def participants_list(request: HttpRequest) -> HttpResponse:
+def participants_list(request: SignedInRequest) -> HttpResponse:
     """Show the participants of the person's sites with status, next visit and what is open. Never an arm."""
     check(request.user, Permission.PARTICIPANT_VIEW)
     asked = {name: request.GET.get(name, "")[:40] for name in ("site", "status", "q", "sort")}
@@ -71,7 +72,7 @@ def participants_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def screen(request: HttpRequest) -> HttpResponse:
+def screen(request: SignedInRequest) -> HttpResponse:
     """Open a screening: the participant gets a code, and nothing else is kept before consent."""
     check(request.user, Permission.PARTICIPANT_SCREEN)
     today = clock.today()
@@ -89,7 +90,7 @@ def screen(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def screening_log(request: HttpRequest) -> HttpResponse:
+def screening_log(request: SignedInRequest) -> HttpResponse:
     """Show every screening of the person's sites: month, outcome and reason, failures included."""
     check(request.user, Permission.PARTICIPANT_VIEW)
     asked = {name: request.GET.get(name, "")[:20] for name in ("site", "outcome", "year")}
@@ -119,7 +120,7 @@ def screening_log(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def screening_close(request: HttpRequest, code: str) -> HttpResponse:
+def screening_close(request: SignedInRequest, code: str) -> HttpResponse:
     """Close a screening without inclusion, with its reason."""
     participant = participant_or_404(request.user, code)
     check(request.user, Permission.PARTICIPANT_SCREEN, participant.site_id)
@@ -137,7 +138,7 @@ def screening_close(request: HttpRequest, code: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def screening_reopen(request: HttpRequest, code: str) -> HttpResponse:
+def screening_reopen(request: SignedInRequest, code: str) -> HttpResponse:
     """Take back a screen failure recorded by mistake, with its reason."""
     participant = participant_or_404(request.user, code)
     check(request.user, Permission.PARTICIPANT_SCREEN, participant.site_id)
@@ -154,7 +155,7 @@ def screening_reopen(request: HttpRequest, code: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def status(request: HttpRequest, code: str) -> HttpResponse:
+def status(request: SignedInRequest, code: str) -> HttpResponse:
     """Show what happened to a participant, with dates and reasons; record a withdrawal or a loss."""
     participant = participant_or_404(request.user, code)
     may_record = can(request.user, Permission.STATUS_RECORD, participant.site_id)
@@ -196,7 +197,7 @@ def status(request: HttpRequest, code: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def status_reverse(request: HttpRequest, code: str) -> HttpResponse:
+def status_reverse(request: SignedInRequest, code: str) -> HttpResponse:
     """Take back a withdrawal or a loss recorded by mistake, with its reason."""
     participant = participant_or_404(request.user, code)
     check(request.user, Permission.STATUS_RECORD, participant.site_id)

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import get_language, pgettext
@@ -25,10 +25,11 @@ from ..permissions import Permission, check
 from ..presenters import date_words
 from .filters import Address, page_of
 from .refusals import attempt
+from .requests import SignedInRequest
 
 
 @require_safe
-def people_list(request: HttpRequest) -> HttpResponse:
+def people_list(request: SignedInRequest) -> HttpResponse:
     """Show the accounts with the roles in force."""
     check(request.user, Permission.PEOPLE_MANAGE)
     asked = {name: request.GET.get(name, "")[:60] for name in ("q", "role", "site", "closed")}
@@ -68,7 +69,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
 
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
-def new(request: HttpRequest) -> HttpResponse:
+def new(request: SignedInRequest) -> HttpResponse:
     """Open an account for one human being."""
     check(request.user, Permission.PEOPLE_MANAGE)
     form = PersonForm(request.POST or None)
@@ -83,7 +84,7 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def person(request: HttpRequest, person_id: int) -> HttpResponse:
+def person(request: SignedInRequest, person_id: int) -> HttpResponse:
     """Show one account: its roles, past ones included, and what can be done."""
     check(request.user, Permission.PEOPLE_MANAGE)
     found = get_object_or_404(Person, pk=person_id)
@@ -91,7 +92,7 @@ def person(request: HttpRequest, person_id: int) -> HttpResponse:
 
 
 @require_POST
-def delegate(request: HttpRequest, person_id: int) -> HttpResponse:
+def delegate(request: SignedInRequest, person_id: int) -> HttpResponse:
     """Give the person a role at a site, or at every site, between two dates."""
     check(request.user, Permission.PEOPLE_MANAGE)
     found = get_object_or_404(Person, pk=person_id)
@@ -108,7 +109,7 @@ def delegate(request: HttpRequest, person_id: int) -> HttpResponse:
 
 @sensitive_post_parameters("password")
 @require_POST
-def password(request: HttpRequest, person_id: int) -> HttpResponse:
+def password(request: SignedInRequest, person_id: int) -> HttpResponse:
     """Give the person a new password, when the old one is lost."""
     check(request.user, Permission.PEOPLE_MANAGE)
     found = get_object_or_404(Person, pk=person_id)
@@ -124,7 +125,7 @@ def password(request: HttpRequest, person_id: int) -> HttpResponse:
 
 
 @require_POST
-def close(request: HttpRequest, person_id: int) -> HttpResponse:
+def close(request: SignedInRequest, person_id: int) -> HttpResponse:
     """Close an account; the name stays on everything that it did."""
     check(request.user, Permission.PEOPLE_MANAGE)
     found = get_object_or_404(Person, pk=person_id)
@@ -140,7 +141,7 @@ def close(request: HttpRequest, person_id: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def delegation_end(request: HttpRequest, delegation_id: int) -> HttpResponse:
+def delegation_end(request: SignedInRequest, delegation_id: int) -> HttpResponse:
     """End a delegation on a day, with its reason."""
     check(request.user, Permission.PEOPLE_MANAGE)
     found = get_object_or_404(Delegation.objects.select_related("person", "site"), pk=delegation_id)
@@ -202,7 +203,7 @@ def _person_row(found: Person, today: dt.date) -> dict[str, Any]:
 
 
 def _person_page(
-    request: HttpRequest,
+    request: SignedInRequest,
     found: Person,
     *,
     delegation_form: DelegationForm | None = None,

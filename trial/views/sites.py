@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import get_language, pgettext
@@ -20,10 +20,11 @@ from ..presenters import date_words
 from ..selectors import participants_for, sites_for
 from .filters import page_of
 from .people import delegation_rows
+from .requests import SignedInRequest
 
 
 @require_safe
-def sites_list(request: HttpRequest) -> HttpResponse:
+def sites_list(request: SignedInRequest) -> HttpResponse:
     """Show the sites that the person's roles reach, with dates, version and, for those who may, counts."""
     check(request.user, Permission.STUDY_VIEW)
     page = page_of(listings.sites_listed(request.user), request.GET.get("page"), listings.PAGE)
@@ -37,7 +38,7 @@ def sites_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def site(request: HttpRequest, number: str) -> HttpResponse:
+def site(request: SignedInRequest, number: str) -> HttpResponse:
     """Show one site: dates, versions in force, people with a role, and counts by status."""
     found = get_object_or_404(sites_for(request.user, Permission.STUDY_VIEW), number=number)
     today, locale = clock.today(), get_language() or "en"
@@ -65,7 +66,6 @@ def site(request: HttpRequest, number: str) -> HttpResponse:
             {"label": pgettext("day", "Closed"), "value": date_words(found.closed_on, locale)},
         ],
         "counts": counts,
-        "total": sum(count["value"] for count in counts) if counts else 0,
         "activations": listings.activations_of(found),
         "delegations": rows,
         "may_manage": can(request.user, Permission.PEOPLE_MANAGE),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language
@@ -17,12 +17,13 @@ from ..definitions import definition_of
 from ..models import Version
 from ..permissions import Permission, can, check
 from ..study_words import StudyWords
+from .requests import SignedInRequest
 
 PARTS = ("overview", "visits", "forms", "eligibility", "parameters")
 
 
 @require_safe
-def study(request: HttpRequest) -> HttpResponse:
+def study(request: SignedInRequest) -> HttpResponse:
     """Show one part of what a version of the study says. Block sizes are in no definition, so on no page."""
     check(request.user, Permission.STUDY_VIEW)
     version = _version(request)
@@ -56,7 +57,7 @@ def study(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def form(request: HttpRequest, form_id: str) -> HttpResponse:
+def form(request: SignedInRequest, form_id: str) -> HttpResponse:
     """Show one form: every item with its type, unit, choices, limits, conditions, what it feeds and what feeds it."""
     check(request.user, Permission.STUDY_VIEW)
     version = _version(request)
@@ -78,7 +79,7 @@ def form(request: HttpRequest, form_id: str) -> HttpResponse:
 
 
 @require_safe
-def versions(request: HttpRequest) -> HttpResponse:
+def versions(request: SignedInRequest) -> HttpResponse:
     """Show the published versions and, in words, what one changed against the one before."""
     check(request.user, Permission.STUDY_VIEW)
     found = listings.versions()
@@ -109,7 +110,7 @@ def versions(request: HttpRequest) -> HttpResponse:
     return render(request, "trial/study_versions.html", context)
 
 
-def _version(request: HttpRequest) -> Version:
+def _version(request: SignedInRequest) -> Version:
     asked = request.GET.get("version", "")
     if asked:
         found = Version.objects.filter(number=int(asked)).first() if asked.isdigit() and len(asked) < 9 else None
@@ -120,11 +121,11 @@ def _version(request: HttpRequest) -> Version:
     return found
 
 
-def _version_query(request: HttpRequest, version: Version) -> str:
+def _version_query(request: SignedInRequest, version: Version) -> str:
     return f"version={version.number}" if request.GET.get("version") else ""
 
 
-def _tabs(request: HttpRequest, version: Version, current: str, words: StudyWords) -> list[dict[str, Any]]:
+def _tabs(request: SignedInRequest, version: Version, current: str, words: StudyWords) -> list[dict[str, Any]]:
     query = _version_query(request, version)
     labels = {
         "overview": _("Overview"),

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
@@ -24,10 +24,11 @@ from ..permissions import Permission, access_of, can, check
 from ..presenters import date_words, visit_label
 from ..selectors import participant_or_404, visits_of
 from .refusals import attempt
+from .requests import SignedInRequest
 
 
 @require_http_methods(["GET", "POST"])
-def visit(request: HttpRequest, code: str, visit_id: int) -> HttpResponse:
+def visit(request: SignedInRequest, code: str, visit_id: int) -> HttpResponse:
     """Show one visit; record its day, that it was missed, or open it again."""
     participant = participant_or_404(request.user, code)
     found = visits_of(request.user, participant).filter(pk=visit_id).first()
@@ -89,7 +90,7 @@ def visit(request: HttpRequest, code: str, visit_id: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def add(request: HttpRequest, code: str) -> HttpResponse:
+def add(request: SignedInRequest, code: str) -> HttpResponse:
     """Add a visit that the plan does not date: unscheduled, or following an event such as progression."""
     participant = participant_or_404(request.user, code)
     check(request.user, Permission.VISIT_RECORD, participant.site_id)
@@ -145,7 +146,7 @@ def window_warning(visit: Visit) -> str:
     return words % {"days": days}
 
 
-def _say_date(request: HttpRequest, visit: Visit, on: dt.date) -> None:
+def _say_date(request: SignedInRequest, visit: Visit, on: dt.date) -> None:
     visit.actual_on = on
     messages.success(request, _("The date of the visit is recorded: %(date)s.") % {"date": date_words(on, _locale())})
     warning = window_warning(visit)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 from django.utils import timezone
 
 from audit.errors import Refused
-from simulation.trial import Plan, simulate
+from simulation.trial import Plan, SimulationFailed, simulate
 
 DEMO_PARTICIPANTS = 95  # of 114: mid-trial
 DEMO_SEED = 2026
@@ -30,10 +32,21 @@ class Command(BaseCommand):
         )
         parser.add_argument("--seed", type=int, default=DEMO_SEED, metavar="S", help="the same seed, the same trial")
         parser.add_argument(
-            "--until", type=dt.date.fromisoformat, metavar="DATE", help="the trial's present (YYYY-MM-DD); now by default"
+            "--until",
+            type=dt.date.fromisoformat,
+            metavar="DATE",
+            help="the trial's present (YYYY-MM-DD); now by default",
         )
         parser.add_argument(
             "--demo", action="store_true", help="the demo's trial: what the defaults give, said explicitly"
+        )
+
+        parser.add_argument(
+            "--processes",
+            type=int,
+            default=0,
+            metavar="K",
+            help="how many at once; one per processor, 4 at most, by default",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,12 +54,18 @@ class Command(BaseCommand):
         began = time.monotonic()
         try:
             plan = Plan(options["participants"], options["seed"], end_of(options["until"]))
-            world = simulate(plan, tell=lambda words: self.stderr.write(f"    {words}"))
+            processes = options["processes"] or default_processes()
+            outcome = simulate(plan, tell=lambda words: self.stderr.write(f"    {words}"), processes=processes)
         except Refused as refused:
             raise CommandError(str(refused)) from refused
-        except ValueError as error:
+        except (ValueError, SimulationFailed) as error:
             raise CommandError(str(error)) from error
-        self.stderr.write(f"    {world.timeline.steps} steps in {time.monotonic() - began:.0f} s")
+        self.stderr.write(f"    {outcome.steps} steps in {time.monotonic() - began:.0f} s")
+
+
+def default_processes() -> int:
+    """One per processor, at most 4; one only inside a transaction, as in tests."""
+    return 1 if connection.in_atomic_block else min(4, os.cpu_count() or 1)
 
 
 def end_of(until: dt.date | None) -> dt.datetime:

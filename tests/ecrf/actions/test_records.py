@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from django.db import connection, transaction
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
-from ecrf.actions import data_queries, drafts, records
+from ecrf import effects
+from ecrf.actions import data_queries, drafts, laboratories, records
 from ecrf.actions.records import StaleRecord, Where
 from ecrf.entry import InvalidValues, Submission, Typed
 from ecrf.models import Change, ChangeKind, Draft, EntryState, Finding, FindingState, Query, QueryState, Record
 from tests.cast import PASSWORD, Cast
+from tests.trial.actions.arrange import on_day
 from trial.actions import people, visits
-from trial.models import Participant
+from trial.language import ItemType, load
+from trial.models import Participant, StatusChange, Visit
 
 pytestmark = pytest.mark.django_db
 LESION = {"lesion_number": "T1", "organ": "LIVER", "category": "NON_TARGET"}
@@ -414,7 +422,7 @@ class TestLogsAndLinks:
         participant = cast.baseline_done()
         lesion = cast.record(participant, "lesion", number=1)
 
-        with pytest.raises(Refused, match="Baseline lesions|Oligoprogression"):
+        with pytest.raises(Refused, match=r"Baseline lesions|Oligoprogression"):
             records.remove_entry(record=lesion, revision=lesion.revision, reason="Mistake", by=cast.theo_coordinator)
 
     def test_a_link_to_an_entry_that_does_not_exist_is_refused(self, cast: Cast) -> None:
@@ -665,3 +673,326 @@ def test_the_consent_form_makes_the_participant_and_the_demographics_name_the_pe
     cast.fill(participant, "demographics", visit="SCR", sex="F", birth_month=5, birth_year=1961)
     participant = Participant.objects.get(pk=participant.pk)
     assert (participant.sex, participant.birth_month, participant.birth_year) == ("F", 5, 1961)
+
+
+def counts() -> dict[str, int]:
+    """How many rows stand in every table that a save may write."""
+    models = (Record, Change, Finding, Query, Deed, Draft, StatusChange, Visit, Participant)
+    return {m.__name__: m.objects.count() for m in models} | {
+        f"history of {m.__name__}": m.history.count() for m in models if hasattr(m, "history")
+    }
+
+
+class TestTogetherOrNotAtAll:
+    @pytest.fixture
+    def crash(self) -> Iterator[None]:
+        """A room above whose effect breaks after everything else was written."""
+
+        def broken(record: Record, changed: frozenset[str], by: object) -> None:
+            raise RuntimeError("power cut")
+
+        effects.on_save(broken)
+        yield
+        effects._on_save.remove(broken)
+
+    def test_a_crash_in_an_effect_leaves_nothing(self, cast: Cast, crash: None) -> None:
+        """ECRF-090: no record, no change, no deed, no status; the draft stays for the next try."""
+        participant = cast.screened()
+        visits.record_date(visit=cast.visit(participant, "SCR"), on=clock.today(), by=cast.theo_coordinator)
+        where = Where(participant, "consent", visit=cast.visit(participant, "SCR"))
+        drafts.keep(where=where, base_revision=0, fields={"consented": "yes"}, by=cast.theo_coordinator)
+        before = counts()
+
+        with pytest.raises(RuntimeError):
+            cast.fill(participant, "consent", visit="SCR")
+
+        assert counts() == before
+        assert Participant.objects.get(pk=participant.pk).consented_on is None
+        connection.check_constraints()
+
+    def test_a_crash_in_the_second_save_leaves_the_first(self, cast: Cast) -> None:
+        """ECRF-091: values, revision, findings and queries as they were."""
+        where = vitals_of(cast)
+        record = cast.save(where, {"kps": 90, "ecog": "0", "sbp": "185"}, justify="")
+        before, data = counts(), record.data
+
+        def broken(record: Record, changed: frozenset[str], by: object) -> None:
+            raise RuntimeError("power cut")
+
+        effects.on_save(broken)
+        try:
+            with pytest.raises(RuntimeError):
+                records.save(
+                    where=where, revision=1, submission=typed(sbp="135"), complete=True, by=cast.theo_coordinator,
+                    reason="Typing error",
+                )  # fmt: skip
+        finally:
+            effects._on_save.remove(broken)
+        assert counts() == before
+        record.refresh_from_db()
+        assert (record.revision, record.data) == (1, data)
+        assert Query.objects.get(record=record).state == QueryState.OPEN
+
+    @pytest.mark.parametrize("words", ["a\x00b", "\ud800", "x" * 301, "evil\u202etext"])
+    def test_words_beside_the_data_that_cannot_be_kept_are_refused_too(self, cast: Cast, words: str) -> None:
+        """ECRF-092: reasons, justifications, questions and answers go through the same door as values."""
+        where = vitals_of(cast)
+        record = cast.save(where, {"kps": 90, "ecog": "0", "sbp": "185"})
+        theo = cast.theo_coordinator
+        change = typed(sbp="186")
+        key = ("measures", "", "sbp")
+        query = data_queries.ask(where=where, text="Check.", by=cast.mona_monitor)
+        before = counts()
+        by_reason, by_value, by_check = typed(sbp="186"), typed(sbp="186"), typed(sbp="186")
+        by_value.reasons[key] = words
+        by_check.justifications["range:sbp", ""] = words
+        long_words = words if len(words) < 300 else "x" * 1001
+        for deed in (
+            lambda: records.save(where=where, revision=1, submission=by_reason, complete=True, by=theo, reason=words),
+            lambda: records.save(where=where, revision=1, submission=by_value, complete=True, by=theo),
+            lambda: records.save(where=where, revision=1, submission=by_check, complete=True, by=theo, reason="x"),
+            lambda: data_queries.ask(where=where, text=long_words, by=cast.mona_monitor),
+            lambda: data_queries.answer(query=query, text=long_words, by=theo),
+            lambda: data_queries.close(query=query, text=long_words, by=cast.mona_monitor),
+        ):
+            with pytest.raises(Refused), transaction.atomic():
+                deed()
+        assert counts() == before
+        assert record.revision == 1
+        assert change.values
+
+
+BAD_WORDS = """
+1e999|NaN|-0|−5|+3|0x10|1_000|1,250|1 250|٣|31/02/2026|29/02/2024|UN/UN/2020|UN/02/2020|05/05/0000|2020|01012020
+99/99/9999|2020-01-01|24:61|14h30|01/01/2020 10:00|yes|oui|0|1|5|6|M|CLEAR|10000001|1.0|<script>|{{ 7 * 7 }}
+'; DROP TABLE ecrf_record; --
+"""
+GARBAGE = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from([word for line in BAD_WORDS.strip().splitlines() for word in line.split("|")]),
+    st.sampled_from(
+        ["", " ", "\x00", "\ud800", "\u202e", "\ufeff1", "9" * 40, "0." + "1" * 30, "🙂" * 400, "x" * 30_000]
+    ),
+    st.integers(-(10**30), 10**30).map(str),
+    st.decimals(allow_nan=True, allow_infinity=True).map(str),
+    st.dates().map(lambda day: day.strftime("%d/%m/%Y")),
+)
+TYPED = st.builds(
+    Typed,
+    text=st.one_of(GARBAGE, st.lists(GARBAGE, max_size=3).map(tuple)),
+    unit=st.sampled_from(["", "", "", "kg", "g/L", "lb", "\x00", "x" * 300]),
+    missing=st.sampled_from(["", "", "", "ND", "UNK", "NA", "XX", "\x00"]),
+    reason=st.one_of(st.just(""), GARBAGE),
+)
+
+
+class TestWhateverIsTyped:
+    def test_garbage_in_every_type_of_item_is_kept_or_refused_in_words_and_never_half_written(self, cast: Cast) -> None:
+        """ECRF-093: hypothesis over every type of item that the study has."""
+        participant = cast.consented()
+        visit = cast.visit(participant, "SCR")
+        definition = cast.definition
+        forms = [definition.form(f) for f in definition.visit("SCR").forms] + list(definition.log_forms)
+        by_type: dict[ItemType, list[tuple[Any, Any]]] = {}
+        for form in forms:
+            for item in form.items.values():
+                by_type.setdefault(item.type, []).append((form, item))
+        assert set(by_type) >= set(ItemType) - {ItemType.FILE, ItemType.TIME, ItemType.VAS}
+        outcomes = {"kept": 0, "refused": 0}
+
+        def check(form: Any, item: Any, said: Typed, reason: str, complete: bool) -> None:
+            group = form.group_of(item.id)
+            row = "n1" if group.repeating else ""
+            where = Where(participant, form.id, visit=None if form.is_log else visit)
+            held = Record.objects.filter(visit=visit, form=form.id).first() if not form.is_log else None
+            submission = Submission(
+                values={(group.id, row, item.id): said}, rows={group.id: ["n1"]} if group.repeating else {}
+            )
+            with transaction.atomic():
+                before = (Record.objects.count(), Change.objects.count(), Deed.objects.count())
+                try:
+                    record = records.save(
+                        where=where, revision=held.revision if held else 0, submission=submission,
+                        complete=complete, by=cast.ines_investigator, reason=reason,
+                    )  # fmt: skip
+                except Refused:
+                    outcomes["refused"] += 1
+                    assert (Record.objects.count(), Change.objects.count(), Deed.objects.count()) == before
+                else:
+                    outcomes["kept"] += 1
+                    record.refresh_from_db()
+                    for name, rows in record.data.items():
+                        for kept_row in rows:
+                            for kept_item, value in kept_row.items():
+                                if not kept_item.startswith("_"):
+                                    load(definition.spec(form.id, kept_item), value)
+                        assert name in {g.id for g in form.groups}
+                transaction.set_rollback(True)
+
+        for found in by_type.values():
+            settings(max_examples=14, deadline=None, database=None)(
+                given(
+                    place=st.sampled_from(found), said=TYPED, reason=st.sampled_from(["", "Typing error"]),
+                    complete=st.booleans(),
+                )(lambda place, said, reason, complete: check(*place, said, reason, complete))
+            )()  # fmt: skip
+        assert outcomes["kept"] > 20
+        assert outcomes["refused"] > 20
+
+    def test_forged_places_are_refused(self, cast: Cast) -> None:
+        """ECRF-094: another participant's visit, a form of another visit, a number that nobody has."""
+        mine, other = cast.consented(), cast.consented()
+        theirs = cast.visit(other, "SCR")
+        for where in (
+            Where(mine, "vitals_performance", visit=theirs),
+            Where(mine, "tumour_assessment", visit=cast.visit(mine, "SCR")),
+            Where(mine, "vitals_performance"),
+            Where(mine, "lesion", visit=cast.visit(mine, "SCR")),
+            Where(mine, "lesion", number=7),
+            Where(mine, "no_such_form"),
+        ):
+            before = counts()
+            for deed in (
+                lambda where=where: records.save(
+                    where=where, revision=0, submission=typed(weight="70"), complete=False, by=cast.theo_coordinator
+                ),
+                lambda where=where: records.mark_not_done(
+                    where=where, revision=0, reason="x", by=cast.theo_coordinator
+                ),
+                lambda where=where: data_queries.ask(where=where, text="?", by=cast.mona_monitor),
+            ):
+                with pytest.raises(Refused):
+                    deed()
+            assert counts() == before
+
+
+class TestLinksAndRows:
+    def test_a_link_has_one_way_to_be_written(self, cast: Cast) -> None:
+        """ECRF-033: “01” would slip past the protection of entry 1."""
+        participant = cast.consented()
+        lesion = cast.save(Where(participant, "lesion"), LESION)
+        where = Where(participant, "oligoprogression", visit=cast.visit(participant, "SCR"))
+
+        def link(text: str) -> Record:
+            return records.save(
+                where=where, revision=0, complete=False, by=cast.theo_coordinator,
+                submission=Submission(
+                    values={("progressing", "n1", "lesion"): Typed(text=text)}, rows={"progressing": ["n1"]}
+                ),
+            )  # fmt: skip
+
+        for text in ("01", "1.0", "2", "-1", "1 OR 1"):
+            with pytest.raises(InvalidValues):
+                link(text)
+        link("1")
+        with pytest.raises(Refused, match="Oligoprogression"):
+            records.remove_entry(record=lesion, revision=1, reason="Twice", by=cast.theo_coordinator)
+
+    def test_a_removed_entry_leaves_no_question_and_is_neither_signed_nor_verified(self, cast: Cast) -> None:
+        """ECRF-034: out of use; its findings and automatic queries end with it."""
+        participant = cast.consented()
+        event = cast.save(Where(participant, "adverse_event"), {"serious": False}, justify="", complete=False)
+        record = records.remove_entry(record=event, revision=1, reason="Twice", by=cast.theo_coordinator)
+        assert not Finding.objects.filter(record=record).exclude(state=FindingState.RESOLVED).exists()
+        with pytest.raises(Refused, match="removed"):
+            records.sign(record=record, password=PASSWORD, by=cast.ines_investigator)
+        with pytest.raises(Refused, match="removed"):
+            records.verify(record=record, values=[("", "term")], by=cast.mona_monitor)
+        with pytest.raises(Refused, match="removed"):
+            cast.save(Where(participant, "adverse_event", number=1), {"serious": True})
+
+
+class TestNotDone:
+    def test_a_form_of_calculated_values_alone_can_be_not_done(self, cast: Cast) -> None:
+        """ECRF-028: nobody entered what is calculated; it goes with the form, and the trail says so."""
+        participant = cast.baseline_done()
+        imdc = cast.record(participant, "imdc", visit="SCR")
+        where = Where(participant, "imdc", visit=imdc.visit)
+        entered = ("assessed_on", "agrees", "disagreement")
+        records.save(
+            where=where, revision=imdc.revision, complete=False, by=cast.theo_coordinator, reason="Not asked",
+            submission=Submission(values={("confirmation", "", item): Typed() for item in entered}),
+        )  # fmt: skip
+        record = records.mark_not_done(where=where, revision=2, reason="Not asked", by=cast.theo_coordinator)
+        assert (record.entry_state, record.data) == (EntryState.NOT_DONE, {})
+        gone = Change.objects.filter(record=record, revision=3, kind=ChangeKind.DERIVED, new__isnull=True)
+        assert {"risk_group", "score"} <= set(gone.values_list("item", flat=True))
+        record = records.save(
+            where=where, revision=3, complete=False, by=cast.theo_coordinator, reason="Asked after all",
+            submission=Submission(values={("confirmation", "", "agrees"): Typed(text="yes")}),
+        )  # fmt: skip
+        assert record.data["result"][0]["risk_group"]["value"] in ("FAV", "INT")
+
+
+class TestLaboratoryRanges:
+    def test_a_value_has_the_range_of_its_own_day(self, cast: Cast) -> None:
+        """ECRF-062: each site's dated ranges: a later range never rewrites, a corrected day takes its own."""
+        participant = cast.consented()
+        cast.fill(participant, "demographics", visit="SCR")
+        today = clock.today()
+        laboratories.set_ranges(
+            site=cast.site, from_on=today - dt.timedelta(days=5), by=cast.theo_coordinator,
+            ranges=[laboratories.Range("HGB", sex, "g/dL", "10", "20") for sex in ("M", "F", "")],
+        )  # fmt: skip
+        where = Where(participant, "laboratory", visit=cast.visit(participant, "SCR"))
+        form = cast.definition.form("laboratory")
+
+        def save(revision: int, **said: str) -> dict[str, Any]:
+            record = records.save(
+                where=where, revision=revision, complete=False, by=cast.theo_coordinator,
+                submission=Submission(
+                    values={(form.group_of(i).id, "", i): Typed(text=text) for i, text in said.items()}
+                ),
+            )  # fmt: skip
+            return dict(record.data["haematology"][0]["hgb"]["extra"])
+
+        old_day = (today - dt.timedelta(days=30)).strftime("%d/%m/%Y")
+        under_old = save(0, sampled_on=old_day, hgb="13.1")
+        assert under_old != {"lo": "10", "hi": "20"}
+        assert save(1, neutrophils="4.0") == under_old
+        assert save(2, sampled_on=today_typed()) == {"lo": "10", "hi": "20"}
+        change = Change.objects.filter(item="hgb").last()
+        assert change is not None
+        assert (change.kind, change.old["extra"], change.new["extra"]["lo"]) == (ChangeKind.DERIVED, under_old, "10")
+
+
+class TestSettledQueries:
+    def test_a_query_closed_by_a_person_is_not_asked_again_until_the_value_changes(self, cast: Cast) -> None:
+        """ECRF-074: the monitor has the last word about these values."""
+        where = vitals_of(cast)
+        record = cast.save(where, {"kps": 90, "ecog": "0", "sbp": "185", "heart_rate": "72"}, justify="")
+        data_queries.close(query=Query.objects.get(record=record), text="Seen", by=cast.mona_monitor)
+
+        def change(revision: int, **said: str) -> int:
+            records.save(
+                where=where, revision=revision, submission=typed(**said), complete=True, by=cast.theo_coordinator,
+                reason="Typing error",
+            )  # fmt: skip
+            return Query.objects.filter(record=record, state=QueryState.OPEN).count()
+
+        assert change(1, heart_rate="75") == 0
+        assert change(2, sbp="190") == 1
+
+
+def test_a_specialist_signs_the_forms_of_the_speciality_only(cast: Cast) -> None:
+    """ECRF-043: the radiation oncologist signs SRT; consent and vital signs are the investigator's."""
+    where = vitals_of(cast)
+    record = cast.save(where, {"kps": 90, "ecog": "0"})
+    consent = cast.record(where.participant, "consent", visit="SCR")
+    for other in (record, consent):
+        for person in (cast.rose_radiation, cast.raoul_radiologist):
+            with pytest.raises(Refused, match="investigator"):
+                records.sign(record=other, password=PASSWORD, by=person)
+    lesion = cast.save(Where(where.participant, "lesion"), LESION)
+    assert records.sign(record=lesion, password=PASSWORD, by=cast.raoul_radiologist).is_signed
+
+
+def test_before_the_visit_nothing_of_it_is_not_done(cast: Cast) -> None:
+    """ECRF-029: a form is settled when its visit took place, or with it when it is missed; never before consent."""
+    participant = cast.screened()
+    where = Where(participant, "vitals_performance", visit=cast.visit(participant, "SCR"))
+    with pytest.raises(Refused) as refused:
+        records.mark_not_done(where=where, revision=0, reason="x", by=cast.theo_coordinator)
+    assert refused.value.code == "consent_needed"
+    with on_day(clock.today()):
+        assert not Record.objects.exists()

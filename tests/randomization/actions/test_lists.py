@@ -90,6 +90,7 @@ def test_a_second_person_approves_and_the_commitment_is_published(cast: Cast) ->
     assert made.state == ListState.APPROVED
     assert made.commitment == lists.commitment_of(made).root.hex()
     assert Deed.objects.get(verb="list.approved").details["commitment"] == made.commitment
+    assert made.approval is not None
     assert made.approval.content["commitment"] == made.commitment
     assert made.approval.by_id == cast.ursula_statistician.pk
 

@@ -96,8 +96,9 @@ def test_counts_are_without_arms_but_for_those_who_may_see_balance(marked_cast: 
     page = f"/randomization/{made.pk}/"
     labels = [arm.label["en"] for arm in cast.definition.arms.values()]
     for person in (cast.bruno_blinded, cast.aude_auditor, cast.stella_statistician):
+        client = cast.client_of(person)
         with CaptureQueriesContext(connection) as statements:
-            words = words_of(cast.client_of(person).get(page))
+            words = words_of(client.get(page))
         assert len(statements) <= MOST_STATEMENTS
         assert "1 participant allocated" in words and ">59<" in words.replace(" ", "")
         assert not any(word in words for word in (*labels, *cast.definition.arms))

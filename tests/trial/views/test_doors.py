@@ -33,6 +33,7 @@ def addresses(cast, participant) -> dict[str, str]:
     found = {}
     for pattern in urls.urlpatterns:
         wanted = {name: words_of[name] for name in pattern.pattern.converters}
+        assert pattern.name
         found[pattern.name] = reverse(pattern.name, kwargs=wanted)
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import HttpResponse
 from django.test import RequestFactory
 
 from audit.errors import Conflict, Refused
@@ -31,7 +32,7 @@ class Form(forms.Form):
 def test_each_refusal_has_its_status_and_its_words(refused, status):
     """TRIAL-120: 403, 404, 409, 422; page, htmx fragment and JSON all carry the words."""
     assert status_of(refused) == status
-    middleware = RefusalMiddleware(lambda request: None)
+    middleware = RefusalMiddleware(lambda request: HttpResponse())
 
     def ask(**headers):
         from django.contrib.auth.models import AnonymousUser
@@ -54,9 +55,8 @@ def test_each_refusal_has_its_status_and_its_words(refused, status):
 
 def test_a_bug_goes_on_rising():
     """TRIAL-121: only refusals become pages."""
-    assert (
-        RefusalMiddleware(lambda request: None).process_exception(RequestFactory().get("/"), ValueError("bug")) is None
-    )
+    middleware = RefusalMiddleware(lambda request: HttpResponse())
+    assert middleware.process_exception(RequestFactory().get("/"), ValueError("bug")) is None
     with pytest.raises(ZeroDivisionError), attempt(Form({"day": "x"})):
         raise ZeroDivisionError
 

@@ -43,9 +43,7 @@ class Command(BaseCommand):
                     password=password,
                     by=None,
                 )
-                people.delegate(
-                    person=person, role=Role.ADMINISTRATOR, site=None, starts_on=clock.today(), by=None
-                )
+                people.delegate(person=person, role=Role.ADMINISTRATOR, site=None, starts_on=clock.today(), by=None)
         except (Refused, ValidationError) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{person.printed_name} can sign in and open the other accounts.")

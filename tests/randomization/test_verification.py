@@ -1,0 +1,101 @@
+"""`manage.py verify_list`: what agrees, and what somebody with the database's own rights changed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+import pytest
+from django.core.management import call_command
+
+from randomization import vault, verification
+from randomization.actions import lists
+from randomization.models import Allocation, AllocationList, Slot
+from tests import harness
+from tests.cast import Cast
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def raw(database_clone: str) -> Callable[..., None]:
+    """SQL by an administrator who has switched every guard off."""
+
+    def run(sql: str, *values: Any) -> None:
+        address = harness._with_database(os.environ["STRATUM_TEST_ADMIN_URL"], database_clone)
+        connection = psycopg2.connect(address)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute("SET session_replication_role = replica")
+                cursor.execute(sql, values)
+        finally:
+            connection.close()
+
+    return run
+
+
+def codes(made: AllocationList) -> set[str]:
+    return {trouble.code for trouble in verification.verify(AllocationList.objects.get(pk=made.pk)).troubles}
+
+
+def test_each_kind_of_change_is_named(cast: Cast, raw: Callable[..., None]) -> None:
+    """RND-950: one clean list; then a slot changed, replaced, removed, skipped; an allocation and the root altered."""
+    first, second = cast.randomized().allocation, cast.randomized().allocation
+    made = cast.list_in_use()
+    said = io.StringIO()
+    call_command("verify_list", stdout=said)
+    assert "R0001 01-001 agrees" in said.getvalue() and "No fault in 1 list." in said.getvalue()
+    for arm in made.arms:
+        assert arm not in said.getvalue()
+
+    free = Slot.objects.filter(allocation_list=made, stratum=first.stratum, position=30).get()
+    (other,) = set(made.arms) - {first.arm}
+    key = lists.data_key(made)
+    opened = lists.open_slot(key, made, free)
+    swapped = (set(made.arms) - {opened.arm}).pop()
+    forged = vault.seal_slot(
+        key, vault.Slot(made.reference, free.stratum, free.position, swapped, opened.block, opened.salt)
+    )
+    earlier = first.allocated_at - dt.timedelta(days=1)
+    slots, given, held = "randomization_slot", "randomization_allocation", "randomization_allocationlist"
+    cases: list[tuple[str, int, str, Any, Any, set[str]]] = [
+        (slots, free.pk, "payload", "A" * len(free.payload), free.payload, {"slot_changed"}),
+        (slots, free.pk, "payload", forged, free.payload, {"slot_replaced", "commitment_slots"}),
+        (slots, free.pk, "position", 999, 30, {"slot_changed", "slot_missing", "slot_added"}),
+        (given, first.pk, "arm", other, first.arm, {"arm", "proof", "pathway"}),
+        (given, first.pk, "slot_id", free.pk, first.slot_id, {"skipped", "salt", "proof"}),
+        (given, first.pk, "strata", '{"ici": "?"}', json.dumps(first.strata), {"signature"}),
+        (given, first.pk, "number", 3, 1, {"ledger"}),
+        (given, second.pk, "allocated_at", earlier, second.allocated_at, {"reordered"}),
+        (held, made.pk, "commitment", "0" * 64, made.commitment,
+         {"commitment_ledger", "commitment_signature", "commitment_slots", "proof"}),
+    ]  # fmt: skip
+    for table, pk, column, forgery, truth, expected in cases:
+        raw(f"UPDATE {table} SET {column} = %s WHERE id = %s", forgery, pk)
+        assert expected <= codes(made), (table, column)
+        raw(f"UPDATE {table} SET {column} = %s WHERE id = %s", truth, pk)
+        assert codes(made) == set(), (table, column)
+
+    raw("UPDATE randomization_allocation SET number = 7 WHERE id = %s", second.pk)
+    assert {t.where for t in verification.check_numbers()} == {f"R{n:04d}" for n in (2, 3, 4, 5, 6)}
+    raw("UPDATE randomization_slot SET payload = %s WHERE id = %s", forged, free.pk)
+    said = io.StringIO()
+    with pytest.raises(SystemExit) as left:
+        call_command("verify_list", stdout=said)
+    assert left.value.code == 1
+    assert verification.slot_words(free.stratum, 30) in said.getvalue()
+    for arm in made.arms:
+        assert arm not in said.getvalue().replace("ici=", "")
+
+
+def test_without_the_keys_it_says_so(cast: Cast, settings: Any) -> None:
+    """RND-951: the list's key cannot be opened: that is a fault, not a crash; proofs need no key and still hold."""
+    allocation: Allocation = cast.randomized().allocation
+    settings.STRATUM_KEYS = dict([vault.new_environment_key("other").split(":")])
+    report = verification.verify(allocation.allocation_list)
+    assert {trouble.code for trouble in report.troubles} >= {"no_key"}
