@@ -146,8 +146,8 @@ def _let_transactional_tests_clone() -> None:
         _use(case._cloned_from)
         harness.drop(case._clone)
 
-    TransactionTestCase._fixture_setup = classmethod(set_up)  # type: ignore[attr-defined,assignment,method-assign]
-    TransactionTestCase._fixture_teardown = tear_down  # type: ignore[attr-defined,method-assign]
+    TransactionTestCase._fixture_setup = classmethod(set_up)
+    TransactionTestCase._fixture_teardown = tear_down
 
 
 @pytest.fixture

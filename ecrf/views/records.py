@@ -434,7 +434,7 @@ def log(request: SignedInRequest, code: str, form: str) -> HttpResponse:
         or not can(request.user, Permission.RECORD_VIEW, participant.site_id)
     ):
         raise Http404("No such log.")
-    place = RecordPlace(request.user, participant, definition, found)  # type: ignore[arg-type]
+    place = RecordPlace(request.user, participant, definition, found)
     entries = selectors.records_for(request.user, participant).filter(form=form).order_by("number")
     listed = Paginator(entries, 50).get_page(request.GET.get("page"))
     shown = [each.pk for each in listed.object_list]

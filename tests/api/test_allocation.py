@@ -121,7 +121,7 @@ def both_arms(cast: Cast) -> dict[str, Participant]:
 def _mark(cast: Cast, participant: Participant) -> None:
     hidden = Visit.objects.filter(participant=participant, reveals_arm=True, planned_on__isnull=False).first()
     assert hidden is not None
-    visits.record_date(visit=hidden, on=participant.randomized_on, by=cast.theo_coordinator)  # type: ignore[arg-type]
+    visits.record_date(visit=hidden, on=participant.randomized_on, by=cast.theo_coordinator)
     form = next(f for f in cast.definition.visit(hidden.event).forms if cast.definition.reveals_arm(f))
     where = Where(participant, form, visit=hidden)
     cast.save(where, {}, complete=False)

@@ -26,7 +26,7 @@ from tests.cast import Cast
 from trial.api.access import Throttle
 from trial.models import Person
 
-EXAMPLES = 12
+EXAMPLES = 8
 """Per operation and role: a few seconds in all; more find nothing new that a longer run would not."""
 TOKEN = "a" * 32
 CHECKS = [

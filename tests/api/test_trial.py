@@ -141,7 +141,7 @@ def test_one_participant(api: Any, cast: Cast) -> None:
     found = api(cast.mona_monitor).get(f"participants/{participant.code}/").body
     assert found["code"] == participant.code
     assert found["site"] == "01"
-    assert found["consented_on"] == participant.consented_on.isoformat()  # type: ignore[union-attr]
+    assert found["consented_on"] == participant.consented_on.isoformat()
     assert found["version"] == cast.version.number
 
 

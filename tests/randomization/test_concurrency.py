@@ -85,7 +85,7 @@ def test_a_double_click_through_the_page_gives_one_allocation(cast: Cast) -> Non
     page = f"/participants/{participant.code}/randomize/"
 
     answers = together([lambda c=client: c.post(page, {"password": PASSWORD}) for client in clients])  # type: ignore[misc]
-    assert [(a.status_code, a["Location"]) for a in answers] == [  # type: ignore[attr-defined,index]
+    assert [(a.status_code, a["Location"]) for a in answers] == [
         (302, f"/participants/{participant.code}/allocation/")
     ] * 4
     assert Allocation.objects.count() == 1

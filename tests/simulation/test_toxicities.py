@@ -13,7 +13,7 @@ FROM, UNTIL = dt.date(2025, 1, 1), dt.date(2025, 12, 31)
 
 def draw(seed: int, **given: object) -> list[toxicities.Event]:
     told = {"classes": {"TKI"}, "has_srt": True, "from_on": FROM, "until_on": UNTIL, "serious_rate": 1.0} | given
-    return toxicities.draw(Random(seed), **told)  # type: ignore[arg-type]
+    return toxicities.draw(Random(seed), **told)
 
 
 def test_every_event_has_a_term_of_the_dictionary_and_a_grade_that_exists() -> None:

@@ -216,11 +216,11 @@ class TestAccess:
     def test_access_is_asked_once_per_person_and_day(self, cast: Cast, django_assert_num_queries: object) -> None:
         """TRL-124: one question to the database per request; another day, and a change, ask again."""
         theo = Person.objects.get(pk=cast.theo_coordinator.pk)
-        with django_assert_num_queries(1):  # type: ignore[operator]
+        with django_assert_num_queries(1):
             assert can(theo, P.ENTER_GENERAL, cast.site.pk)
             assert can(theo, P.RANDOMIZE, cast.site.pk)
             assert not can(theo, P.SIGN_RECORD, cast.site.pk)
-        with django_assert_num_queries(1):  # type: ignore[operator]
+        with django_assert_num_queries(1):
             assert not access_of(theo, cast.opened_on - dt.timedelta(days=1)).has(P.ENTER_GENERAL)
         held = theo.delegations.get()
         held.person = theo

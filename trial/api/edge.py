@@ -16,7 +16,7 @@ from .access import Page, SessionAuthentication
 from .problems import InvalidRequest, Problem
 
 
-class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class SessionScheme(OpenApiAuthenticationExtension):
     """How the schema names it."""
 
     target_class = SessionAuthentication

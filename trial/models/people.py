@@ -72,7 +72,7 @@ class Person(AbstractBaseUser, AuditedModel):
         return f"{self.given_name} {self.family_name}"
 
     @property
-    def password(self) -> str:  # type: ignore[override]
+    def password(self) -> str:
         credential = getattr(self, "credential", None) if self.pk else None
         return credential.password if credential else hashers.make_password(None)
 

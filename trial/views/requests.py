@@ -10,4 +10,4 @@ from ..models import Person
 class SignedInRequest(HttpRequest):
     """What `trial.middleware.SignInRequired` lets through: `user` is a person."""
 
-    user: Person  # type: ignore[assignment]
+    user: Person

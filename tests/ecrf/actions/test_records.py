@@ -800,7 +800,8 @@ class TestWhateverIsTyped:
         assert set(by_type) >= set(ItemType) - {ItemType.FILE, ItemType.TIME, ItemType.VAS}
         outcomes = {"kept": 0, "refused": 0}
 
-        def check(form: Any, item: Any, said: Typed, reason: str, complete: bool) -> None:
+        def check(place: tuple[Any, Any], said: Typed, reason: str, complete: bool) -> None:
+            form, item = place
             group = form.group_of(item.id)
             row = "n1" if group.repeating else ""
             where = Where(participant, form.id, visit=None if form.is_log else visit)
@@ -834,7 +835,7 @@ class TestWhateverIsTyped:
                 given(
                     place=st.sampled_from(found), said=TYPED, reason=st.sampled_from(["", "Typing error"]),
                     complete=st.booleans(),
-                )(lambda place, said, reason, complete: check(*place, said, reason, complete))
+                )(check)
             )()  # fmt: skip
         assert outcomes["kept"] > 20
         assert outcomes["refused"] > 20

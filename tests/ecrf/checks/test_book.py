@@ -74,7 +74,7 @@ class TestFind:
             (place("UNS", on=later, occurrence=2), data(value=6)),
         )  # fmt: skip
         assert [
-            entry and entry.value("main", 0, "value").value  # type: ignore[union-attr]
+            entry and entry.value("main", 0, "value").value
             for entry in (found.find("panel", name, place("SCR")) for name in ("M6", "UNS", "M3"))
         ] == [120, 6, None]
 
@@ -130,7 +130,7 @@ class TestValues:
         """CHK-020: DOMAIN: hidden values stay out of derivations."""
         found = book((place("SCR"), data(_hidden=("packs",), value=100, packs=4)))
         assert found.outside().get(Ref("item", form="panel", item="packs")) is UNKNOWN
-        assert found.entries()[0].value("main", 0, "packs").value == 4  # type: ignore[union-attr]
+        assert found.entries()[0].value("main", 0, "packs").value == 4
 
     def test_a_missing_code_is_unknown_and_named(self) -> None:
         """CHK-021: not done is an answer, not a number."""
@@ -191,7 +191,7 @@ class TestValues:
 def test_an_entry_takes_the_place_of_the_one_that_stands_there() -> None:
     """CHK-030: what is typed is evaluated in place of what is stored, nowhere else."""
     found = book((place("M3"), data(value=1)), (place("M6"), data(value=2)))
-    assert found.entry(place("M3")).value("main", 0, "value").value == 1  # type: ignore[union-attr]
+    assert found.entry(place("M3")).value("main", 0, "value").value == 1
     typed = found.entry(place("M3"), data(value=9))
     assert found.find("panel", "M3", place("SCR")) is typed
     assert len(found.log_entries("panel")) == 2

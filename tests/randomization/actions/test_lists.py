@@ -174,11 +174,11 @@ def test_balance_by_arm_is_for_few_and_leaves_a_line(cast: Cast) -> None:
 def test_without_the_environment_key_nothing_is_made_or_read(cast: Cast, settings: object) -> None:
     """RND-314: words for the administrator, no half list."""
     made = drafted(cast)
-    settings.STRATUM_KEYS = dict([vault.new_environment_key("other").split(":")])  # type: ignore[attr-defined]
+    settings.STRATUM_KEYS = dict([vault.new_environment_key("other").split(":")])
     with pytest.raises(Refused) as refused:
         lists.approve(allocation_list=made, password=PASSWORD, by=cast.ursula_statistician)
     assert refused.value.code == "no_key"
-    settings.STRATUM_KEYS = {}  # type: ignore[attr-defined]
+    settings.STRATUM_KEYS = {}
     with pytest.raises(Refused, match="STRATUM_KEYS"):
         drafted(cast)
     assert AllocationList.objects.count() == ListKey.objects.count() == 1

@@ -214,7 +214,7 @@ def codes(arms, sizes, size, module=permuted_blocks):
         ([ArmRatio("A", 0), ArmRatio("B", 1)], [4], 8, ["RND105"]),
         ([ArmRatio("A", -1), ArmRatio("B", 1)], [4], 8, ["RND105"]),
         ([ArmRatio("A", True), ArmRatio("B", 1)], [4], 8, ["RND105"]),
-        ([ArmRatio("A", 1.0), ArmRatio("B", 1)], [4], 8, ["RND105"]),  # type: ignore[arg-type]
+        ([ArmRatio("A", 1.0), ArmRatio("B", 1)], [4], 8, ["RND105"]),
         ([ArmRatio("A", MAX_RATIO + 1), ArmRatio("B", 1)], [102], 8, ["RND105"]),
         (STORM, [4], 0, ["RND106"]),
         (STORM, [4], MAX_SIZE + 1, ["RND106"]),

@@ -22,7 +22,7 @@ def url(participant: Participant, page: str = "randomize") -> str:
 
 
 def words_of(answer: object) -> str:
-    return " ".join(answer.content.decode().split())  # type: ignore[attr-defined]
+    return " ".join(answer.content.decode().split())
 
 
 def test_the_page_shows_what_will_be_frozen_and_allocates_nothing(cast: Cast) -> None:

@@ -15,7 +15,7 @@ MOST_STATEMENTS = 15
 
 
 def words_of(answer: object) -> str:
-    return " ".join(answer.content.decode().split())  # type: ignore[attr-defined]
+    return " ".join(answer.content.decode().split())
 
 
 def test_a_list_goes_from_draft_to_use_on_its_pages(cast: Cast) -> None:

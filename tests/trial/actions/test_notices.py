@@ -220,12 +220,12 @@ class TestSend:
         randomized(cast, days_ago=75)
         notices.owe_reminders()
         port = smtp.port
-        settings.EMAIL_PORT = 1  # type: ignore[attr-defined]
+        settings.EMAIL_PORT = 1
         for _run in range(12):
             assert notices.send_owed() == 0
             frozen_clock.shift(dt.timedelta(minutes=61))
         assert len(owed()) == 4
-        settings.EMAIL_PORT = port  # type: ignore[attr-defined]
+        settings.EMAIL_PORT = port
         assert notices.send_owed() == 4
         assert len(smtp.messages) == 4
 
@@ -269,7 +269,7 @@ def at_once(work: object, times: int = 2) -> list[object]:
     def one() -> None:
         start.wait()
         try:
-            results.append(work())  # type: ignore[operator]
+            results.append(work())
         except Exception as error:
             results.append(error)
         finally:
@@ -290,7 +290,7 @@ def test_two_workers_at_once_owe_and_send_each_message_once(smtp: Mailbox) -> No
     randomized(cast, days_ago=75)
 
     found = at_once(notices.owe_reminders)
-    assert sorted(len(each) for each in found) == [0, 4]  # type: ignore[arg-type]
+    assert sorted(len(each) for each in found) == [0, 4]
 
     found = at_once(notices.send_owed, times=3)
     assert sum(each for each in found if isinstance(each, int)) == 4, found

@@ -86,7 +86,7 @@ class TestAccount:
 class TestDelegation:
     def give(self, cast: Cast, person: Person, role: str, **said: object) -> Delegation:
         words = {"site": None, "starts_on": clock.today(), "by": cast.adam_admin} | said
-        return people.delegate(person=person, role=role, **words)  # type: ignore[arg-type]
+        return people.delegate(person=person, role=role, **words)
 
     def test_a_role_is_in_force_at_once_where_it_was_given(self, cast: Cast, nora: Person) -> None:
         """TRL-270: without signing in again."""

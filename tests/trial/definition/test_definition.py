@@ -210,7 +210,7 @@ def test_nothing_in_a_definition_can_be_set(definition: Definition) -> None:
     with pytest.raises(ValidationError):
         definition.form("vitals").kind = "log"  # type: ignore[assignment]
     with pytest.raises(TypeError):
-        definition.forms["x"] = definition.form("vitals")  # type: ignore[index]
+        definition.forms["x"] = definition.form("vitals")
 
 
 numbers = st.decimals(min_value=-1000, max_value=1000, places=3).map(str)
