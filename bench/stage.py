@@ -1,0 +1,66 @@
+"""A trial to measure: two sites of our own with named people, beside a simulated trial where there is time for one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import audit
+from ecrf.actions.records import Where
+from ecrf.models import EntryState, Record
+from tests.cast import Cast
+from trial.models import Participant, Person, Site
+
+NUMBERS = {"01": "91", "02": "92"}
+
+
+class Stage(Cast):
+    """The cast at sites whose numbers a simulated trial does not use."""
+
+    def _site(self, number: str, name: str, city: str) -> Site:
+        return super()._site(NUMBERS[number], name, city)
+
+    def session_of(self, person: Person) -> str:
+        """The key of a session in which the person is signed in."""
+        key: str = self.client_of(person).cookies["stratum_session"].value
+        return key
+
+    def filled(self) -> Participant:
+        """A consented participant with 12 conditions in the medical history: a form of some 60 values."""
+        participant = self.consented()
+        rows = [
+            {"condition": f"Condition {number}", "onset_on": "03/2015", "condition_ongoing": True,
+             "condition_treated": True}
+            for number in range(12)
+        ]  # fmt: skip
+        said: dict[str, Any] = {"any_history": True, "autoimmune": False, "tobacco": False, "conditions": rows}
+        self.fill(participant, "medical_history", visit="SCR", complete=False, **said)
+        return participant
+
+    def with_entries(self, form: str, count: int) -> Participant:
+        """A participant with many entries of a log: one saved as people do, the others written as its copies."""
+        participant = self.baseline_done()
+        one = self.save(Where(participant, form), {}, complete=False)
+        copies = [
+            Record(
+                participant=participant, form=form, number=number, version_id=one.version_id, data=one.data,
+                entry_state=EntryState.IN_PROGRESS, revision=1, dated_on=one.dated_on, reveals_arm=one.reveals_arm,
+            )
+            for number in range(2, count + 1)
+        ]  # fmt: skip
+        audit.save_many(copies, by=self.theo_coordinator)
+        return participant
+
+
+def sent_values(record: dict[str, Any], *, turn: int) -> list[dict[str, Any]]:
+    """A form's values as a program sends them, the texts and the dates of conditions changed at each turn."""
+    found = []
+    for value in record["values"]:
+        if value["derived"]:
+            continue
+        typed = value["typed"]
+        if value["item"] == "condition":
+            typed = f"{typed.split('/')[0]}/{turn}"
+        elif value["item"] == "onset_on":
+            typed = f"0{turn % 9 + 1}/2015"
+        found.append({"item": value["item"], "row": value["row"], "typed": typed, "missing": value["missing"]})
+    return found
