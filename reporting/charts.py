@@ -1,7 +1,6 @@
 """Small charts as SVG: drawn by the server, colored by the page's own tokens, told in words for who does not see them.
 
-Sizes are attributes, never styles (the content security policy forbids these). A chart is wide; on a narrow screen its
-frame scrolls.
+Sizes are attributes, never styles (the content security policy forbids these). A chart takes the width of its frame.
 """
 
 from __future__ import annotations
@@ -12,23 +11,30 @@ from dataclasses import dataclass
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-WIDTH, HEIGHT = 720, 260
-LEFT, RIGHT, TOP, BOTTOM = 40, 14, 14, 30
+WIDTH, HEIGHT = 480, 220
+LEFT, RIGHT, TOP, BOTTOM = 34, 12, 16, 28
+LABELS = 8
+"""At most so many places are named below the axis."""
 
 
 @dataclass(frozen=True)
 class Series:
     """A line over the same places as the others: one value per place, None where it ends."""
 
-    label: str
     values: Sequence[float | None]
     dashed: bool = False
 
 
-def lines_and_bars(
-    *, title: str, summary: str, places: Sequence[str], bars: Sequence[int], lines: Sequence[Series], id: str
+def chart(
+    *,
+    title: str,
+    summary: str,
+    places: Sequence[str],
+    lines: Sequence[Series] = (),
+    bars: Sequence[int] = (),
+    id: str,
 ) -> SafeString:
-    """Draw bars (each place's own number) below lines (running totals), with one axis for both."""
+    """Draw bars and lines over the same places, with one axis. `title` and `summary` are read to who cannot see it."""
     most = max([*bars, *(v for line in lines for v in line.values if v is not None), 1])
     top, ticks = _scale(most)
     step = (WIDTH - LEFT - RIGHT) / max(len(places), 1)
@@ -48,15 +54,15 @@ def lines_and_bars(
     )
     columns = format_html_join(
         "",
-        '<rect x="{}" y="{}" width="{}" height="{}" rx="2" fill="var(--accent-line)"><title>{}: {}</title></rect>',
+        '<rect x="{}" y="{}" width="{}" height="{}" rx="2" fill="var(--accent)"><title>{}: {}</title></rect>',
         (
-            (_n(x(i) - step * 0.3), _n(y(n)), _n(step * 0.6), _n(max(0.0, y(0) - y(n))), places[i], n)
+            (_n(x(i) - step * 0.35), _n(y(n)), _n(step * 0.7), _n(max(0.0, y(0) - y(n))), places[i], n)
             for i, n in enumerate(bars)
             if n
         ),
     )
     drawn = format_html_join("", "{}", ((_line(line, x, y),) for line in lines))
-    every = max(1, -(-len(places) // 12))
+    every = max(1, -(-len(places) // LABELS))
     labels = format_html_join(
         "",
         '<text x="{}" y="{}" text-anchor="middle" font-size="11" fill="var(--text-faint)">{}</text>',

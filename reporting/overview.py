@@ -14,12 +14,17 @@ from django.db.models import Case, Count, F, IntegerField, Q, Value, When
 from audit import clock
 from ecrf.models import QueryState
 from ecrf.selectors import queries_for
+from trial.forms import OTHER
 from trial.models import ScreeningOutcome, Site, Status
 from trial.permissions import Access, Permission, access_of
 from trial.selectors import participants_for, sites_for, visits_overdue
 
 AGES = (7, 30, 90)
 """Ends of the ages of open queries, in days: up to 7, up to 30, up to 90, older."""
+MONTHS_SHOWN = 24
+"""How many of the last months the bars show."""
+MOST_REASONS = 12
+"""How many reasons of screening failures are told apart."""
 FOLLOWS = (Permission.EXPORT, Permission.QUERY_ASK, Permission.LEDGER_VIEW)
 """Who follows sites holds one of these, and sees participants."""
 
@@ -87,11 +92,16 @@ def _queries_by_age(person: Any) -> Any:
     )
 
 
-def failures_by_reason(person: Any) -> list[tuple[str, int]]:
-    """Return (reason code, count) of the screenings that ended without inclusion, most frequent first."""
+def failures_by_reason(person: Any) -> list[tuple[str, str, int]]:
+    """Return (reason code, detail, count) of the screenings that ended without inclusion, most frequent first.
+
+    The detail is told apart under "other" only, where it is the reason as it was typed.
+    """
     rows = participants_for(person).filter(screening_outcome=ScreeningOutcome.FAILED).order_by()
-    counted = rows.values("failure_reason").annotate(n=Count("pk")).order_by(F("n").desc(), "failure_reason")
-    return [(row["failure_reason"], row["n"]) for row in counted]
+    detail = Case(When(failure_reason__in=["", OTHER], then=F("failure_detail")), default=Value(""))
+    counted = rows.annotate(detail=detail).values("failure_reason", "detail").annotate(n=Count("pk"))
+    ordered = counted.order_by(F("n").desc(), "failure_reason", "detail")[:MOST_REASONS]
+    return [(row["failure_reason"], row["detail"], row["n"]) for row in ordered]
 
 
 @dataclass(frozen=True)

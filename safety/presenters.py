@@ -71,6 +71,7 @@ class CaseRow:
     form_is_new: bool
     clock: dict[str, Any] | None
     reported: str
+    is_late: bool
     received: str
     sponsor_clocks: list[SponsorClock] = field(default_factory=list)
     may_receive: bool = False
@@ -100,6 +101,7 @@ def row_of(case: SafetyCase, person: Any, now: dt.datetime) -> CaseRow:
         form_is_new=is_new,
         clock=clock_of(case, now) if state in (OVERDUE, AWAITED) else None,
         reported=_reported(case),
+        is_late=case.reported_at is not None and case.reported_at > case.due_at,
         received=_received(case, locale),
         sponsor_clocks=_sponsor_clocks(case, definition, section, now, locale) if see_sponsor else [],
         may_receive=state in (OVERDUE, AWAITED, REPORTED)
@@ -176,7 +178,7 @@ def _reported(case: SafetyCase) -> str:
     if case.reported_at <= case.due_at:
         return _("Reported after %(took)s") % {"took": took}
     late = short_duration(case.reported_at - case.due_at)
-    return _("Reported after %(took)s, %(late)s late") % {"took": took, "late": late}
+    return _("Reported after %(took)s, %(late)s too late") % {"took": took, "late": late}
 
 
 def _received(case: SafetyCase, locale: str) -> str:

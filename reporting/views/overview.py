@@ -13,13 +13,14 @@ from audit import clock
 from audit.errors import Refused
 from trial import listings
 from trial.definition import Definition
+from trial.definition.model import Accrual
 from trial.definitions import current_study, definition_of
 from trial.forms import FAILURE_REASONS
 from trial.links import optional_url
 from trial.views.requests import SignedInRequest
 
 from .. import overview as figures
-from ..charts import Series, lines_and_bars
+from ..charts import Series, chart
 
 
 @require_safe
@@ -46,18 +47,19 @@ def overview(request: SignedInRequest) -> HttpResponse:
         "plan": plan,
         "planned": planned,
         "behind": planned - accrual.total,
-        "chart": _chart(months, accrual.total, plan.target, planned) if months else "",
+        "charts": _charts(months, accrual.total, plan, planned) if months else None,
         "months": [month for month in months if month.total is not None],
         "sites": sites,
         "most": max((site.randomized for site in sites), default=0),
         "screened": sum(site.screened for site in sites),
-        "failed": sum(count for _reason, count in failures),
+        "failed": sum(site.failed for site in sites),
         "overdue": sum(site.overdue for site in sites),
         "open_queries": sum(site.open_queries for site in sites),
         "ages": [_("up to 7 days"), _("8 to 30 days"), _("31 to 90 days"), _("over 90 days")],
         "query_totals": [sum(site.queries[age] for site in sites) for age in range(len(figures.AGES) + 1)],
         "failures": [
-            {"label": _reason(definition, code), "count": count, "of": failures[0][1]} for code, count in failures
+            {"label": _reason(definition, code, detail), "count": count, "of": failures[0][2]}
+            for code, detail, count in failures
         ],
         "queries_url": optional_url("queries"),
         "participants_url": reverse("participants"),
@@ -65,30 +67,42 @@ def overview(request: SignedInRequest) -> HttpResponse:
     return render(request, "reporting/overview.html", context)
 
 
-def _chart(months: list[figures.Month], total: int, target: int, planned: int) -> str:
+def _charts(months: list[figures.Month], total: int, plan: Accrual, planned: int) -> dict[str, str]:
     summary = _("%(total)s of %(target)s participants are randomized; the plan foresees %(planned)s by today.") % {
         "total": total,
-        "target": target,
+        "target": plan.target,
         "planned": planned,
     }
-    return lines_and_bars(
-        title=_("Randomizations by month, and in all against the plan"),
-        summary=summary,
-        places=[month.first.strftime("%m/%y") for month in months],
-        bars=[month.randomized for month in months],
-        lines=[
-            Series(_("Planned"), [month.planned for month in months], dashed=True),
-            Series(_("Randomized in all"), [month.total for month in months]),
-        ],
-        id="accrual",
-    )
+    past = [month for month in months if month.total is not None][-figures.MONTHS_SHOWN :]
+    pace = plan.target / plan.months
+    return {
+        "total": chart(
+            title=_("Randomized in all, against the plan"),
+            summary=summary,
+            places=[month.first.strftime("%m/%y") for month in months],
+            lines=[
+                Series([month.planned for month in months], dashed=True),
+                Series([month.total for month in months]),
+            ],
+            id="accrual",
+        ),
+        "months": chart(
+            title=_("Randomized in each month, against the plan"),
+            summary=", ".join(f"{month.first:%m/%Y}: {month.randomized}" for month in past),
+            places=[month.first.strftime("%m/%y") for month in past],
+            bars=[month.randomized for month in past],
+            lines=[Series([pace] * len(past), dashed=True)],
+            id="months",
+        ),
+        "pace": f"{pace:.1f}",
+    }
 
 
-def _reason(definition: Definition, code: str) -> str:
+def _reason(definition: Definition, code: str, detail: str) -> str:
     """Name a reason of a screen failure: by the study's codelist, else as it was typed."""
     codelist = definition.codelists.get(FAILURE_REASONS)
     if codelist is not None:
         for entry in codelist.codes:
             if entry.code == code:
                 return definition.text(entry.label, get_language() or "en")
-    return code or _("No reason recorded")
+    return detail or code or _("No reason recorded")

@@ -231,7 +231,7 @@ def test_keyring_keeps_the_order_given():
         ("a:not*base64", "Key a .* is not base64"),
         ("a:é", "Key a .* is not base64"),
         ("a/b:AAAA", "id of entry 1"),
-        (f"{NEW},{NEW}", "Key 2026 stands twice"),
+        pytest.param(f"{NEW},{NEW}", "Key 2026 stands twice", id="the same key twice"),
     ],
 )
 def test_a_bad_keyring_is_refused_without_showing_a_key(text, message):
