@@ -159,8 +159,8 @@ class _Writer:
     def participants_table(self) -> None:
         header = [
             "SITEID", "USUBJID", "STATUS", "SCREENED", "CONSENTED", "FAILED", "FAILURE_REASON", "FAILURE_DETAIL",
-            "RANDOMIZED", "TREATMENT_ENDED", "PROGRESSED", "WITHDRAWN_TREATMENT", "WITHDRAWN_VISITS", "WITHDRAWN_CONTACT", "LOST",
-            "DIED", "COMPLETED", "SEX", "BIRTHMONTH", "BIRTHYEAR",
+            "RANDOMIZED", "TREATMENT_ENDED", "PROGRESSED", "WITHDRAWN_TREATMENT", "WITHDRAWN_VISITS",
+            "WITHDRAWN_CONTACT", "LOST", "DIED", "COMPLETED", "SEX", "BIRTHMONTH", "BIRTHYEAR",
         ]  # fmt: skip
         allocations: dict[int, dict[str, Any]] = {}
         if self.includes_arms:
@@ -174,8 +174,9 @@ class _Writer:
         for p in self.participants.select_related("site").order_by("code").iterator(chunk_size=1000):
             values: list[Any] = [
                 p.site.number, p.code, p.status, p.screened_on, p.consented_on, p.failed_on, p.failure_reason,
-                p.failure_detail, p.randomized_on, p.treatment_ended_on, p.progressed_on, p.withdrawn_treatment_on, p.withdrawn_visits_on,
-                p.withdrawn_contact_on, p.lost_on, p.died_on, p.completed_on, p.sex, p.birth_month, p.birth_year,
+                p.failure_detail, p.randomized_on, p.treatment_ended_on, p.progressed_on, p.withdrawn_treatment_on,
+                p.withdrawn_visits_on, p.withdrawn_contact_on, p.lost_on, p.died_on, p.completed_on, p.sex,
+                p.birth_month, p.birth_year,
             ]  # fmt: skip
             if self.includes_arms:
                 a = allocations.get(p.pk)

@@ -54,7 +54,6 @@ def safety(request: SignedInRequest) -> HttpResponse:
         "is_empty": not address.chosen and not any(totals.values()),
         "next": request.get_full_path(),
         "now": timezone.localtime(now),
-        "one_site": len(sites) < 2,
         "sees_sponsor": access_of(person).sites(Permission.SAFETY_VIEW) is None,
     }
     return render(request, "safety/cases.html", context)
