@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from config.services.commands import RUNNING
 from config.services.processes import ServiceError, spawn, stop_group, wait_until
 
 READY_WITHIN = 90.0  # seconds
+IDLE = 2.0  # seconds; gunicorn keeps a connection for 5
 TOKEN = "b" * 32  # a CSRF token is whatever cookie and header agree upon
 
 
@@ -79,6 +81,7 @@ class Browser:
 
     def __init__(self, port: int, session: str) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self.used = time.monotonic()
         self.headers = {"Cookie": f"stratum_session={session}; stratum_csrf={TOKEN}", "X-CSRFToken": TOKEN}
 
     def get(self, address: str) -> bytes:
@@ -90,10 +93,13 @@ class Browser:
         return json.loads(self._ask("PUT", address, json.dumps(body).encode()))
 
     def _ask(self, method: str, address: str, body: bytes | None = None) -> bytes:
+        if time.monotonic() - self.used > IDLE:
+            self.connection.close()  # the server has closed its side, or is about to; asking opens it again
         headers = self.headers | ({"Content-Type": "application/json"} if body is not None else {})
         self.connection.request(method, address, body, headers)
         answer = self.connection.getresponse()
         found = answer.read()
+        self.used = time.monotonic()
         if answer.status != 200:
             raise RuntimeError(f"{method} {address} answered {answer.status}: {found[:300]!r}")
         return found

@@ -187,7 +187,7 @@ def _received(case: SafetyCase, locale: str) -> str:
     local = timezone.localtime(case.received_at)
     day = date_words(local.date(), locale)
     by = case.received_by.printed_name if case.received_by is not None else ""
-    return _("Received %(day)s, %(time)s by %(by)s (day 0)") % {"day": day, "time": f"{local:%H:%M}", "by": by}
+    return _("Day 0: %(day)s, %(time)s, %(by)s") % {"day": day, "time": f"{local:%H:%M}", "by": by}
 
 
 def _sponsor_clocks(
