@@ -23,6 +23,11 @@ DATE_FIELDS: dict[str, str] = {
 }
 """Which date of the participant each kind of status change sets."""
 
+FAILURE_REASONS = "screen_failure_reason"
+"""The codelist of a study that names the reasons of a screen failure; without it the reason is typed."""
+OTHER = "OTHER"
+"""The reason that is said in words."""
+
 PRECEDENCE: tuple[tuple[str, str], ...] = (
     ("died_on", Status.DIED),
     ("completed_on", Status.COMPLETED),
