@@ -25,7 +25,8 @@ CELERY_TASK_ALWAYS_EAGER = True  # the `worker` fixture runs a real one where th
 CELERY_TASK_EAGER_PROPAGATES = True
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405
 LOGGING = _LOGGING | {
-    "loggers": _LOGGING["loggers"] | {
+    "loggers": _LOGGING["loggers"]
+    | {
         "django.request": {"level": "ERROR"},  # refusals (403, 404, 409, 422) are what tests ask for; faults still show
     }
 }

@@ -131,7 +131,9 @@ CLINICAL = {P.PARTICIPANT_VIEW, P.RECORD_VIEW}
 NONE: set[Permission] = set()
 INVESTIGATES = (ENTERS, {P.SIGN_ELIGIBILITY, P.SIGN_RECORD}, {P.RANDOMIZE}, ANSWERS, CLINICAL, "own site")
 
-DOMAIN_TABLE: dict[Role, tuple[set[Permission], set[Permission], set[Permission], set[Permission], set[Permission], str]]
+DOMAIN_TABLE: dict[
+    Role, tuple[set[Permission], set[Permission], set[Permission], set[Permission], set[Permission], str]
+]
 DOMAIN_TABLE = {
     # role: enters | judges, signs | randomizes (where delegated) | queries, verifies | reads | where
     R.COORDINATOR: (ENTERS, NONE, {P.RANDOMIZE}, ANSWERS, CLINICAL, "own site"),
@@ -149,7 +151,9 @@ DOMAIN_TABLE = {
     R.STATISTICIAN_UNBLINDED: (NONE, {P.LIST_DRAFT, P.LIST_APPROVE}, NONE, NONE, {P.ARM_BALANCE}, "by arm"),
     R.COMMITTEE: (NONE, NONE, NONE, NONE, {P.ARM_BALANCE}, "committee reports"),
     R.ADMINISTRATOR: (NONE, NONE, NONE, NONE, {P.PEOPLE_MANAGE, P.SITES_MANAGE}, "no clinical data"),
-    R.AUDITOR: (NONE, NONE, NONE, NONE, CLINICAL | {P.AUDIT_VIEW, P.LEDGER_VIEW, P.SAFETY_VIEW, P.LIST_VIEW}, "everything"),
+    R.AUDITOR: (
+        NONE, NONE, NONE, NONE, CLINICAL | {P.AUDIT_VIEW, P.LEDGER_VIEW, P.SAFETY_VIEW, P.LIST_VIEW}, "everything",
+    ),
 }  # fmt: skip
 """DOMAIN, "Who does what by default", row by row and cell by cell."""
 

@@ -34,7 +34,7 @@ def finding(record: Record, check_id: str) -> Finding:
 
 
 def test_a_form_saved_once_and_judged_again_keeps_one_finding(cast: Cast) -> None:
-    """ECRF-700: another form's save judges this one again at its first revision: the finding opens, resolves, reopens."""
+    """ECRF-700: other forms' saves judge this one again at its first revision: opened, resolved, open again."""
     participant = randomized(cast, days_ago=60)
     record = asked(cast, participant, "AE")
     assert (record.revision, record.entry_state) == (1, EntryState.COMPLETE)
@@ -45,9 +45,7 @@ def test_a_form_saved_once_and_judged_again_keeps_one_finding(cast: Cast) -> Non
     assert finding(record, "ae_listed").state == FindingState.RESOLVED
     assert Query.objects.get(record=record).state == QueryState.CLOSED
 
-    records.remove_entry(
-        record=event, revision=event.revision, reason="Entered for another", by=cast.theo_coordinator
-    )
+    records.remove_entry(record=event, revision=event.revision, reason="Entered for another", by=cast.theo_coordinator)
     record.refresh_from_db()
     assert record.revision == 1  # judged again, not changed
     assert finding(record, "ae_listed").state == FindingState.OPEN
