@@ -14,7 +14,7 @@ from django.db.models import Case, Count, F, IntegerField, Q, Value, When
 from audit import clock
 from ecrf.models import QueryState
 from ecrf.selectors import queries_for
-from trial.forms import OTHER
+from trial.statuses import OTHER
 from trial.models import ScreeningOutcome, Site, Status
 from trial.permissions import Access, Permission, access_of
 from trial.selectors import participants_for, sites_for, visits_overdue

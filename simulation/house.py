@@ -248,6 +248,7 @@ class House:
             password=PASSWORD,
             by=by,
         )
+        people.accept_policy(person=person)
         self.accounts.append(person)
         return person
 

@@ -89,6 +89,15 @@ class SignInForm(forms.Form):
         return str(self.cleaned_data["username"]).strip().lower()
 
 
+class PolicyForm(forms.Form):
+    """The rules of using an account, accepted."""
+
+    accepted = forms.BooleanField(
+        label=gettext_lazy("I have read these rules and accept them"),
+        error_messages={"required": gettext_lazy("Tick the box to go on, or sign out.")},
+    )
+
+
 class ScreenForm(forms.Form):
     """A new screening: where and when."""
 

@@ -17,7 +17,7 @@ from audit import clock
 from .. import listings, participant_columns
 from ..actions import participants, statuses
 from ..definitions import definition_of
-from ..forms import FAILURE_REASONS, ReasonForm, ScreenFailureForm, ScreenForm, StatusForm
+from ..forms import ReasonForm, ScreenFailureForm, ScreenForm, StatusForm
 from ..links import casebook_url, optional_url
 from ..models import Participant, ScreeningOutcome, Status, StatusKind
 from ..permissions import Permission, can, check

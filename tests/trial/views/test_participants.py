@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from audit import clock
+from audit.models import Deed
 from trial import participant_columns
 from trial.actions import participants, statuses
 from trial.definition.model import CodelistsFile
@@ -345,3 +346,19 @@ def test_dates_are_shown_with_the_month_in_letters(cast):
 
     assert date_words(clock.today(), "fr") in page
     assert isinstance(clock.today(), dt.date)
+
+
+FORGED = ["01-999", "01-1", "99-001", "01-001 ", "01-001%00", "01-001%27--", "..%2F01-001", "%C3%A9-001", "0" * 300]
+
+
+@pytest.mark.parametrize("code", FORGED)
+def test_a_forged_participant_code_is_not_found(cast, code):
+    """TRIAL-305: whatever is put in place of a code, every page answers “not found”, and nothing is written."""
+    cast.screened()
+    client = cast.client_of(cast.theo_coordinator)
+    before = Deed.objects.count()
+    for rest in ("", "status/", "eligibility/", "randomize/", "allocation/", "allocation.pdf"):
+        assert client.get(f"/participants/{code}/{rest}").status_code == 404
+    for address in (f"/screening/{code}/close/", f"/participants/{code}/randomize/", f"/participants/{code}/status/"):
+        assert client.post(address, {"reason": "OTHER", "detail": "x", "password": "x"}).status_code == 404
+    assert Deed.objects.count() == before
