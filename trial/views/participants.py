@@ -23,7 +23,7 @@ from ..models import Participant, ScreeningOutcome, Status, StatusKind
 from ..permissions import Permission, can, check
 from ..presenters import date_words
 from ..selectors import participant_or_404, sites_for
-from ..statuses import BY_HAND
+from ..statuses import BY_HAND, FAILURE_REASONS
 from .filters import Address, page_of
 from .refusals import attempt
 from .requests import SignedInRequest

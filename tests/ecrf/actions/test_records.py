@@ -94,7 +94,7 @@ class TestSave:
         """ECRF-703: tomorrow is refused in words, at its item; no record, no change, no deed; the draft stays."""
         where = vitals_of(cast)
         tomorrow = (clock.today() + dt.timedelta(days=1)).strftime("%d/%m/%Y")
-        drafts.keep(where=where, revision=0, fields={"examined_on": tomorrow}, by=cast.theo_coordinator)
+        drafts.keep(where=where, base_revision=0, fields={"examined_on": tomorrow}, by=cast.theo_coordinator)
         deeds = Deed.objects.count()
         with pytest.raises(InvalidValues) as refused:
             records.save(
