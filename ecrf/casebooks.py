@@ -754,7 +754,7 @@ class Casebook:
             return
         url = reverse("eligibility", args=[self.participant.code])
         met = sum(a.is_met is True for a in found.assessments)
-        note = _("%(met)s of %(all)s criteria fulfilled") % {"met": met, "all": len(found.assessments)}
+        note = _("%(met)s of %(all)s criteria met") % {"met": met, "all": len(found.assessments)}
         if found.failing:
             ids = ", ".join(a.criterion.id for a in found.failing)
             yield Step(_("Not eligible: %(ids)s") % {"ids": ids}, url, note, "not_met", order=28)
