@@ -411,7 +411,7 @@ class Casebook:
             return date_words(visit.actual_on, self.locale)
         if visit.planned_on is None:
             return ""
-        day = date_words(visit.planned_on, self.locale)
+        day = date_words(visit.planned_on, self.locale).replace(" ", "\N{NO-BREAK SPACE}")  # a column breaks after it
         if visit.window_start is None or visit.window_end is None:
             return day
         before, after = (visit.planned_on - visit.window_start).days, (visit.window_end - visit.planned_on).days
