@@ -19,7 +19,7 @@ from .selectors import queries_waiting_for
 
 
 def queries_panel(person: Person) -> home_panels.Panel | None:
-    """Queries to answer, for those who answer; answers to read, for those who ask. Oldest first, each with its last line."""
+    """Queries to answer, for those who answer; answers to read, for those who ask. Oldest first, with the last line."""
     access = access_of(person)
     answers = access.has(Permission.QUERY_ANSWER)
     if not answers and not access.has(Permission.QUERY_ASK):
@@ -44,10 +44,11 @@ def _row(query: Query, locale: str) -> home_panels.Row:
     definition = definition_of(query.participant.version_id)
     form = definition.forms.get(query.record.form)
     item = form.items.get(query.item) if form is not None else None
-    about = item.label if item is not None else form.label if form is not None else None
+    label = item.label if item is not None else form.label if form is not None else None
+    about = definition.text(label, locale) or query.record.form
     days = max(0, (clock.now() - query.opened_at).days)
     return home_panels.Row(
-        label=f"{query.participant.code} · {definition.text(about, locale) if about is not None else query.record.form}",
+        label=f"{query.participant.code} · {about}",
         url=reverse("query", args=[query.pk]),
         note=Truncator(query.last_text).chars(90),  # type: ignore[attr-defined]
         when=ngettext("%(days)s day", "%(days)s days", days) % {"days": days},

@@ -220,7 +220,7 @@ def test_a_participant_of_another_site_is_not_queried(cast: Cast, record: Record
 
 
 def test_home_tells_the_site_which_queries_to_answer(cast: Cast, record: Record) -> None:
-    """ECRF-960: the open queries of the person's sites, oldest first, with their question; nothing of another site's."""
+    """ECRF-960: the open queries of the person's sites, oldest first, with their question; none of another site."""
     with clock.simulated(clock.now() - dt.timedelta(days=3)):
         first = ask(cast, record, text="Please confirm 80.")
     ask(cast, record, item="height", text="Please give the height.")
