@@ -8,11 +8,12 @@ class EcrfConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.verbs import register_verbs
-        from trial import navigation, notice_kinds
+        from trial import home_panels, navigation, notice_kinds
         from trial.permissions import Permission
 
         from . import effects
         from .actions import eligibility, milestones
+        from .home import queries_panel
         from .selectors import queries_waiting_for
 
         register_verbs(
@@ -51,6 +52,7 @@ class EcrfConfig(AppConfig):
                 tone="warn",
             )
         )
+        home_panels.register("ecrf.queries", queries_panel, order=5)
         notice_kinds.register(
             eligibility.INPUT_CHANGED,
             notice_kinds.NoticeKind(
