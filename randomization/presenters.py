@@ -91,7 +91,7 @@ def _level(levels: tuple[Level, ...], code: str) -> Level | None:
 
 
 def stratum_words(label: str, definition: Definition) -> str:
-    """A stratum's canonical label in words: `Yes · Favourable · 1`."""
+    """A stratum's canonical label in words: `With ICI · IMDC favourable · 1 lesion`."""
     return " · ".join(_levels_words(label, definition))
 
 
