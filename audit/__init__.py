@@ -1,6 +1,7 @@
 """The floor: history on every row, the event ledger, signatures, and what the database guarantees.
 
-`audit.save`, `audit.save_many`, `audit.append` and `audit.delete` write rows; `audit.deed` tells a deed; `audit.sign` signs.
+`audit.save`, `audit.save_many`, `audit.append` and `audit.delete` write rows; `audit.deed` tells a deed; `audit.sign`
+signs.
 """
 
 from typing import TYPE_CHECKING, Any
