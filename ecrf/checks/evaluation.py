@@ -173,13 +173,11 @@ def evaluate(book: Book, entry: Entry) -> Evaluation:
 
 def _ask(run: _Run, check: Check, expression: object, group: str | None, found: Evaluation) -> None:
     rows = run.entry.data.get(group, []) if group else [None]
+    about = [(run.form.group_of(item).id, item) for item in check.items]
+    holder = group or about[0][0]
     for index, row in enumerate(rows):
         row_id = row.get(ROW_ID, "") if row else ""
-        holder = group or run.form.group_of(check.items[0]).id
-        if not any(
-            run.is_shown(run.form.group_of(i).id, index if run.form.group_of(i).id == group else 0, i)
-            for i in check.items
-        ):
+        if not any(run.is_shown(of, index if of == group else 0, item) for of, item in about):
             continue
         answer = expression.evaluate(run.reading(group, index))  # type: ignore[attr-defined]
         if answer is UNKNOWN:

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr, StrictBool
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictBool
 from pydantic_core import PydanticCustomError
 
 from trial.language import ItemType
@@ -509,19 +510,23 @@ class Form(Part):
     groups: Annotated[tuple[Group, ...], Field(min_length=1)]
     checks: tuple[Check, ...] = ()
 
-    _items: dict[str, Item] = PrivateAttr(default_factory=dict)
-    _groups: dict[str, Group] = PrivateAttr(default_factory=dict)
-
-    def model_post_init(self, context: Any) -> None:
-        for group in self.groups:
-            for item in group.items:
-                self._items.setdefault(item.id, item)
-                self._groups.setdefault(item.id, group)
-
-    @property
+    @cached_property
     def items(self) -> Mapping[str, Item]:
         """Every item by id, in the order of the page."""
-        return self._items
+        found: dict[str, Item] = {}
+        for group in self.groups:
+            for item in group.items:
+                found.setdefault(item.id, item)
+        return found
+
+    @cached_property
+    def groups_of_items(self) -> Mapping[str, Group]:
+        """The group of every item, by the item's id."""
+        found: dict[str, Group] = {}
+        for group in self.groups:
+            for item in group.items:
+                found.setdefault(item.id, group)
+        return found
 
     @property
     def is_log(self) -> bool:
@@ -533,7 +538,7 @@ class Form(Part):
 
     def group_of(self, item_id: str) -> Group:
         """The group in which an item stands. Raises KeyError."""
-        return self._groups[item_id]
+        return self.groups_of_items[item_id]
 
     def group(self, group_id: str) -> Group:
         """The group of that id. Raises KeyError."""
