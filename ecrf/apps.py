@@ -12,8 +12,8 @@ class EcrfConfig(AppConfig):
         from trial.permissions import Permission
 
         from . import effects
-        from .actions import eligibility, milestones
-        from .selectors import queries_waiting_for
+        from .actions import eligibility, findings, milestones
+        from .selectors import queries_waiting_for, query_notice_is_settled
 
         register_verbs(
             {
@@ -22,6 +22,7 @@ class EcrfConfig(AppConfig):
                 "record.removed": _("Entry removed"),
                 "record.signed": _("Form signed"),
                 "record.verified": _("Values verified at source"),
+                "record.unverified": _("Verification at source taken back"),
                 "record.reviewed": _("Form reviewed"),
                 "record.frozen": _("Form frozen"),
                 "record.unfrozen": _("Form unfrozen"),
@@ -34,6 +35,7 @@ class EcrfConfig(AppConfig):
                 "query.closed": _("Query closed"),
                 "query.reopened": _("Query reopened"),
                 "query.cancelled": _("Query cancelled"),
+                "query.readdressed": _("Query asked of another role"),
                 "eligibility.input_changed": _("Data behind eligibility or stratum changed after randomization"),
                 "laboratory.ranges_set": _("Laboratory reference ranges set"),
             }
@@ -70,6 +72,16 @@ class EcrfConfig(AppConfig):
                     "A value on which the eligibility or the stratum of participant {code} rested was changed on "
                     "{date}, after randomization. If the protocol was not followed, record the deviation: {url}"
                 ),
+            ),
+        )
+        notice_kinds.register(
+            findings.QUERY_ASKED,
+            notice_kinds.NoticeKind(
+                subject=_("{code}: a query is asked of you"),
+                body=_(
+                    "On {date} a query was asked about participant {code} (site {site}).\n\nRead and answer it: {url}"
+                ),
+                is_settled=query_notice_is_settled,
             ),
         )
         effects.on_save(milestones.apply)

@@ -37,7 +37,7 @@ from trial.selectors import visits_of
 from .books import facts_of, place_of
 from .checks.book import HIDDEN, ROW_ID, Book
 from .eligibility import Eligibility, assess_entry
-from .models import EntryState, Query, QueryState, Record, Verification
+from .models import UNSETTLED, WAITS_FOR_ANSWER, EntryState, Query, QueryState, Record, Verification
 from .pages import entry_title
 from .permissions import hides, person_can_enter, person_can_sign
 from .presenters import value_words
@@ -191,7 +191,7 @@ class Casebook:
         forms = {record.pk: record.form for record in self.records}
         counts: dict[int, Counter[str]] = {}
         rows = (
-            Query.objects.filter(participant=self.participant, state__in=(QueryState.OPEN, QueryState.ANSWERED))
+            Query.objects.filter(participant=self.participant, state__in=UNSETTLED)
             .values("record_id", "item", "state")
             .annotate(n=Count("pk"))
             .order_by()
@@ -713,8 +713,8 @@ class Casebook:
         for counts in self._queries.values():
             total.update(counts)
         url = f"{address('queries')}?participant={self.participant.code}" if address("queries") else ""
-        if total[QueryState.OPEN]:
-            n = total[QueryState.OPEN]
+        n = sum(total[state] for state in WAITS_FOR_ANSWER)
+        if n:
             words = ngettext("%(n)s query to answer", "%(n)s queries to answer", n) % {"n": n}
             yield Step(words, url, "", "open", order=25)
         if total[QueryState.ANSWERED] and self.may(Permission.QUERY_ASK):

@@ -44,7 +44,7 @@ from .books import book_of, place_of
 from .checks import Book, Entry, Evaluation, Fired, evaluate
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
 from .entry import FieldError, RowKey
-from .models import Change, Draft, EntryState, FindingState, QueryState, Record
+from .models import UNSETTLED, Change, Draft, EntryState, FindingState, Record
 from .places import RecordPlace
 from .posted import (
     WHOLE,
@@ -839,7 +839,7 @@ def _labelled(label: str, text: object) -> str:
 
 
 def _is_open(state: str) -> bool:
-    return state in (QueryState.OPEN, QueryState.ANSWERED)
+    return state in UNSETTLED
 
 
 def _only_unit(item: Item, locale: str) -> str:

@@ -110,7 +110,7 @@ class SiteRoutine:
 
     def answer(self, query: Query) -> None:
         query.refresh_from_db()
-        if query.state != QueryState.OPEN:
+        if not query.waits_for_answer:
             return
         data_queries.answer(query=query, text=self.rng.choice(REPLIES), by=self.crew.coordinator)
         chance = self.rng.random()

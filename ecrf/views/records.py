@@ -29,7 +29,7 @@ from ..actions.records import StaleRecord
 from ..checks.book import HIDDEN, ROW_ID
 from ..conflicts import Conflict, compare, only_calculated_since, resolved
 from ..entry import FieldError, InvalidValues, new_row_id
-from ..models import Draft, Query, QueryState, Verification
+from ..models import UNSETTLED, Draft, Query, Verification
 from ..pages import (
     REASONS,
     LogPage,
@@ -438,7 +438,7 @@ def log(request: SignedInRequest, code: str, form: str) -> HttpResponse:
     entries = selectors.records_for(request.user, participant).filter(form=form).order_by("number")
     listed = Paginator(entries, 50).get_page(request.GET.get("page"))
     shown = [each.pk for each in listed.object_list]
-    opened = Query.objects.filter(record__in=shown, state__in=[QueryState.OPEN, QueryState.ANSWERED])
+    opened = Query.objects.filter(record__in=shown, state__in=UNSETTLED)
     verified = Verification.objects.filter(record__in=shown, cleared_at=None)
     table = LogPage(
         participant,
