@@ -222,7 +222,7 @@ def role_words(role: str) -> str:
 
 
 def line_words(message: QueryMessage, locale: str) -> str:
-    """A line of a thread as the reader reads it: people's words as they wrote them, the system's in the page's language."""
+    """A line of a thread as it is read: people's words as they wrote them, the system's in the page's language."""
     if message.words:
         return str(message.words.get(locale) or message.words.get(locale[:2]) or message.text)
     return message.text if message.by_id is not None or not message.text else _(message.text)
