@@ -7,13 +7,17 @@ class EcrfConfig(AppConfig):
     verbose_name = _("eCRF")
 
     def ready(self) -> None:
+        from django.db.models.signals import post_save
+
         from audit.verbs import register_verbs
         from trial import navigation, notice_kinds
+        from trial.models import Visit
         from trial.permissions import Permission
 
         from . import effects
-        from .actions import eligibility, findings, milestones
+        from .actions import eligibility, findings, milestones, verifications
         from .selectors import queries_waiting_for, query_notice_is_settled
+        from .verification import plan
 
         register_verbs(
             {
@@ -51,7 +55,16 @@ class EcrfConfig(AppConfig):
                 permissions=(Permission.RECORD_VIEW,),
                 count=queries_waiting_for,
                 tone="warn",
-            )
+            ),
+            navigation.Entry(
+                "verification",
+                _("Source verification"),
+                "verification",
+                icon="state-verified",
+                key="v",
+                order=42,
+                permissions=(Permission.VERIFY, Permission.LEDGER_VIEW),
+            ),
         )
         notice_kinds.register(
             eligibility.INPUT_CHANGED,
@@ -88,3 +101,6 @@ class EcrfConfig(AppConfig):
         effects.on_save(eligibility.unsettle)
         effects.on_save(eligibility.follow_disagreements)
         effects.on_sign(eligibility.enrol)
+        plan.register()
+        effects.on_save(verifications.follow)
+        post_save.connect(verifications.follow_visit, sender=Visit, dispatch_uid="ecrf.verification")
