@@ -10,9 +10,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Case, Count, F, Min, Q, QuerySet, Sum, When
+from django.db.models import BigIntegerField, Case, Count, DateTimeField, F, Min, Q, QuerySet, Sum, When
+from django.db.models import Value as Literal
 
 from trial.definition import Definition
 from trial.definitions import definition_of
@@ -85,11 +86,32 @@ def is_owed(record: Record) -> bool:
     return record.entry_state == EntryState.COMPLETE and record.removed_at is None
 
 
+class Mark(NamedTuple):
+    """What must be known of a verification."""
+
+    record_id: int
+    row: str
+    item: str
+    cleared_at: dt.datetime | None
+    cleared_by_id: int | None
+
+
+def _marks_and_version(records: list[int]) -> list[Mark]:
+    """Read the verifications of records and, with the same statement, the newest version: the mark without an item."""
+    nobody = Literal(None, output_field=BigIntegerField())
+    newest = Version.objects.order_by("-number").values_list(
+        "pk", Literal(""), Literal(""), Literal(None, output_field=DateTimeField()), nobody
+    )
+    columns = ("record_id", "row", "item", "cleared_at", "cleared_by_id")
+    marks = Verification.objects.filter(record__in=records).order_by().values_list(*columns)
+    return [Mark(*row) for row in marks.union(newest[:1], all=True)]
+
+
 def standing_of(
     record: Record,
     definition: Definition,
     plan: Plan | None,
-    marks: Iterable[Verification],
+    marks: Iterable[Mark | Verification],
     shows: Callable[[str], bool] = lambda item: True,
 ) -> Standing:
     """Return how one record stands, of its items that `shows` lets through; `marks` are all its verifications."""
@@ -111,16 +133,19 @@ def standing_of(
 def standings_of(
     records: list[Record], definition: Definition, shows: Callable[[str, str], bool] = lambda form, item: True
 ) -> dict[int, Standing]:
-    """Return how each record stands, in two statements; `shows(form, item)` leaves out what a person may not see.
+    """Return how each record stands, in one statement; `shows(form, item)` leaves out what a person may not see.
 
     The records have their participant, with the site, and their visit at hand.
     """
     if not records:
         return {}
-    _version, plan = plan_in_force()
-    marks: dict[int, list[Verification]] = {}
-    for mark in Verification.objects.filter(record__in=[record.pk for record in records]):
-        marks.setdefault(mark.record_id, []).append(mark)
+    plan: Plan | None = None
+    marks: dict[int, list[Mark]] = {}
+    for mark in _marks_and_version([record.pk for record in records]):
+        if mark.item:
+            marks.setdefault(mark.record_id, []).append(mark)
+        else:
+            plan = definition_of(mark.record_id).section(NAME)
 
     def seen_in(form: str) -> Callable[[str], bool]:
         return lambda item: shows(form, item)

@@ -212,7 +212,7 @@ def _event(message: QueryMessage, before: str) -> str:
     if before and message.state == QueryState.OPEN:
         return str(_EVENTS[QueryState.REOPENED])
     if not before and message.addressed_to:
-        return _("asked the %(role)s") % {"role": role_words(message.addressed_to)}
+        return _("asked: %(role)s") % {"role": role_words(message.addressed_to)}
     return str(_EVENTS[message.state])
 
 

@@ -228,3 +228,97 @@ def test_a_participant_of_another_site_is_not_queried(cast: Cast, record: Record
     visit = cast.visit(other, "SCR")
     address = f"/participants/{other.code}/visits/{visit.pk}/forms/consent/queries/"
     assert cast.client_of(cast.mona_monitor).get(address).status_code == 404
+
+
+# ---------------------------------------------------------------- asked of a role, several at once
+
+
+def test_the_form_offers_roles_and_says_where_nobody_holds_one(cast: Cast, record: Record) -> None:
+    """ECRF-316: only offered roles; a forged one is refused in words, with the question kept."""
+    mona = cast.client_of(cast.mona_monitor)
+    offered = mona.get(url(record, "queries/?item=weight")).context["addressees"]
+    labels = {option["value"]: str(option["label"]) for option in offered}
+    assert "nobody at this site" not in labels["coordinator"]
+    assert {"coordinator", "investigator", "radiation_oncologist", "data_manager", "safety_officer"} <= set(labels)
+    assert "sponsor" not in labels
+    forged = mona.post(url(record, "queries/"), {"item": "weight", "text": "Kept words?", "addressed_to": "sponsor"})
+    assert forged.status_code == 422
+    assert "Kept words?" in text_of(forged)
+    assert not Query.objects.exists()
+
+
+def test_the_query_is_passed_on_from_its_page(cast: Cast, record: Record) -> None:
+    """ECRF-316: by who may; the thread says of whom it is asked now."""
+    query = ask(cast, record)
+    theo = cast.client_of(cast.theo_coordinator)
+    form = {"deed": "readdress", "addressed_to": "radiation_oncologist", "text": "Yours"}
+    assert theo.post(f"/queries/{query.pk}/", form).status_code == 302
+    page = text_of(theo.get(f"/queries/{query.pk}/"))
+    assert "asked another role: Radiation oncologist" in page
+    assert cast.client_of(cast.paul_sponsor).post(f"/queries/{query.pk}/", form).status_code == 403
+    assert theo.post(f"/queries/{query.pk}/", {**form, "addressed_to": "x"}).status_code == 422
+
+
+def test_several_are_settled_with_one_text(cast: Cast, several: dict[str, Query]) -> None:
+    """ECRF-317: what could be done is done, what was refused stands above the list with why, still picked."""
+    mona = cast.client_of(cast.mona_monitor)
+    picked = [several[name].pk for name in ("old", "answered", "closed")]
+    answer = mona.post("/queries/?state=all", {"query": picked, "deed": "close", "text": "Seen on site."})
+    assert answer.status_code == 422
+    assert "1 query was left as it is" in text_of(answer)
+    assert [line["url"] for line in answer.context["not_done"]] == [f"/queries/{several['closed'].pk}/"]
+    assert [row["id"] for row in answer.context["rows"] if row["picked"]] == [several["closed"].pk]
+    assert "Seen on site." in text_of(answer)
+    states = {name: Query.objects.get(pk=query.pk).state for name, query in several.items()}
+    assert states == {"old": "closed", "answered": "closed", "closed": "closed", "theirs": "open"}
+
+    again = mona.post("/queries/?state=all", {"query": picked, "deed": "reopen", "text": "Once more"})
+    assert (again.status_code, again["Location"]) == (302, "/queries/?state=all")
+    assert Query.objects.filter(state="reopened").count() == 3
+
+
+def test_a_bulk_deed_that_cannot_be_says_why_and_changes_nothing(cast: Cast, several: dict[str, Query]) -> None:
+    """ECRF-317: nothing picked, a deed that is not for several, no words, another site's, no right."""
+    mona = cast.client_of(cast.mona_monitor)
+    before = list(Query.objects.order_by("pk").values_list("pk", "state", "addressed_to"))
+    old = several["old"].pk
+    for form, status in (
+        ({"deed": "close"}, 422),
+        ({"deed": "answer", "query": old, "text": "x"}, 422),
+        ({"deed": "cancel", "query": old, "text": " "}, 422),
+        ({"deed": "readdress", "query": old, "addressed_to": "sponsor"}, 422),
+        ({"deed": "close", "query": ["x", "9" * 30, "-1"]}, 422),
+    ):
+        assert mona.post("/queries/", form).status_code == status, form
+    assert cast.client_of(cast.theo_coordinator).post("/queries/", {"deed": "close", "query": old}).status_code == 422
+    assert cast.client_of(cast.oscar_coordinator).post("/queries/", {"deed": "close", "query": old}).status_code == 422
+    assert list(Query.objects.order_by("pk").values_list("pk", "state", "addressed_to")) == before
+
+
+def test_all_of_a_page_are_selected_without_a_script(cast: Cast, several: dict[str, Query]) -> None:
+    """ECRF-317: a link; who neither asks nor answers is offered nothing to select."""
+    mona = cast.client_of(cast.mona_monitor)
+    assert all(row["picked"] for row in mona.get("/queries/?select=all").context["rows"])
+    assert not any(row["picked"] for row in mona.get("/queries/").context["rows"])
+    assert 'name="query"' not in text_of(cast.client_of(cast.paul_sponsor).get("/queries/"))
+    theo = cast.client_of(cast.theo_coordinator).get("/queries/")
+    assert [deed["value"] for deed in theo.context["deeds"]] == ["readdress"]
+
+
+def test_each_filter_counts_what_it_would_show(cast: Cast, several: dict[str, Query]) -> None:
+    """ECRF-318: the number beside a filter is the number of rows behind it."""
+    mona = cast.client_of(cast.mona_monitor)
+    for start in ("/queries/", "/queries/?state=all", "/queries/?role=coordinator", "/queries/?whose=asked&state=all"):
+        page = mona.get(start)
+        for group in [*page.context["filters"], *page.context["more_filters"]]:
+            for option in group["options"]:
+                shown = mona.get(option["url"]).context["listed"].paginator.count
+                assert str(shown) == option["count"], (start, group["label"], option["label"])
+
+
+def test_the_casebook_s_link_narrows_to_the_participant(cast: Cast, several: dict[str, Query]) -> None:
+    """ECRF-318: `?participant=` and what it shows."""
+    code = several["old"].participant.code
+    mona = cast.client_of(cast.mona_monitor)
+    assert len(listed(mona.get(f"/queries/?participant={code}"))) == 3
+    assert listed(mona.get("/queries/?participant=01-999")) == set()
