@@ -122,11 +122,9 @@ def standing_of(
     required = NONE
     if is_owed(record):
         required = required_values(rule_of(record, plan), form, record.participant.code, record.data) & filled
-    held, cleared = set(), set()
-    for mark in marks:
-        (held if mark.cleared_at is None else cleared if mark.cleared_by_id is None else set()).add(
-            (mark.row, mark.item)
-        )
+    marks = list(marks)
+    held = {(mark.row, mark.item) for mark in marks if mark.cleared_at is None}
+    cleared = {(mark.row, mark.item) for mark in marks if mark.cleared_at is not None and mark.cleared_by_id is None}
     return Standing(filled, required, filled & held, (filled & cleared) - held)
 
 

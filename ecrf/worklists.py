@@ -143,7 +143,7 @@ class Worklist:
             if last is not None
         ]
         looked_at = self._narrowed("whose", "age", "site", "role", "form", "kind").order_by("opened_at")
-        return list(
+        counted: Any = (
             Query.objects.filter(pk__in=looked_at.values("pk")[:MOST])
             .order_by()
             .annotate(
@@ -157,6 +157,7 @@ class Worklist:
             .values("site", "role", "form", "kind", "age", "asked", "waiting")
             .annotate(n=Count("pk"))
         )
+        return list(counted)
 
     @property
     def is_capped(self) -> bool:

@@ -255,7 +255,7 @@ def _show_list(
         definition = None
     found = Worklist(request.user, chosen, definition, locale)
     last = QueryMessage.objects.filter(query=OuterRef("pk")).order_by("-pk")
-    rows = found.rows.annotate(last_line=Subquery(last.values("pk")[:1]))
+    rows: Any = found.rows.annotate(last_line=Subquery(last.values("pk")[:1]))
     listed = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     lines = QueryMessage.objects.in_bulk([query.last_line for query in listed.object_list])
     everything = "select" in request.GET
