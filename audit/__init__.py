@@ -1,12 +1,13 @@
 """The floor: history on every row, the event ledger, signatures, and what the database guarantees.
 
-`audit.save`, `audit.save_many` and `audit.delete` write rows; `audit.deed` tells a deed; `audit.sign` signs.
+`audit.save`, `audit.save_many`, `audit.append` and `audit.delete` write rows; `audit.deed` tells a deed; `audit.sign` signs.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from audit.actions import (
+        append,
         canonical,
         content_hash,
         deed,
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
         sign,
     )
 
-__all__ = ["canonical", "content_hash", "deed", "delete", "reauthenticate", "save", "save_many", "sign"]
+__all__ = ["append", "canonical", "content_hash", "deed", "delete", "reauthenticate", "save", "save_many", "sign"]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,7 +25,7 @@ def now() -> datetime:
 
 def today() -> date:
     """The calendar day of the deed in the trial's time zone (`settings.TIME_ZONE`)."""
-    return now().astimezone(ZoneInfo(settings.TIME_ZONE)).date()
+    return now().astimezone(timezone.get_default_timezone()).date()
 
 
 def is_simulated() -> bool:

@@ -41,7 +41,10 @@ def all_exemptions() -> dict[str, Exemption]:
 
 
 register("sessions.*", "session keys: short-lived secrets of the web tier; sign-ins stand in the ledger")
-register("axes.*", "counters of failed sign-ins that expire; each failure stands in the ledger")
+register(
+    "axes.*",
+    "counters of failed sign-ins under a keyed hash of the name, which expire; each failure stands in the ledger",
+)
 register("contenttypes.*", "names of models, written by migrate alone", READ)
 register("auth.*", "Django's own permissions and groups, which nothing here uses", READ)
 

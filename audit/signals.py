@@ -45,8 +45,15 @@ def tell_sign_in_failed(
 @receiver(user_locked_out, dispatch_uid="audit.locked_out")
 def tell_locked_out(sender: Any, request: Any = None, username: str | None = None, **_kwargs: Any) -> None:
     """A line for each lock-out, without what was typed."""
-    person = _person_named(username or "")
-    _tell("person.locked_out", request, None, person, **_who_was_meant(username or "", person))
+    typed = _typed_name(getattr(request, "axes_credentials", None) or {})
+    person = _person_named(typed)
+    _tell("person.locked_out", request, None, person, **_who_was_meant(typed, person))
+
+
+def name_for_axes(request: Any, credentials: dict[str, Any] | None = None) -> str:
+    """The name under which axes counts failures: a keyed hash, so that its table holds nothing that was typed."""
+    typed = _typed_name(credentials or {}) or str(getattr(request, "POST", {}).get("username", ""))
+    return _hashed(typed.strip())
 
 
 def _tell(verb: str, request: Any, by: Any, target: Any, **details: Any) -> None:
@@ -70,5 +77,9 @@ def _person_named(typed: str) -> Any:
 def _who_was_meant(typed: str, person: Any) -> dict[str, str]:
     if person is not None or not typed:
         return {}
+    return {"typed_hash": _hashed(typed)}
+
+
+def _hashed(typed: str) -> str:
     digest = salted_hmac("audit.typed_name", typed.casefold(), secret=settings.SECRET_KEY, algorithm="sha256")
-    return {"typed_hash": digest.hexdigest()[:32]}
+    return digest.hexdigest()[:32]

@@ -10,12 +10,13 @@ class EcrfConfig(AppConfig):
         from django.db.models.signals import post_save
 
         from audit.verbs import register_verbs
-        from trial import navigation, notice_kinds
+        from trial import home_panels, navigation, notice_kinds
         from trial.models import Visit
         from trial.permissions import Permission
 
         from . import effects
         from .actions import eligibility, findings, milestones, verifications
+        from .home import queries_panel
         from .selectors import queries_waiting_for, query_notice_is_settled
         from .verification import plan
 
@@ -66,6 +67,7 @@ class EcrfConfig(AppConfig):
                 permissions=(Permission.VERIFY, Permission.LEDGER_VIEW),
             ),
         )
+        home_panels.register("ecrf.queries", queries_panel, order=5)
         notice_kinds.register(
             eligibility.INPUT_CHANGED,
             notice_kinds.NoticeKind(

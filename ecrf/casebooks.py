@@ -53,7 +53,10 @@ LOG_COLUMNS = 5
 """Columns of a log shown in the casebook; the page of the log has them all."""
 
 SHOWN_AT_ONCE = 5
-"""Steps and events shown at once; the others unfold."""
+"""Steps shown at once; the others unfold."""
+
+STORY_AT_ONCE = 3
+"""Events of the story shown at once: few, so that the visits are on the first screen; the others unfold."""
 
 SEVERE_GRADE = 3
 """From this CTCAE grade on a toxicity stands out ("severe or medically significant", CTCAE v5.0)."""
@@ -415,7 +418,7 @@ class Casebook:
             return date_words(visit.actual_on, self.locale)
         if visit.planned_on is None:
             return ""
-        day = date_words(visit.planned_on, self.locale)
+        day = date_words(visit.planned_on, self.locale).replace(" ", "\N{NO-BREAK SPACE}")  # a column breaks after it
         if visit.window_start is None or visit.window_end is None:
             return day
         before, after = (visit.planned_on - visit.window_start).days, (visit.window_end - visit.planned_on).days
@@ -758,7 +761,7 @@ class Casebook:
             return
         url = reverse("eligibility", args=[self.participant.code])
         met = sum(a.is_met is True for a in found.assessments)
-        note = _("%(met)s of %(all)s criteria fulfilled") % {"met": met, "all": len(found.assessments)}
+        note = _("%(met)s of %(all)s criteria met") % {"met": met, "all": len(found.assessments)}
         if found.failing:
             ids = ", ".join(a.criterion.id for a in found.failing)
             yield Step(_("Not eligible: %(ids)s") % {"ids": ids}, url, note, "not_met", order=28)
@@ -792,11 +795,11 @@ class Casebook:
 
     @property
     def story_now(self) -> list[Words]:
-        return self.story[:SHOWN_AT_ONCE]
+        return self.story[:STORY_AT_ONCE]
 
     @property
     def story_before(self) -> list[Words]:
-        return self.story[SHOWN_AT_ONCE:]
+        return self.story[STORY_AT_ONCE:]
 
     def _status_events(self) -> Iterable[Event]:
         added = {event.state for panel in self._added for event in panel.events}

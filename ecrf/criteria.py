@@ -381,10 +381,10 @@ class EligibilityPage:
             return Verdict(
                 "signed_changed",
                 "warn",
-                _("Every criterion is fulfilled, but something changed since the signature"),
+                _("Every criterion is met, but something changed since the signature"),
                 _("The investigator signs again."),
             )
-        return Verdict("ready", "info", _("Every criterion is fulfilled"), _("The investigator signs to confirm it."))
+        return Verdict("ready", "info", _("Every criterion is met"), _("The investigator signs to confirm it."))
 
     @property
     def statement(self) -> str:
@@ -412,7 +412,7 @@ class EligibilityPage:
         elif record.is_locked:
             found.append(_("The form with the judged answers is locked."))
         if self.eligibility.failing:
-            found.append(_("A criterion is not fulfilled. There are no waivers."))
+            found.append(_("A criterion is not met. There are no waivers."))
         elif self.eligibility.undecided:
             found.append(_("A criterion is not decided yet."))
         return found

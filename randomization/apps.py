@@ -37,6 +37,7 @@ class RandomizationConfig(AppConfig):
                 "list.resumed": _("Randomization resumed"),
                 "list.closed": _("Allocation list closed"),
                 "list.balance_read": _("Balance by arm read"),
+                "list.verified": _("Allocation list opened to verify it"),
                 "participant.randomized": _("Participant randomized"),
                 "allocation.viewed": _("Allocation confirmation downloaded"),
             }

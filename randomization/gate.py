@@ -133,5 +133,7 @@ def _list_reasons(
             slots = Slot.objects.filter(allocation_list=allocation_list, stratum=label).count()
             used = Allocation.objects.filter(allocation_list=allocation_list, stratum=label).count()
             if used >= slots and participant.randomized_on is None:
-                reasons.append(Reason("exhausted", _("The stratum has no free slot left. Ask the statistician.")))
+                reasons.append(
+                    Reason("exhausted", _("The list has no place left in this stratum. Ask the statistician."))
+                )
     return reasons

@@ -91,7 +91,7 @@ def _level(levels: tuple[Level, ...], code: str) -> Level | None:
 
 
 def stratum_words(label: str, definition: Definition) -> str:
-    """A stratum's canonical label in words: `Yes · Favourable · 1`."""
+    """A stratum's canonical label in words: `With ICI · IMDC favourable · 1 lesion`."""
     return " · ".join(_levels_words(label, definition))
 
 
@@ -185,7 +185,7 @@ def allocation_words(allocation: Allocation, participant: Participant) -> Words:
         "proof": [
             {"label": _("List"), "value": allocated_list.reference},
             {"label": _("Commitment of the list"), "value": allocated_list.commitment},
-            {"label": _("Place among all slots"), "value": allocation.leaf_index + 1},
+            {"label": _("Place in the list"), "value": allocation.leaf_index + 1},
             {"label": _("Steps of the proof"), "value": len(allocation.proof)},
         ],
     }

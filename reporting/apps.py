@@ -20,7 +20,7 @@ class ReportingConfig(AppConfig):
                 "export.failed": _("Export failed"),
                 "export.downloaded": _("Export downloaded"),
                 "export.printed": _("Dataset written by command"),
-                "trail.exported": _("Audit trail taken out"),
+                "trail.exported": _("Audit trail exported"),
             }
         )
         home_panels.register("reporting.exports", panels.home_panel, order=70)

@@ -21,23 +21,27 @@ from trial.dictionaries import dictionary_of
 from trial.language import ItemType
 
 KEYS = (
-    ("STUDYID", "Study"),
-    ("SITEID", "Site number"),
-    ("USUBJID", "Participant code"),
-    ("VISIT", "Visit id"),
-    ("VISITLABEL", "Visit"),
-    ("VISITSEQ", "Occurrence of the visit"),
-    ("VISITDATE", "Date of the visit"),
-    ("ENTRYNO", "Number of the log entry"),
+    ("STUDYID", "Study", "Étude"),
+    ("SITEID", "Site number", "Numéro du centre"),
+    ("USUBJID", "Participant code", "Code du participant"),
+    ("VISIT", "Visit id", "Identifiant de la visite"),
+    ("VISITLABEL", "Visit", "Visite"),
+    ("VISITSEQ", "Occurrence of the visit", "Occurrence de la visite"),
+    ("VISITDATE", "Date of the visit", "Date de la visite"),
+    ("ENTRYNO", "Number of the log entry", "Numéro de l’entrée du journal"),
 )
 RECORD = (
-    ("ENTRY_STATE", "Entry state of the form"),
-    ("NOT_DONE_REASON", "Why the form was not done"),
-    ("REVISION", "Number of saves"),
-    ("VERSION", "Version of the study"),
-    ("SIGNED", "Signed: Y, N, or CHANGED since signing"),
+    ("ENTRY_STATE", "Entry state of the form", "État de saisie du formulaire"),
+    ("NOT_DONE_REASON", "Why the form was not done", "Motif du formulaire non réalisé"),
+    ("REVISION", "Number of saves", "Nombre d’enregistrements"),
+    ("VERSION", "Version of the study", "Version de l’étude"),
+    ("SIGNED", "Signed: Y, N, or CHANGED since signing", "Signé : Y, N, ou CHANGED (modifié depuis la signature)"),
 )
-ROW = (("ROWID", "Stable id of the row"), ("ROWNO", "Place of the row"))
+ROW = (
+    ("ROWID", "Stable id of the row", "Identifiant stable de la ligne"),
+    ("ROWNO", "Place of the row", "Rang de la ligne"),
+)
+_CODELISTS = {"ENTRY_STATE": "entry_state"}
 STATUSES = {
     "ND": "not done",
     "UNK": "unknown",
@@ -210,12 +214,15 @@ class Shape:
             if item.analyte:
                 yield column("_LO", ": lower limit of the laboratory", "decimal")
                 yield column("_HI", ": upper limit of the laboratory", "decimal")
-        yield column("_STATUS", ": why there is no value")
+        yield column("_STATUS", ": why there is no value", "code", codelist="why_no_value")
 
     def codelists_of(self, tables: Iterable[Table]) -> list[tuple[str, str, str, dict[str, str]]]:
         """Return (codelist, code, CDISC code, label per language) of the codelists that the tables use."""
+        return self.codelists_named({f.item.codelist for table in tables for f in table.fields if f.item.codelist})
+
+    def codelists_named(self, used: Collection[str]) -> list[tuple[str, str, str, dict[str, str]]]:
+        """Return (codelist, code, CDISC code, label per language) of the codelists of those ids."""
         found: dict[tuple[str, str], tuple[str, str, str, dict[str, str]]] = {}
-        used = {f.item.codelist for table in tables for f in table.fields if f.item.codelist}
         for definition in self.definitions:
             for codelist in definition.codelists.values():
                 for entry in codelist.codes if codelist.id in used else ():
@@ -237,8 +244,11 @@ class Shape:
         return frozenset(words)
 
 
-def _keys(pairs: tuple[tuple[str, str], ...]) -> list[Column]:
-    return [Column(name, {"en": label}) for name, label in pairs]
+def _keys(described: tuple[tuple[str, str, str], ...]) -> list[Column]:
+    return [
+        Column(name, {"en": english, "fr": french}, codelist=_CODELISTS.get(name, ""))
+        for name, english, french in described
+    ]
 
 
 def _renamed(column: Column, name: str) -> Column:

@@ -34,6 +34,7 @@ NAMES = {
     "document": gettext_lazy("document"),
     "document_version": gettext_lazy("version of the document"),
     "due_at": gettext_lazy("due"),
+    "faults": gettext_lazy("faults"),
     "for_site": gettext_lazy("for a site"),
     "format": gettext_lazy("format"),
     "from_on": gettext_lazy("from"),

@@ -14,10 +14,10 @@ from django.db.models import Case, Count, F, IntegerField, Q, Value, When
 from audit import clock
 from ecrf.models import UNSETTLED
 from ecrf.selectors import queries_for
-from trial.forms import OTHER
 from trial.models import ScreeningOutcome, Site, Status
 from trial.permissions import Access, Permission, access_of
 from trial.selectors import participants_for, sites_for, visits_overdue
+from trial.statuses import OTHER
 
 AGES = (7, 30, 90)
 """Ends of the ages of open queries, in days: up to 7, up to 30, up to 90, older."""

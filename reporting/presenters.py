@@ -69,7 +69,7 @@ def _state_of(export: Export, lease: Lease | None) -> tuple[str, str, str]:
         return "running", _("Being written"), f"{lease.progress} %"
     if lease is not None and lease.attempts:
         return "queued", _("Will be tried again"), _("It was interrupted and goes on within minutes.")
-    return "queued", _("Waiting"), _("A worker takes it within a minute.")
+    return "queued", _("Waiting"), _("Your export is waiting; it starts within a minute.")
 
 
 # ---------------------------------------------------------------- audit trail

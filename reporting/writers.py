@@ -28,6 +28,7 @@ from trial.definition import Definition, Form
 from trial.definitions import definition_of
 from trial.models import Participant, Version, Visit
 
+from . import system_tables
 from .datasets import STATUSES, Shape, Table, flat_row, keys_of, record_values, values_of
 
 Progress = Callable[[int], None]
@@ -157,14 +158,10 @@ class _Writer:
     # ------------------------------------------------------------ participants and visits
 
     def participants_table(self) -> None:
-        header = [
-            "SITEID", "USUBJID", "STATUS", "SCREENED", "CONSENTED", "FAILED", "FAILURE_REASON", "FAILURE_DETAIL",
-            "RANDOMIZED", "TREATMENT_ENDED", "PROGRESSED", "WITHDRAWN_TREATMENT", "WITHDRAWN_VISITS",
-            "WITHDRAWN_CONTACT", "LOST", "DIED", "COMPLETED", "SEX", "BIRTHMONTH", "BIRTHYEAR",
-        ]  # fmt: skip
+        header = system_tables.header(system_tables.PARTICIPANTS)
         allocations: dict[int, dict[str, Any]] = {}
         if self.includes_arms:
-            header += ["RANDNO", "ARM", "STRATUM", "ALLOCATED_AT"]
+            header += system_tables.header(system_tables.ALLOCATIONS)
             found = Allocation.objects.filter(participant__in=self.participants)
             if self.arm_sites is not None:
                 found = found.filter(participant__site_id__in=self.arm_sites)
@@ -186,11 +183,7 @@ class _Writer:
 
     def visits_table(self) -> None:
         rows = self.visible(Visit.objects.all())
-        header = [
-            "SITEID", "USUBJID", "VISIT", "VISITLABEL", "VISITSEQ", "PLANNED", "WINDOW_START", "WINDOW_END", "ACTUAL",
-            "STATUS", "MISSED_REASON",
-        ]  # fmt: skip
-        self.open("visits", header)
+        self.open("visits", system_tables.header(system_tables.VISITS))
         ordered = rows.select_related("participant__site").order_by("participant__code", "order", "occurrence", "pk")
         for v in ordered.iterator(chunk_size=1000):
             self.row(
@@ -285,11 +278,7 @@ class _Writer:
 
     def queries_table(self) -> None:
         rows = self.visible(Query.objects.all())
-        header = [
-            "QUERY", "SITEID", "USUBJID", "VISIT", "FORM", "ENTRYNO", "ROWID", "ITEM", "KIND", "STATE", "OPENED_AT",
-            "SETTLED_AT", "LAST_TEXT",
-        ]  # fmt: skip
-        self.open("queries", header)
+        self.open("queries", system_tables.header(system_tables.QUERIES))
         found = rows.select_related("participant__site", "record__visit").prefetch_related("messages").order_by("pk")
         for q in found.iterator(chunk_size=500):
             if self.is_hidden(q.record.form, q.item, q.participant.site_id) or (
@@ -311,10 +300,7 @@ class _Writer:
         rows = Verification.objects.filter(record__in=records).order_by(
             "record__participant__code", "record__form", "record_id", "row", "item", "pk"
         )
-        header = [
-            "USUBJID", "VISIT", "FORM", "ENTRYNO", "ROWID", "ITEM", "REVISION", "VERIFIED_AT", "CLEARED_AT",
-        ]  # fmt: skip
-        self.open("verifications", header)
+        self.open("verifications", system_tables.header(system_tables.VERIFICATIONS))
         for v in rows.select_related("record__participant", "record__visit").iterator(chunk_size=1000):
             if self.is_hidden(v.record.form, v.item, v.record.participant.site_id):
                 continue
@@ -336,21 +322,22 @@ class _Writer:
             "GROUP", "ITEM", "SHOWN_WHEN",
         ]  # fmt: skip
         self.open("dictionary", header)
-        for table in self.tables:
-            for c in table.columns:
-                labels = [c.labels.get(locale) or c.labels.get("en", "") for locale in locales]
-                self.row(
-                    "dictionary",
-                    [
-                        table.name, c.name, *labels, c.type, c.unit, c.codelist, c.origin, c.form, c.group, c.item,
-                        c.shown_when,
-                    ],
-                )  # fmt: skip
+        columns = [*system_tables.described(includes_arms=self.includes_arms)]
+        columns += [(table.name, column) for table in self.tables for column in table.columns]
+        for name, c in columns:
+            labels = [c.labels.get(locale) or c.labels.get("en", "") for locale in locales]
+            self.row(
+                "dictionary",
+                [name, c.name, *labels, c.type, c.unit, c.codelist, c.origin, c.form, c.group, c.item, c.shown_when],
+            )
 
     def codelists_table(self) -> None:
         locales = self.shape.locales
         self.open("codelists", ["CODELIST", "CODE", "CDISC", *(f"LABEL_{x.upper()}" for x in locales)])
-        for codelist, code, cdisc, labels in self.shape.codelists_of(self.tables):
+        of_forms = self.shape.codelists_of(self.tables)
+        of_the_house = system_tables.codes(self.shape, includes_arms=self.includes_arms)
+        lines = {(line[0], line[1]): line for line in [*of_forms, *of_the_house]}
+        for codelist, code, cdisc, labels in lines.values():
             self.row("codelists", [codelist, code, cdisc, *(labels[locale] for locale in locales)])
 
     def manifest(self, simulated: bool) -> dict[str, Any]:

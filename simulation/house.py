@@ -213,9 +213,9 @@ class House:
         place, admin = self.places[number], self.office.administrator
         name, city, weight, _months = SITES[int(number) - 1]
         site = studies.open_site(
-            study=self.version.study, number=number, name=name, city=city, opened_on=place.opened_on, by=None
+            study=self.version.study, number=number, name=name, city=city, opened_on=place.opened_on, by=admin
         )
-        studies.activate(site=site, version=self.version, on=place.opened_on, by=None)
+        studies.activate(site=site, version=self.version, on=place.opened_on, by=admin)
         is_demo = number == "01"
         roles = [Role.COORDINATOR, Role.INVESTIGATOR, Role.RADIATION_ONCOLOGIST]
         roles += [Role.CO_INVESTIGATOR] * (weight >= 1.5)
@@ -248,6 +248,7 @@ class House:
             password=PASSWORD,
             by=by,
         )
+        people.accept_policy(person=person)
         self.accounts.append(person)
         return person
 

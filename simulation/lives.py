@@ -20,6 +20,7 @@ from safety.models import SafetyCase
 from trial.actions import participants, statuses, visits
 from trial.definition import Definition
 from trial.models import Participant, Person, StatusKind, Visit
+from trial.statuses import FAILURE_REASONS
 
 from . import answers, patients, toxicities
 from .answers import Course, Disease, Given, Said
@@ -271,7 +272,7 @@ class Life:
     def fail(self) -> None:
         """Close the screening as the page does: the reason in words when the study has no list of reasons."""
         assert self.fate.flaw is not None
-        codelist = self.world.definition.codelists.get("screen_failure_reason")
+        codelist = self.world.definition.codelists.get(FAILURE_REASONS)
         codes = {entry.code for entry in codelist.codes} if codelist else set()
         code = self.fate.flaw.name if self.fate.flaw.name in codes else "OTHER"
         participants.fail_screening(

@@ -85,6 +85,7 @@ class Cast:
             by=None,
         )
         people.delegate(person=person, role=role, site=site, starts_on=self.opened_on, by=None, **flags)
+        people.accept_policy(person=person)
         return person
 
     def client_of(self, person: Person) -> Client:

@@ -12,6 +12,7 @@ os.environ.update(harness.addresses())
 os.environ.pop("STRATUM_ROLE", None)  # tests are the application: they own nothing
 
 from config.settings import *  # noqa: F403
+from config.settings import LOGGING as _LOGGING
 from config.settings import STORAGES as _STORAGES
 
 TESTING = True
@@ -23,3 +24,9 @@ WHITENOISE_AUTOREFRESH = False
 CELERY_TASK_ALWAYS_EAGER = True  # the `worker` fixture runs a real one where that is what is tested
 CELERY_TASK_EAGER_PROPAGATES = True
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405
+LOGGING = _LOGGING | {
+    "loggers": _LOGGING["loggers"]
+    | {
+        "django.request": {"level": "ERROR"},  # refusals (403, 404, 409, 422) are what tests ask for; faults still show
+    }
+}

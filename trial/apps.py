@@ -19,6 +19,7 @@ class TrialConfig(AppConfig):
                 "person.created": _("Account opened"),
                 "person.password_changed": _("Password changed"),
                 "person.deactivated": _("Account closed"),
+                "person.policy_accepted": _("Rules of the account accepted"),
                 "delegation.given": _("Role delegated"),
                 "delegation.ended": _("Delegation ended"),
                 "participant.screened": _("Participant screened"),

@@ -16,11 +16,7 @@ from trial.language import Fault, ItemType, Spec, parse
 
 from .models import Person, Role, Site, StatusKind
 from .permissions import MAY_BE_DELEGATED_TO_RANDOMIZE, NEVER_SEES_ARM, SITE_ROLES
-from .statuses import BY_HAND
-
-FAILURE_REASONS = "screen_failure_reason"
-"""The codelist of a study that names the reasons of a screen failure; without it the reason is typed."""
-OTHER = "OTHER"
+from .statuses import BY_HAND, FAILURE_REASONS, OTHER
 
 
 class DayField(forms.CharField):
@@ -93,6 +89,15 @@ class SignInForm(forms.Form):
         return str(self.cleaned_data["username"]).strip().lower()
 
 
+class PolicyForm(forms.Form):
+    """The rules of using an account, accepted."""
+
+    accepted = forms.BooleanField(
+        label=gettext_lazy("I have read these rules and accept them"),
+        error_messages={"required": gettext_lazy("Tick the box to go on, or sign out.")},
+    )
+
+
 class ScreenForm(forms.Form):
     """A new screening: where and when."""
 
@@ -133,10 +138,12 @@ class ScreenFailureForm(forms.Form):
         self.fields["on"] = DayField(label=_("Day on which the screening ended"), initial=clock.today())
 
     def clean(self) -> dict[str, Any]:
-        """A typed reason is kept under “other”."""
+        """A typed reason is kept under “other”; “other” of the list needs words."""
         cleaned = super().clean() or {}
         if not self.has_list:
             cleaned["reason"] = OTHER
+        elif cleaned.get("reason") == OTHER and "detail" in cleaned and not cleaned["detail"]:
+            self.add_error("detail", _("Say which other reason."))
         return cleaned
 
 

@@ -10,9 +10,11 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import resolve_url
+from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from . import policy
 from .views.refusals import back_url, wants_json
 
 
@@ -20,26 +22,48 @@ class SignInRequired(LoginRequiredMiddleware):
     """Every view is for people who are signed in, unless it says `@login_not_required`.
 
     An ended session leads to the sign-in page and back to the page itself, never to an address that only takes a
-    form; htmx is told to load it (HX-Redirect), a script that asks for JSON gets 401 with words.
+    form; htmx is told to load it (HX-Redirect), a script that asks for JSON gets 401 with words. Whoever has not yet
+    accepted the rules of using an account is led to them in the same way (403 for JSON).
     """
+
+    def process_view(
+        self, request: HttpRequest, view_func: Callable[..., Any], view_args: Any, view_kwargs: Any
+    ) -> HttpResponseBase | None:
+        """Let a view answer, or lead away from it."""
+        is_open = not getattr(view_func, "login_required", True)
+        if is_open or not request.user.is_authenticated or policy.SESSION_KEY not in request.session:
+            answer: HttpResponseBase | None = super().process_view(request, view_func, view_args, view_kwargs)
+            return answer
+        if request.resolver_match is not None and request.resolver_match.url_name == "policy":
+            return None
+        if wants_json(request) and not request.headers.get("HX-Request"):
+            return JsonResponse(
+                {"message": _("Accept the rules of your account first."), "code": "permission.policy_to_accept"},
+                status=403,
+            )
+        return self._lead_to(request, reverse("policy"))
 
     def handle_no_permission(  # type: ignore[override]  # not always a redirect
         self, request: HttpRequest, view_func: Callable[..., Any]
     ) -> HttpResponseBase:
         """Return the answer for somebody who is not signed in."""
-        is_htmx = bool(request.headers.get("HX-Request"))
-        if wants_json(request) and not is_htmx:
+        if wants_json(request) and not request.headers.get("HX-Request"):
             return JsonResponse(
                 {"message": _("Your session has ended. Sign in again."), "code": "signed_out"}, status=401
             )
+        return self._lead_to(request, resolve_url(settings.LOGIN_URL))
+
+    def _lead_to(self, request: HttpRequest, address: str) -> HttpResponseBase:
+        """Return the way to another page, and from there back to this one."""
+        is_htmx = bool(request.headers.get("HX-Request"))
         here = request.get_full_path()
         if is_htmx or request.method not in ("GET", "HEAD"):
             here = back_url(request) or "/"
-        answer = redirect_to_login(here, resolve_url(settings.LOGIN_URL))
-        if is_htmx:
-            address = answer.url
-            answer = HttpResponse(status=204)  # type: ignore[assignment]
-            answer["HX-Redirect"] = address
+        away = redirect_to_login(here, address)
+        if not is_htmx:
+            return away
+        answer = HttpResponse(status=204)
+        answer["HX-Redirect"] = away.url
         return answer
 
 

@@ -51,6 +51,7 @@ class Permission(StrEnum):
     SAFETY_VIEW = "safety.view"
     SAFETY_RECEIVE = "safety.receive"
     PEOPLE_MANAGE = "people.manage"
+    SITES_MANAGE = "sites.manage"
     STUDY_VIEW = "study.view"
 
 
@@ -90,13 +91,13 @@ GRANTS: dict[str, frozenset[Permission]] = {
     Role.RADIOLOGIST: _SITE_READS | {P.ENTER_IMAGING, P.QUERY_ANSWER, P.SIGN_RECORD},
     Role.MONITOR: _SPONSOR_READS | {P.AUDIT_VIEW, P.QUERY_ASK, P.VERIFY, P.SAFETY_VIEW, P.LEDGER_VIEW},
     Role.DATA_MANAGER: _SPONSOR_READS
-    | {P.AUDIT_VIEW, P.QUERY_ASK, P.REVIEW, P.FREEZE, P.LOCK, P.EXPORT, P.LEDGER_VIEW, P.SAFETY_VIEW},
-    Role.SAFETY_OFFICER: _SPONSOR_READS | {P.AUDIT_VIEW, P.QUERY_ASK, P.SAFETY_VIEW, P.SAFETY_RECEIVE},
+    | {P.AUDIT_VIEW, P.QUERY_ASK, P.VERIFY, P.REVIEW, P.FREEZE, P.LOCK, P.EXPORT, P.LEDGER_VIEW, P.SAFETY_VIEW},
+    Role.SAFETY_OFFICER: _SPONSOR_READS | {P.AUDIT_VIEW, P.QUERY_ASK, P.VERIFY, P.SAFETY_VIEW, P.SAFETY_RECEIVE},
     Role.SPONSOR: _SPONSOR_READS | {P.EXPORT, P.SAFETY_VIEW},
     Role.STATISTICIAN_BLINDED: frozenset({P.STUDY_VIEW, P.EXPORT, P.LIST_VIEW}),
     Role.STATISTICIAN_UNBLINDED: frozenset({P.STUDY_VIEW, P.LIST_VIEW, P.LIST_DRAFT, P.LIST_APPROVE, P.ARM_BALANCE}),
     Role.COMMITTEE: frozenset({P.STUDY_VIEW, P.ARM_BALANCE}),
-    Role.ADMINISTRATOR: frozenset({P.PEOPLE_MANAGE, P.STUDY_VIEW}),
+    Role.ADMINISTRATOR: frozenset({P.PEOPLE_MANAGE, P.SITES_MANAGE, P.STUDY_VIEW}),
     Role.AUDITOR: _SPONSOR_READS | {P.AUDIT_VIEW, P.LEDGER_VIEW, P.SAFETY_VIEW, P.LIST_VIEW},
 }
 """What each role may do. Randomizing, and arms for sponsor roles, are granted by name in a delegation."""
@@ -240,7 +241,7 @@ REFUSALS: dict[Permission, Callable[[], str]] = {
     P.RANDOMIZE: lambda: _("Randomizing is not delegated to you at this site."),
     P.QUERY_ASK: lambda: _("Only the monitor, the data manager or the safety officer ask and close queries."),
     P.QUERY_ANSWER: lambda: _("Only site staff answer queries."),
-    P.VERIFY: lambda: _("Only the monitor of this site verifies source data."),
+    P.VERIFY: lambda: _("Only the monitor of this site, the data manager or the safety officer verify source data."),
     P.REVIEW: lambda: _("Only the data manager reviews forms."),
     P.FREEZE: lambda: _("Only the data manager freezes forms."),
     P.LOCK: lambda: _("Only the data manager locks forms."),
@@ -253,6 +254,7 @@ REFUSALS: dict[Permission, Callable[[], str]] = {
     P.SAFETY_VIEW: lambda: _("Your role does not see serious adverse events."),
     P.SAFETY_RECEIVE: lambda: _("Only a safety officer receives serious adverse events."),
     P.PEOPLE_MANAGE: lambda: _("Only an administrator manages people."),
+    P.SITES_MANAGE: lambda: _("Only an administrator publishes a version, opens a site or puts a version into force."),
     P.LEDGER_VIEW: lambda: _("Your role does not read the study's audit trail."),
     P.AUDIT_VIEW: lambda: _("Your role does not read the audit trail."),
     P.STUDY_VIEW: lambda: _("You have no role in this study."),

@@ -23,6 +23,11 @@ DATE_FIELDS: dict[str, str] = {
 }
 """Which date of the participant each kind of status change sets."""
 
+FAILURE_REASONS = "screen_failure_reason"
+"""The codelist of a study that names the reasons of a screen failure; without it the reason is typed."""
+OTHER = "OTHER"
+"""The reason that is said in words."""
+
 PRECEDENCE: tuple[tuple[str, str], ...] = (
     ("died_on", Status.DIED),
     ("completed_on", Status.COMPLETED),
@@ -49,6 +54,8 @@ BY_HAND = (
 ANCHORS: dict[str, str] = {
     StatusKind.PROGRESSED: "progression",
     StatusKind.TREATMENT_ENDED: "treatment_end",
+    StatusKind.DIED: "death",
+    StatusKind.COMPLETED: "end_of_study",
 }
 """Which anchor of the visit plan each kind of status change dates; randomization is planned by the allocation."""
 
@@ -74,5 +81,9 @@ def facts_of(participant: Participant) -> StatusFacts:
         died_on=participant.died_on,
         completed_on=participant.completed_on,
         pathway=participant.pathway or None,
-        anchors={"treatment_end": participant.treatment_ended_on} if participant.treatment_ended_on else {},
+        anchors={
+            anchor: date
+            for kind, anchor in ANCHORS.items()
+            if (date := getattr(participant, DATE_FIELDS[kind])) is not None
+        },
     )

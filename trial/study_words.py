@@ -42,6 +42,9 @@ ANCHOR_WORDS = {
     "screening": gettext_lazy("screening"),
     "randomization": gettext_lazy("randomization"),
     "progression": gettext_lazy("progression"),
+    "treatment_end": gettext_lazy("end of allocated treatment"),
+    "death": gettext_lazy("death"),
+    "end_of_study": gettext_lazy("end of study"),
 }
 AREA_WORDS = {
     "general": gettext_lazy("General"),

@@ -8,6 +8,7 @@ from .views import account, home, notices, participants, people, signing_in, sit
 urlpatterns = [
     path("login/", signing_in.sign_in, name="sign_in"),
     path("logout/", signing_in.sign_out, name="sign_out"),
+    path("policy/", signing_in.accept_policy, name="policy"),
     path("keepalive/", signing_in.keepalive, name="keepalive"),
     path("language/", signing_in.language, name="language"),
     path("theme/", signing_in.theme, name="theme"),

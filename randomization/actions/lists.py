@@ -7,12 +7,12 @@ import uuid
 from collections.abc import Sequence
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 import audit
 from audit import clock
-from audit.errors import Refused
+from audit.errors import Conflict, Refused
 from trial.definition import Definition
 from trial.definitions import definition_of
 from trial.models import Person, Version
@@ -139,7 +139,13 @@ def put_into_use(*, allocation_list: AllocationList, by: Person) -> AllocationLi
         raise Refused(_("Another list is in use. Close it first."), code="in_use")
     current_list.state = ListState.IN_USE
     current_list.in_use_at = clock.now()
-    audit.save(current_list, by=by)
+    try:
+        with transaction.atomic():
+            audit.save(current_list, by=by)
+    except IntegrityError:  # somebody put another list into use since it was looked for above
+        raise Conflict(
+            _("Another list was put into use at the same moment. This one stays approved."), code="in_use"
+        ) from None
     audit.deed("list.put_into_use", current_list, by=by)
     return current_list
 

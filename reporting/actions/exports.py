@@ -133,7 +133,7 @@ def download(*, export: Export, by: Person) -> Path:
     path = path_of(export)
     if export.state != ExportState.READY or not path.is_file():
         raise Refused(_("This export is not ready, or its file is gone. Ask for a new one."))
-    audit.deed("export.downloaded", export, by=by, checksum=export.checksum)
+    audit.deed("export.downloaded", export, by=by, checksum=export.checksum, includes_arms=export.includes_arms)
     return path
 
 

@@ -112,8 +112,8 @@ class _Confirmation:
             _text(
                 _(
                     "Before the first allocation, a commitment to the whole list was published in the audit trail. "
-                    "With these values anyone can check, after the trial, that this slot was neither changed nor "
-                    "skipped."
+                    "With these values anyone can check, after the trial, that this place of the list was neither "
+                    "changed nor skipped."
                 ),
                 SMALL,
             ),
@@ -159,7 +159,7 @@ class _Confirmation:
         root = allocation_list.commitment
         return [
             (_("Root of the commitment"), f"{root[:32]} {root[32:]}"),
-            (_("Leaf"), str(self.allocation.leaf_index)),
+            (_("Place in the list"), str(self.allocation.leaf_index + 1)),
             (_("List"), allocation_list.reference),
             (_("Algorithm"), allocation_list.algorithm),
         ]

@@ -15,8 +15,8 @@ from trial import listings
 from trial.definition import Definition
 from trial.definition.model import Accrual
 from trial.definitions import current_study, definition_of
-from trial.forms import FAILURE_REASONS
 from trial.links import optional_url
+from trial.statuses import FAILURE_REASONS
 from trial.views.requests import SignedInRequest
 
 from .. import overview as figures

@@ -17,15 +17,14 @@ from trial.views.requests import SignedInRequest
 
 MOST = 20
 LONGEST = 100
-MINUTES = 10
 
 
 @require_safe
 def terms(request: SignedInRequest, dictionary: str) -> HttpResponse:
     """Answer `?q=` with at most 20 terms, in the person's language: JSON, or the options of a list.
 
-    JSON: `{"terms": [{"code", "label", "class", "grades": [1, 2], "needs_text"}]}`. The words say nothing of any
-    participant, so the browser may keep the answer for some minutes.
+    JSON: `{"terms": [{"code", "label", "class", "grades": [1, 2], "needs_text"}]}`. Never kept by the browser: what
+    was typed is part of the address, and says something of a participant.
     """
     version = version_for(request.user)
     if version is None:
@@ -41,7 +40,6 @@ def terms(request: SignedInRequest, dictionary: str) -> HttpResponse:
         response: HttpResponse = JsonResponse({"terms": listed})
     else:
         response = render(request, "safety/_terms.html", {"terms": listed})
-    response["Cache-Control"] = f"private, max-age={MINUTES * 60}"
     response["Vary"] = "Accept, Accept-Language, Cookie"
     return response
 

@@ -6,6 +6,7 @@ from django.db import connection, transaction
 
 import audit
 from audit import guards, selectors
+from audit.models import Deed
 from audit.testing import refused_by_database
 
 from .conftest import address_of, connected_as, owner_connection
@@ -335,3 +336,20 @@ def test_append_only_rows_are_stamped_and_frozen(sample):
         sample.Loan.objects.update(reader="Other")
     many = sample.Loan.objects.bulk_create([sample.Loan(book=loan.book, reader=str(n), tx=1) for n in range(3)])
     assert {row.tx for row in sample.Loan.objects.filter(pk__in=[row.pk for row in many])} == {loan.tx}
+
+
+def test_many_append_only_rows_travel_in_one_statement(sample, django_assert_num_queries):
+    """AUD-115: what is sent is what stands, stamped by the database; another model among them is refused."""
+    book = sample.book()
+    words = ['plain "quoted" words', "accents é – and \\ backslash", "", "a" * 40]
+    with django_assert_num_queries(1):
+        audit.append([sample.Loan(book=book, reader=word, tx=1) for word in words])
+    rows = sample.Loan.objects.order_by("pk")
+    assert [row.reader for row in rows] == words
+    assert {row.book_id for row in rows} == {book.pk}
+    assert 1 not in {row.tx for row in rows}
+    assert len({bytes(row.salt) for row in rows}) == len(words)
+    with pytest.raises(ValueError, match="One model"):
+        audit.append([sample.Loan(book=book, reader="Ines"), Deed(verb="x")])
+    with django_assert_num_queries(0):
+        audit.append([])

@@ -91,6 +91,28 @@ def test_a_lock_out_stands_in_the_ledger(settings):
 
 @pytest.mark.django_db
 @pytest.mark.template("migrated")
+def test_the_counter_of_failures_holds_nothing_that_was_typed():
+    """AUD-064: axes counts under a keyed hash, the same for capital letters; no column has the name or the password."""
+    somebody()
+    for typed in ("ines@example.org", "INES@example.org", "hunter2hunter2"):
+        Client(REMOTE_ADDR="192.0.2.7").post("/login/", {"username": typed, "password": "pass phrase in clear"})
+        failing = request()
+        failing.POST = {"username": typed, "password": "pass phrase in clear"}
+        authenticate(failing, username=typed, password="pass phrase in clear")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT a::text, failures_since_start, username FROM axes_accessattempt a")
+        rows = cursor.fetchall()
+        cursor.execute("SELECT (SELECT count(*) FROM axes_accesslog), (SELECT count(*) FROM axes_accessfailurelog)")
+        assert cursor.fetchone() == (0, 0)
+    assert rows
+    assert {len(username) for _row, _count, username in rows} == {32}
+    for row, _count, _username in rows:
+        assert not any(typed in row.casefold() for typed in ("ines", "example.org", "hunter2", "pass phrase"))
+    assert max(count for _row, count, _username in rows) >= 2
+
+
+@pytest.mark.django_db
+@pytest.mark.template("migrated")
 @pytest.mark.parametrize("typed", ["", "\x00", "x" * 5000, "'; DROP TABLE audit_deed; --"])
 def test_nothing_that_is_typed_breaks_the_sign_in(typed):
     """AUD-063: empty, NUL, endless and hostile names are a failed sign-in, and a line."""

@@ -168,6 +168,7 @@ def test_a_crash_of_everything_is_cleared_at_the_next_start(folder: Path, hold) 
         if child.pid not in (postgres, redis):
             child.kill()  # the watch
     holder.kill()
+    holder.wait()
     for pid in (postgres, redis):
         os.kill(pid, signal.SIGKILL)
     assert (folder / "services.json").exists()

@@ -114,7 +114,7 @@ def lost_redis() -> Celery:
     """A Celery application as ours is set up, whose Redis is away."""
     from config.celery import app
 
-    away = Celery("away", broker="redis+socket:///nonexistent/redis.sock")
+    away = Celery("away", broker="redis+socket:///nonexistent/redis.sock", set_as_current=False)
     away.conf.broker_transport_options = app.conf.broker_transport_options
     away.conf.task_publish_retry = app.conf.task_publish_retry
     away.conf.result_backend = app.conf.result_backend

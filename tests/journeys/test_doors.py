@@ -72,6 +72,7 @@ def places(cast: Cast) -> dict[str, str]:
         "dictionary": "ctcae",
         "item": "kps",
         "row": "",
+        "rest": "nothing-here/",
     }
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import re
 import zipfile
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -18,7 +20,7 @@ from ecrf.models import Change, Query, Record
 from randomization.models import Allocation
 from safety.models import SafetyCase
 from tests.cast import PASSWORD, Cast
-from trial.models import Participant, Person
+from trial.models import Participant, Person, Visit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AXE = Axe()
@@ -48,10 +50,14 @@ def enter(page: Page) -> Callable[[Person], Page]:
 
 def looks_right(page: Page) -> None:
     """No accessibility violation (axe, WCAG 2.2 AA) and nothing wider than the window."""
+    size = page.viewport_size or {"width": 1280, "height": 720}
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size(size | {"height": max(height, size["height"])})  # nothing is under the bar of a form
     found = AXE.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
     problems = [
         f"{v['id']}: {v['help']} at {[n['target'] for n in v['nodes']][:3]}" for v in found.response["violations"]
     ]
+    page.set_viewport_size(size)
     assert problems == [], page.url
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, f"{page.url} is {wide} px wider than its window"
@@ -77,6 +83,22 @@ def answer(page: Page, name: str, value: str) -> None:
 def save_complete(page: Page) -> None:
     with page.expect_navigation():
         page.get_by_role("button", name="Save complete").click()
+
+
+def save_unfinished(page: Page) -> None:
+    with page.expect_navigation():
+        page.get_by_role("button", name=re.compile("not finished", re.IGNORECASE)).click()
+
+
+def unscheduled(page: Page, participant: Participant) -> Visit:
+    """Add a visit of today that the plan does not date."""
+    page.goto(f"/participants/{participant.code}/visits/add/")
+    looks_right(page)
+    page.get_by_label(re.compile("Unscheduled")).check(force=True)
+    page.locator("[name=on]").fill(today())
+    page.get_by_role("button", name=re.compile("Add")).last.click()
+    page.wait_for_url(re.compile(rf"/participants/{participant.code}/(?!visits/add)"))
+    return participant.visits.get(event="UNS")
 
 
 def test_from_screening_to_randomization(stage: Cast, enter: Callable[[Person], Page]) -> None:
@@ -122,9 +144,27 @@ def test_from_screening_to_randomization(stage: Cast, enter: Callable[[Person], 
     looks_right(page)
     expect(page.locator("main")).to_contain_text("Every progressing lesion can be treated by SRT")
 
-    stage.judged(participant)
+    form = f"/participants/01-001/visits/{visit.pk}/forms/eligibility/"
+    page = enter(stage.rose_radiation)
+    page.goto(form)
+    looks_right(page)
+    expect(page.locator('[name="i07"]')).to_have_count(0)  # a radiologist's or an investigator's to answer
+    answer(page, "i10", "yes")
+    answer(page, "e03", "no")
+    save_unfinished(page)
     page = enter(stage.ines_investigator)
     page.goto("/participants/01-001/eligibility/")
+    expect(page.get_by_role("button", name=re.compile("Sign"))).to_have_count(0)  # not before all is answered
+    page.goto(form)
+    answer(page, "assessed_on", today())
+    for item in ("i07", "i11", "i13", "i14"):
+        answer(page, item, "yes")
+    for item in ("e01", "e04", "e05", "e06", "e07", "e08"):
+        if page.locator(f'[name="{item}"]').count():
+            answer(page, item, "no")
+    save_complete(page)
+    page.goto("/participants/01-001/eligibility/")
+    looks_right(page)
     page.locator("[name=password]").fill(PASSWORD)
     page.get_by_role("button", name=re.compile("Sign")).last.click()
     page.wait_for_load_state()
@@ -156,18 +196,70 @@ def test_from_screening_to_randomization(stage: Cast, enter: Callable[[Person], 
     expect(page.locator("main")).to_contain_text("Month 3")
 
 
+def test_a_toxicity_is_typed_and_its_clock_starts(stage: Cast, enter: Callable[[Person], Page]) -> None:
+    """TRL-004: none since the last visit is an answer of its own; a serious event opens its form and its clock."""
+    participant = stage.randomized()
+    home = f"/participants/{participant.code}"
+    page = enter(stage.ines_investigator)
+    visit = unscheduled(page, participant)
+    page.goto(f"{home}/visits/{visit.pk}/forms/ae_check/")
+    looks_right(page)
+    expect(page.locator("main")).to_contain_text("No adverse event")
+
+    page.goto(f"{home}/log/adverse_event/new/")
+    looks_right(page)
+    term = page.locator('[name="term"]')
+    term.press_sequentially("Anem", delay=30)
+    expect(page.locator(f'#{term.get_attribute("list")} option[value="Anemia"]')).to_have_count(1)
+    term.fill("Alopecia")
+    term.blur()
+    expect(page.locator('[name="grade"][value="2"]')).to_have_count(1)
+    expect(page.locator('[name="grade"][value="3"]')).to_have_count(0)  # alopecia has two grades in CTCAE v5
+    term.fill("Anemia")
+    term.blur()
+    expect(page.locator('[name="grade"][value="5"]')).to_have_count(1)
+    answer(page, "verbatim", "Anémie")
+    answer(page, "grade", "3")
+    answer(page, "start_on", today())
+    answer(page, "ongoing", "yes")
+    expect(page.locator('[name="end_on"]')).not_to_be_visible()
+    answer(page, "serious", "yes")
+    answer(page, "relation_srt", "NOT_RELATED")
+    answer(page, "action_srt", "NONE")
+    answer(page, "treatment_given", "no")
+    answer(page, "outcome", "RECOVERING")
+    save_unfinished(page)
+    event = Record.objects.get(participant=participant, form="adverse_event")
+    assert event.data["event"][0]["grade"]["value"] in ("3", 3)
+    looks_right(page)
+
+    case = SafetyCase.objects.get(participant=participant)
+    assert case.due_at is None or case.due_at > clock.now()
+    page.goto("/safety/")
+    looks_right(page)
+    page.locator('main a[href*="/serious_adverse_event/"]').first.click()
+    page.wait_for_load_state()
+    looks_right(page)
+    answer(page, "aware_at", clock.now().astimezone(ZoneInfo("Europe/Paris")).strftime("%d/%m/%Y 00:01"))
+    answer(page, "serious_on", today())
+    page.locator('[name="criteria"][value="HOSP"]').check(force=True)
+    expect(page.locator('[name="admitted_on"]')).to_be_visible()
+    save_unfinished(page)
+    case.refresh_from_db()
+    assert case.due_at == case.aware_at + dt.timedelta(hours=24)
+    page = enter(stage.sam_safety)
+    page.goto("/safety/")
+    looks_right(page)
+    expect(page.locator("main")).to_contain_text(participant.code)
+    expect(page.locator("main")).to_contain_text("Anemia")
+
+
 def test_a_visit_a_toxicity_a_query_and_a_dataset(stage: Cast, enter: Callable[[Person], Page]) -> None:
     """TRL-003: derived value, check that fires, skip logic, serious event, query, audit trail of a value, export."""
     participant = stage.randomized()
     page = enter(stage.theo_coordinator)
 
-    page.goto(f"/participants/{participant.code}/visits/add/")
-    looks_right(page)
-    page.get_by_label(re.compile("Unscheduled")).check(force=True)
-    page.locator("[name=on]").fill(today())
-    page.get_by_role("button", name=re.compile("Add")).last.click()
-    page.wait_for_url(re.compile(rf"/participants/{participant.code}/"))
-    visit = participant.visits.get(event="UNS")
+    visit = unscheduled(page, participant)
 
     page.goto(f"/participants/{participant.code}/visits/{visit.pk}/forms/vitals_performance/")
     looks_right(page)
@@ -228,8 +320,11 @@ def test_a_visit_a_toxicity_a_query_and_a_dataset(stage: Cast, enter: Callable[[
     page = enter(stage.paul_sponsor)
     page.goto("/exports/")
     looks_right(page)
-    page.get_by_role("button", name=re.compile("Export|export")).last.click()
-    page.wait_for_load_state()
+    page.get_by_role("link", name="New export").first.click()
+    looks_right(page)
+    page.locator("main form").get_by_role("button").last.click()
+    page.wait_for_url("**/exports/**")
+    looks_right(page)
     with page.expect_download() as download:
         page.get_by_role("link", name=re.compile("Download")).first.click()
     archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
+from audit.errors import Conflict, Refused
 from audit.models import Deed
 from randomization import verification
-from randomization.actions import allocations
-from randomization.models import Allocation
+from randomization.actions import allocations, lists
+from randomization.models import Allocation, AllocationList, ListState
 from tests.cast import PASSWORD, Cast
 from tests.randomization.conftest import undelegated
 from trial.actions import people
@@ -117,3 +119,71 @@ def test_one_that_fails_leaves_its_slot_to_the_next(cast: Cast, monkeypatch: pyt
     cast.allocate(waiting[0])
     assert verification.verify(cast.list_in_use()).is_clean
     assert verification.check_numbers() == []
+
+
+def test_two_lists_put_into_use_at_once_leave_one_in_use(cast: Cast) -> None:
+    """RND-904: two statisticians, two lists, one moment: one is in use, the other is refused in words and stays."""
+    made = [lists.draft(version=cast.version, block_sizes=(4,), by=cast.stella_statistician) for _n in range(2)]
+    for one in made:
+        lists.approve(allocation_list=one, password=PASSWORD, by=cast.ursula_statistician)
+    asking = [Person.objects.get(pk=cast.stella_statistician.pk), Person.objects.get(pk=cast.ursula_statistician.pk)]
+    answers = together(
+        [
+            lambda one=one, by=by: lists.put_into_use(allocation_list=one, by=by)  # type: ignore[misc]
+            for one, by in zip(made, asking, strict=True)
+        ]
+    )
+    refused = [answer for answer in answers if isinstance(answer, Refused)]
+    assert len(refused) == 1
+    assert refused[0].code == "in_use"
+    states = sorted(AllocationList.objects.values_list("state", flat=True))
+    assert states == [ListState.APPROVED, ListState.IN_USE]
+    assert Deed.objects.filter(verb="list.put_into_use").count() == 1
+
+
+def test_the_second_list_waits_for_the_first_to_commit_and_is_then_refused(cast: Cast) -> None:
+    """RND-905: both looked before either wrote; the constraint decides and the answer is a conflict, not an error."""
+    first, second = (
+        lists.approve(
+            allocation_list=lists.draft(version=cast.version, block_sizes=(4,), by=cast.stella_statistician),
+            password=PASSWORD,
+            by=cast.ursula_statistician,
+        )
+        for _n in range(2)
+    )
+    answers: list[object] = []
+
+    def use_the_second() -> None:
+        try:
+            by = Person.objects.get(pk=cast.ursula_statistician.pk)
+            answers.append(lists.put_into_use(allocation_list=second, by=by))
+        except Exception as error:
+            answers.append(error)
+        finally:
+            connections.close_all()
+
+    other = threading.Thread(target=use_the_second, daemon=True)
+    with transaction.atomic():
+        lists.put_into_use(allocation_list=first, by=cast.stella_statistician)  # written, not committed
+        other.start()
+        assert wait_until_it_waits()
+    other.join(30)
+    assert len(answers) == 1
+    assert isinstance(answers[0], Conflict)
+    assert "at the same moment" in str(answers[0])
+    assert AllocationList.objects.get(state=ListState.IN_USE).pk == first.pk
+    lists.close(allocation_list=first, reason="Replaced", by=cast.stella_statistician)
+    assert lists.put_into_use(allocation_list=second, by=cast.ursula_statistician).state == ListState.IN_USE
+
+
+def wait_until_it_waits() -> bool:
+    """Wait until another connection waits for this one's transaction to end."""
+    for _n in range(600):
+        with connections["default"].cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
+            )
+            if cursor.fetchone()[0]:
+                return True
+        time.sleep(0.05)
+    return False

@@ -19,6 +19,7 @@ from ecrf.models import EntryState, Record
 from randomization.models import Allocation
 from reporting.datasets import RESERVED, STATUSES, Shape, Table, values_of
 from reporting.writers import CountError, Written, write_csv, zip_folder
+from trial.actions import participants
 from trial.definitions import definition_of, latest_version
 from trial.language import ItemType
 from trial.models import Participant, Visit
@@ -251,6 +252,32 @@ def test_every_column_is_in_the_dictionary_and_every_coded_value_in_the_codelist
         for line in table(tmp_path, column["TABLE"]):
             if line[column["COLUMN"]]:
                 assert (column["CODELIST"], line[column["COLUMN"]]) in codes
+
+
+@pytest.mark.parametrize("includes_arms", [False, True])
+def test_the_tables_that_no_form_makes_are_described_too(cast, tmp_path: Path, includes_arms: bool) -> None:
+    """EXP-901: each file's header is the dictionary's, both languages; every code of theirs is in the codelists."""
+    cast.randomized()
+    failed = cast.screened()
+    participants.fail_screening(participant=failed, reason="BRAIN", by=cast.theo_coordinator)
+    written(tmp_path, includes_arms=includes_arms, arm_sites=None if includes_arms else frozenset())
+    lines = table(tmp_path, "dictionary")
+    codes = {(line["CODELIST"], line["CODE"]) for line in table(tmp_path, "codelists")}
+    for name in sorted(path.stem for path in tmp_path.glob("*.csv")):
+        if name in ("dictionary", "codelists"):
+            continue
+        with (tmp_path / f"{name}.csv").open(encoding="utf-8", newline="") as stream:
+            header = next(csv.reader(stream))
+        assert header == [line["COLUMN"] for line in lines if line["TABLE"] == name]
+    assert all(line["LABEL_EN"] and line["LABEL_FR"] and line["TYPE"] for line in lines)
+    coded = [line for line in lines if line["CODELIST"] and line["TYPE"] == "code"]
+    assert {"STATUS", "FAILURE_REASON", "SEX", "KIND"} <= {line["COLUMN"] for line in coded}
+    for column in coded:
+        for line in table(tmp_path, column["TABLE"]):
+            if line[column["COLUMN"]]:
+                assert (column["CODELIST"], line[column["COLUMN"]]) in codes
+    assert (("arms", "SRT") in codes) is includes_arms
+    assert ("screen_failure_reason", "BRAIN") in codes
 
 
 def test_all_files_together_are_what_the_manifest_says(cast, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from audit import clock
 from audit.errors import Refused
 from tests.cast import Cast
 from trial.actions import people
+from trial.definition.model import Role as FolderRole
 from trial.models import Delegation, Person, Role
 from trial.permissions import (
     AREAS,
@@ -68,8 +69,10 @@ WHO: dict[Permission, set[Role]] = {
     # queries, verifies
     P.QUERY_ASK: {R.MONITOR, R.DATA_MANAGER, R.SAFETY_OFFICER},
     P.QUERY_ANSWER: {R.COORDINATOR, R.INVESTIGATOR, R.CO_INVESTIGATOR, R.RADIATION_ONCOLOGIST, R.RADIOLOGIST},
-    P.VERIFY: {R.MONITOR},
+    P.VERIFY: {R.MONITOR, R.DATA_MANAGER, R.SAFETY_OFFICER},
+    # people and settings
     P.PEOPLE_MANAGE: {R.ADMINISTRATOR},
+    P.SITES_MANAGE: {R.ADMINISTRATOR},
     # by delegation only
     P.RANDOMIZE: set(),
     P.ARM_VIEW: set(),
@@ -114,7 +117,86 @@ class TestTheTable:
 
     def test_the_administrator_has_no_clinical_data(self) -> None:
         """TRL-105: DOMAIN: people and settings, no clinical data."""
-        assert grants_of(delegation(R.ADMINISTRATOR, sees_arm=True)) == {P.PEOPLE_MANAGE, P.STUDY_VIEW}
+        assert grants_of(delegation(R.ADMINISTRATOR, sees_arm=True)) == {
+            P.PEOPLE_MANAGE, P.SITES_MANAGE, P.STUDY_VIEW,
+        }  # fmt: skip
+
+
+ENTERS = {P.ENTER_GENERAL, P.ENTER_SRT, P.ENTER_IMAGING, P.ENTER_SAFETY}
+SIGNS = {P.SIGN_ELIGIBILITY, P.SIGN_RECORD, P.REVIEW, P.FREEZE, P.LOCK, P.LIST_DRAFT, P.LIST_APPROVE, P.SAFETY_RECEIVE}
+ASKS = {P.QUERY_ASK, P.QUERY_ANSWER, P.VERIFY}
+YES = {P.QUERY_ASK, P.VERIFY}
+ANSWERS = {P.QUERY_ANSWER}
+CLINICAL = {P.PARTICIPANT_VIEW, P.RECORD_VIEW}
+NONE: set[Permission] = set()
+INVESTIGATES = (ENTERS, {P.SIGN_ELIGIBILITY, P.SIGN_RECORD}, {P.RANDOMIZE}, ANSWERS, CLINICAL, "own site")
+
+DOMAIN_TABLE: dict[
+    Role, tuple[set[Permission], set[Permission], set[Permission], set[Permission], set[Permission], str]
+]
+DOMAIN_TABLE = {
+    # role: enters | judges, signs | randomizes (where delegated) | queries, verifies | reads | where
+    R.COORDINATOR: (ENTERS, NONE, {P.RANDOMIZE}, ANSWERS, CLINICAL, "own site"),
+    R.INVESTIGATOR: INVESTIGATES,
+    R.CO_INVESTIGATOR: INVESTIGATES,
+    R.RADIATION_ONCOLOGIST: (
+        {P.ENTER_SRT, P.ENTER_IMAGING}, {P.SIGN_RECORD}, NONE, ANSWERS, CLINICAL, "own site",
+    ),
+    R.RADIOLOGIST: ({P.ENTER_IMAGING}, {P.SIGN_RECORD}, NONE, ANSWERS, CLINICAL, "own site"),
+    R.MONITOR: (NONE, NONE, NONE, YES, CLINICAL | {P.AUDIT_VIEW}, "assigned sites"),
+    R.DATA_MANAGER: (NONE, {P.REVIEW, P.FREEZE, P.LOCK}, NONE, YES, CLINICAL, "all sites"),
+    R.SAFETY_OFFICER: (NONE, {P.SAFETY_RECEIVE}, NONE, YES, CLINICAL, "all sites"),
+    R.SPONSOR: (NONE, NONE, NONE, NONE, CLINICAL | {P.EXPORT}, "all sites"),
+    R.STATISTICIAN_BLINDED: (NONE, NONE, NONE, NONE, {P.EXPORT}, "pooled"),
+    R.STATISTICIAN_UNBLINDED: (NONE, {P.LIST_DRAFT, P.LIST_APPROVE}, NONE, NONE, {P.ARM_BALANCE}, "by arm"),
+    R.COMMITTEE: (NONE, NONE, NONE, NONE, {P.ARM_BALANCE}, "committee reports"),
+    R.ADMINISTRATOR: (NONE, NONE, NONE, NONE, {P.PEOPLE_MANAGE, P.SITES_MANAGE}, "no clinical data"),
+    R.AUDITOR: (
+        NONE, NONE, NONE, NONE, CLINICAL | {P.AUDIT_VIEW, P.LEDGER_VIEW, P.SAFETY_VIEW, P.LIST_VIEW}, "everything",
+    ),
+}  # fmt: skip
+"""DOMAIN, "Who does what by default", row by row and cell by cell."""
+
+
+class TestTheDomainTable:
+    """TRL-301: each cell, from the grants of a delegation with every flag set."""
+
+    def test_every_role_has_its_row(self) -> None:
+        """TRL-301: a new role is decided cell by cell, or this fails."""
+        assert set(DOMAIN_TABLE) == set(R)
+
+    @pytest.mark.parametrize("role", R)
+    def test_each_cell_of_the_row(self, role: Role) -> None:
+        """TRL-301: enters; judges and signs; randomizes; queries and verifies; reads."""
+        enters, signs, randomizes, asks, reads, where = DOMAIN_TABLE[role]
+        at_site = where in ("own site", "assigned sites")
+        granted = grants_of(delegation(role, site_id=1 if at_site else None, may_randomize=True))
+        assert granted & ENTERS == enters
+        assert granted & SIGNS == signs
+        assert granted & {P.RANDOMIZE} == randomizes
+        assert granted & ASKS == asks
+        assert granted >= reads
+        if not reads & CLINICAL:
+            assert not granted & {*CLINICAL, P.AUDIT_VIEW, P.LEDGER_VIEW, P.SAFETY_VIEW}
+
+    @pytest.mark.parametrize("role", R)
+    def test_what_a_role_reads_is_where_the_row_says(self, role: Role) -> None:
+        """TRL-302: a site's role reads its site; a role of every site reads all."""
+        where = DOMAIN_TABLE[role][-1]
+        is_at_a_site = where in ("own site", "assigned sites")
+        access = _access_from([delegation(role, site_id=1 if is_at_a_site else None)])
+        reads_here, reads_there = access.has(P.RECORD_VIEW, 1), access.has(P.RECORD_VIEW, 2)
+        if where in ("all sites", "everything"):
+            assert (reads_here, reads_there) == (True, True)
+        else:
+            assert (reads_here, reads_there) == (is_at_a_site, False)
+
+
+class TestTheTwoWordLists:
+    def test_the_folder_and_the_house_know_the_same_roles(self) -> None:
+        """TRL-303: `trial.definition` names roles without Django; both lists are the same words in the same order."""
+        assert [str(role) for role in FolderRole] == [str(role) for role in R]
+        assert [role.name for role in FolderRole] == [role.name for role in R]
 
 
 class TestArms:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from audit import clock
 from trial.definitions import definition_of
 from trial.models import Study, Version
 
@@ -40,6 +41,9 @@ def test_a_changed_folder_is_the_next_version_and_the_same_folder_none(folder):
 
     person = people.create(email="d@example.org", given_name="D", family_name="M", password=None, by=None)
     publish(STUDY)
+    with pytest.raises(CommandError, match="Only an administrator"):
+        publish(folder, "--by", "D@example.org")
+    people.delegate(person=person, role="administrator", site=None, starts_on=clock.today(), by=None)
     newest = Version.objects.order_by("-number")[0]
     edit(folder / "study.yaml", 'protocol_version: "1.0"', 'protocol_version: "1.1"')
     out, _err = publish(folder, "--by", "D@example.org", "--reason", "Amendment 1")

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecrf.actions.milestones import MILESTONES
+from trial.definition.model import FOLLOWED_MILESTONES
 from trial.models import Participant, Status, StatusKind
 from trial.statuses import ANCHORS, BY_HAND, DATE_FIELDS, PRECEDENCE, facts_of, status_of
 
@@ -94,3 +96,13 @@ def test_by_hand_are_only_withdrawals_and_loss() -> None:
     assert set(BY_HAND) == {
         StatusKind.WITHDRAWN_TREATMENT, StatusKind.WITHDRAWN_VISITS, StatusKind.WITHDRAWN_CONTACT, StatusKind.LOST,
     }  # fmt: skip
+
+
+def test_every_milestone_that_a_visit_may_hang_on_is_followed() -> None:
+    """TRL-305: the folder's anchors, the dates of the participant and the forms that set them are the same list."""
+    assert set(ANCHORS.values()) == set(FOLLOWED_MILESTONES) == set(MILESTONES)
+    assert {MILESTONES[name]: name for name in FOLLOWED_MILESTONES} == ANCHORS
+    for kind, anchor in ANCHORS.items():
+        someone = participant(DATE_FIELDS[kind])
+        assert facts_of(someone).anchor(anchor) == getattr(someone, DATE_FIELDS[kind])
+        assert facts_of(participant()).anchor(anchor) is None

@@ -16,6 +16,7 @@ from ..definitions import definition_of, version_at
 from ..free_text import kept
 from ..models import Consent, Participant, Person, ScreeningOutcome, Site, Status, StatusKind, Version
 from ..permissions import Permission, check
+from ..statuses import FAILURE_REASONS, OTHER
 from . import statuses, visits
 
 
@@ -141,7 +142,7 @@ def _follow_consents(participant: Participant, reason: str, by: Person) -> None:
 def fail_screening(
     *, participant: Participant, reason: str, detail: str = "", by: Person, on: dt.date | None = None
 ) -> Participant:
-    """Close a screening without inclusion; the screening log keeps the reason."""
+    """Close a screening without inclusion; the screening log keeps the reason, one of the study's if it lists them."""
     check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
     reason = kept(reason, limit=40, needed=_("Give the reason why this person is not included."))
     detail = kept(detail)
@@ -150,6 +151,9 @@ def fail_screening(
         raise Refused(_("%(code)s is randomized and can no longer fail screening.") % {"code": participant.code})
     if participant.status == Status.SCREEN_FAILURE:
         raise Refused(_("The screening of %(code)s is already closed.") % {"code": participant.code})
+    listed = definition_of(participant.version_id).codelists.get(FAILURE_REASONS)
+    if listed is not None and reason != OTHER and reason not in {e.code for e in listed.codes if not e.retired}:
+        raise Refused(_("Choose one of the study's reasons."), code="unknown_reason")
     participant.screening_outcome = ScreeningOutcome.FAILED
     participant.failure_reason = reason
     participant.failure_detail = detail

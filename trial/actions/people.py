@@ -13,6 +13,7 @@ import audit
 from audit import clock
 from audit.errors import Refused
 
+from .. import policy
 from ..free_text import kept
 from ..models import Credential, Delegation, Person, Role, Site
 from ..permissions import (
@@ -64,6 +65,13 @@ def set_password(*, person: Person, password: str, by: Person | None) -> None:
     credential.save()
     person.credential = credential
     audit.deed("person.password_changed", person, by=by)
+
+
+@transaction.atomic
+def accept_policy(*, person: Person) -> None:
+    """Keep that the person read and accepted the rules of using the account, as they now stand; once."""
+    if not policy.has_accepted(person):
+        audit.deed(policy.ACCEPTED, person, by=person, version=policy.VERSION)
 
 
 @transaction.atomic

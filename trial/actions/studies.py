@@ -14,6 +14,7 @@ from audit.errors import Refused
 from trial.definition import Problem, load_folder
 
 from ..models import Person, Site, SiteActivation, Study, Version
+from ..permissions import Permission, check
 
 
 def publish(
@@ -22,8 +23,9 @@ def publish(
     """Store the folder as a new immutable version, or return every problem and store nothing.
 
     A folder whose content is already published returns that version again. Problems of severity "warning" do not
-    prevent publication.
+    prevent publication. Without a person (the command line) it is the system's deed.
     """
+    _check_may_manage(by)
     definition, problems = load_folder(path)
     if definition is None:
         return None, problems
@@ -63,6 +65,7 @@ def publish(
 @transaction.atomic
 def open_site(*, study: Study, number: str, name: str, city: str, opened_on: dt.date | None, by: Person | None) -> Site:
     """Add a site; it includes participants from `opened_on` on. Its number opens every code, so nobody else has it."""
+    _check_may_manage(by)
     if Site.objects.filter(study=study, number=number).exists():
         raise Refused(_("There is already a site %(number)s.") % {"number": number})
     site = audit.save(Site(study=study, number=number, name=name, city=city, opened_on=opened_on), by=by)
@@ -73,6 +76,7 @@ def open_site(*, study: Study, number: str, name: str, city: str, opened_on: dt.
 @transaction.atomic
 def activate(*, site: Site, version: Version, on: dt.date, by: Person | None) -> SiteActivation:
     """Put a version into force at a site from a day on (after the site's own approvals)."""
+    _check_may_manage(by)
     if version.study_id != site.study_id:
         raise Refused(_("This version belongs to another study."))
     if SiteActivation.objects.filter(site=site, version=version).exists():
@@ -80,3 +84,9 @@ def activate(*, site: Site, version: Version, on: dt.date, by: Person | None) ->
     activation = audit.save(SiteActivation(site=site, version=version, activated_on=on), by=by)
     audit.deed("version.activated", activation, by=by, site_number=site.number, version=version.number, on=on)
     return activation
+
+
+def _check_may_manage(by: Person | None) -> None:
+    """Versions and sites are the administrator's; without a person it is the system's deed, from the command line."""
+    if by is not None:
+        check(by, Permission.SITES_MANAGE)

@@ -16,6 +16,10 @@ from rest_framework import authentication, exceptions, pagination, parsers
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from audit.errors import Refused
+
+from .. import policy
+
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
@@ -23,7 +27,16 @@ log = logging.getLogger(__name__)
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """The session of the pages, with its CSRF token; who has none gets 401, never a redirect."""
+    """The session of the pages, with its CSRF token; who has none gets 401, never a redirect.
+
+    A session whose person has not accepted the rules of the account opens nothing here either.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Any, None] | None:
+        found = super().authenticate(request)
+        if found is not None and policy.SESSION_KEY in request._request.session:
+            raise Refused(_("Accept the rules of your account first."), code="permission.policy_to_accept")
+        return found
 
     def authenticate_header(self, request: Request) -> str:
         return "Session"

@@ -20,7 +20,10 @@ from pydantic_core import PydanticCustomError
 from trial.language import ItemType
 
 ANCHORS = ("screening", "randomization", "progression", "none")
-"""Anchors that every study has; the name of a milestone is an anchor too."""
+"""Anchors that every study has; the name of a milestone that is followed is an anchor too."""
+
+FOLLOWED_MILESTONES = ("progression", "treatment_end", "death", "end_of_study")
+"""Milestones whose date is the participant's own: visits hang on them, and move when only that date moves."""
 
 # CDASH 2.x domains (CDISC CDASHIG 2.2) are two letters; sponsors may use X?, Y? or Z? for their own.
 DOMAIN_PATTERN = re.compile(r"[A-Z]{2}")

@@ -18,6 +18,7 @@ from trial.definition.definition import Definition, expand
 from trial.definition.model import (
     ANCHORS,
     DOMAIN_PATTERN,
+    FOLLOWED_MILESTONES,
     VISIT_PATTERN,
     Check,
     Criterion,
@@ -245,7 +246,7 @@ class _Validation:
 
     def visit(self, visit: VisitTemplatePart, path: Path) -> None:
         self.repeat(visit, path)
-        known = (*ANCHORS, *self.definition.milestones)
+        known = tuple(dict.fromkeys((*ANCHORS, *(m for m in self.definition.milestones if m in FOLLOWED_MILESTONES))))
         if visit.anchor not in known and self.study_is_known and not self.report.is_ghost(visit.anchor):
             suggestion = did_you_mean(visit.anchor, known)
             words: dict[str, Any] = {

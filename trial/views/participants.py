@@ -17,13 +17,13 @@ from audit import clock
 from .. import listings, participant_columns
 from ..actions import participants, statuses
 from ..definitions import definition_of
-from ..forms import FAILURE_REASONS, ReasonForm, ScreenFailureForm, ScreenForm, StatusForm
+from ..forms import ReasonForm, ScreenFailureForm, ScreenForm, StatusForm
 from ..links import casebook_url, optional_url
 from ..models import Participant, ScreeningOutcome, Status, StatusKind
 from ..permissions import Permission, can, check
 from ..presenters import date_words
 from ..selectors import participant_or_404, sites_for
-from ..statuses import BY_HAND
+from ..statuses import BY_HAND, FAILURE_REASONS
 from .filters import Address, page_of
 from .refusals import attempt
 from .requests import SignedInRequest

@@ -25,9 +25,10 @@ from collections.abc import Callable
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.forms import BaseForm
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -93,17 +94,31 @@ class attempt:  # noqa: N801 - it reads as a verb
 
 
 class RefusalMiddleware:
-    """Answers a `Refused` that nobody caught with its own words; bugs go on rising."""
+    """Answers a `Refused` that nobody caught with its own words; bugs go on rising.
+
+    In debug, where the demo runs, an address that does not exist gets our page too, and not Django's list of addresses.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if settings.DEBUG and response.status_code == 404 and getattr(request, "resolver_match", None) is None:
+            return _not_found(request)
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Return the page of a refusal, None for anything else."""
+        if settings.DEBUG and isinstance(exception, Http404):
+            return _not_found(request)
         return answer(request, exception) if isinstance(exception, Refused) else None
+
+
+def _not_found(request: HttpRequest) -> HttpResponse:
+    from .errors import not_found  # it imports this module
+
+    return not_found(request)
 
 
 def answer(request: HttpRequest, refused: Refused) -> HttpResponse:

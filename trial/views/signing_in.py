@@ -17,9 +17,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from .. import policy
 from ..actions import people
 from ..context_processors import THEMES
-from ..forms import SignInForm
+from ..forms import PolicyForm, SignInForm
+from .requests import SignedInRequest
 
 YEAR = 365 * 24 * 3600  # seconds
 
@@ -38,6 +40,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         person = authenticate(request, **form.cleaned_data)
         if person is not None:
             login(request, person)
+            if not policy.has_accepted(person):
+                request.session[policy.SESSION_KEY] = True
             return redirect(after)
         form.add_error(None, _("The e-mail address or the password is not right."))
     return _page(request, form, after, status=422 if form.errors else 200)
@@ -48,6 +52,21 @@ def locked_out(request: HttpRequest, response: HttpResponse | None = None, crede
     minutes = int(settings.AXES_COOLOFF_TIME * 60)
     form = SignInForm(initial={"username": request.POST.get("username", "")[:254]})
     return _page(request, form, safe_next(request, request.POST.get("next")), status=429, locked_minutes=minutes)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def accept_policy(request: SignedInRequest) -> HttpResponse:
+    """Show the rules of using an account; whoever accepts them goes on to the page that was asked for."""
+    after = safe_next(request, request.POST.get("next") or request.GET.get("next"))
+    if request.method == "GET" and policy.SESSION_KEY not in request.session:
+        return redirect(after)
+    form = PolicyForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        people.accept_policy(person=request.user)
+        request.session.pop(policy.SESSION_KEY, None)
+        return redirect(after)
+    return render(request, "trial/policy.html", {"form": form, "next": after}, status=422 if form.errors else 200)
 
 
 @login_not_required

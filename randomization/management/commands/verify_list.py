@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
+import audit
 from randomization import verification
 from randomization.models import AllocationList
 
@@ -26,9 +29,12 @@ class Command(BaseCommand):
             if not lists:
                 raise CommandError(f"There is no list {options['list']}.")
         total = 0
+        who = f"command line ({getpass.getuser()})"
         for allocation_list in lists:
             report = verification.verify(allocation_list)
             total += len(report.troubles)
+            with transaction.atomic():  # every slot was opened: told, though no arm is shown
+                audit.deed("list.verified", allocation_list, by=None, who=who, faults=len(report.troubles))
             self._print(report)
         holes = verification.check_numbers() if options["list"] is None else []
         for hole in holes:

@@ -101,6 +101,25 @@ class TestSave:
         assert row["bmi"]["value"] == "25.0"
         assert Change.objects.get(record=record, item="bmi").kind == ChangeKind.DERIVED
 
+    def test_a_date_in_the_future_is_refused_and_saves_nothing(self, cast: Cast) -> None:
+        """ECRF-703: tomorrow is refused in words, at its item; no record, no change, no deed; the draft stays."""
+        where = vitals_of(cast)
+        tomorrow = (clock.today() + dt.timedelta(days=1)).strftime("%d/%m/%Y")
+        drafts.keep(where=where, base_revision=0, fields={"examined_on": tomorrow}, by=cast.theo_coordinator)
+        deeds = Deed.objects.count()
+        with pytest.raises(InvalidValues) as refused:
+            records.save(
+                where=where,
+                revision=0,
+                submission=typed(examined_on=tomorrow, kps="90"),
+                complete=False,
+                by=cast.theo_coordinator,
+            )
+        assert [(error.item, "future" in error.message) for error in refused.value.errors] == [("examined_on", True)]
+        assert not Record.objects.filter(participant=where.participant, form="vitals_performance").exists()
+        assert Deed.objects.count() == deeds
+        assert Draft.objects.filter(person=cast.theo_coordinator, place=where.draft_place).exists()
+
     def test_a_wrong_unit_names_those_accepted_and_saves_nothing(self, cast: Cast) -> None:
         """ECRF-003: a value in pounds is refused with the units that are possible."""
         where = vitals_of(cast)

@@ -230,6 +230,30 @@ def test_a_participant_of_another_site_is_not_queried(cast: Cast, record: Record
     assert cast.client_of(cast.mona_monitor).get(address).status_code == 404
 
 
+def test_home_tells_the_site_which_queries_to_answer(cast: Cast, record: Record) -> None:
+    """ECRF-960: the open queries of the person's sites, oldest first, with their question; none of another site."""
+    with clock.simulated(clock.now() - dt.timedelta(days=3)):
+        first = ask(cast, record, text="Please confirm 80.")
+    ask(cast, record, item="height", text="Please give the height.")
+
+    page = text_of(cast.client_of(cast.theo_coordinator).get("/"))
+    assert "Queries to answer" in page
+    assert f"/queries/{first.pk}/" in page and "3 days" in page
+    assert page.index("Please confirm 80.") < page.index("Please give the height.")
+    assert "Please confirm 80." not in text_of(cast.client_of(cast.oscar_coordinator).get("/"))
+
+
+def test_home_tells_the_monitor_which_answers_to_read(cast: Cast, record: Record) -> None:
+    """ECRF-961: an answer waits for those who ask; the open query does not; who has no part in queries has no panel."""
+    mona = cast.client_of(cast.mona_monitor)
+    query = ask(cast, record)
+    assert "No query waits for you." in text_of(mona.get("/"))
+    data_queries.answer(query=query, text="Confirmed at source.", by=cast.theo_coordinator)
+    page = text_of(mona.get("/"))
+    assert "Answers to read" in page and "Confirmed at source." in page
+    assert "Answers to read" not in text_of(cast.client_of(cast.adam_admin).get("/"))
+
+
 # ---------------------------------------------------------------- asked of a role, several at once
 
 

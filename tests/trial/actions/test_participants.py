@@ -97,14 +97,14 @@ class TestFailure:
         """TRL-007: the screening log keeps those who fail."""
         participant = cast.screened()
         failed = participants.fail_screening(
-            participant=participant, reason="CRITERIA", detail="Four lesions", by=cast.theo_coordinator
+            participant=participant, reason="MANY_LESIONS", detail="Four lesions", by=cast.theo_coordinator
         )
         assert failed.status == Status.SCREEN_FAILURE
         assert failed.failed_on == clock.today()
         assert set(failed.visits.values_list("status", flat=True)) == {VisitStatus.NOT_APPLICABLE}
         assert failed in participants_for(cast.mona_monitor)
         with pytest.raises(Refused, match="already closed"):
-            participants.fail_screening(participant=failed, reason="CRITERIA", by=cast.theo_coordinator)
+            participants.fail_screening(participant=failed, reason="MANY_LESIONS", by=cast.theo_coordinator)
 
     @pytest.mark.parametrize("reason", ["", "   ", "x" * 41, "a\x00b"], ids=["none", "blank", "too long", "NUL"])
     def test_a_failure_needs_a_reason_that_can_be_kept(self, cast: Cast, reason: str) -> None:
@@ -115,11 +115,20 @@ class TestFailure:
         assert again(participant).status == Status.SCREENING
         assert not Deed.objects.filter(verb="participant.screen_failed").exists()
 
+    def test_a_failure_has_one_of_the_studys_reasons(self, cast: Cast) -> None:
+        """TRL-300: a reason that the study does not list is refused, and the screening stays open."""
+        participant = cast.screened()
+        with pytest.raises(Refused, match="one of the study's reasons"):
+            participants.fail_screening(participant=participant, reason="FORGED", by=cast.theo_coordinator)
+        assert again(participant).status == Status.SCREENING
+        failed = participants.fail_screening(participant=participant, reason="BRAIN", by=cast.theo_coordinator)
+        assert failed.failure_reason == "BRAIN"
+
     def test_a_randomized_participant_cannot_fail_screening(self, cast: Cast) -> None:
         """TRL-009: wrong state."""
         participant = randomized(cast, days_ago=20)
         with pytest.raises(Refused, match="no longer fail"):
-            participants.fail_screening(participant=participant, reason="CRITERIA", by=cast.theo_coordinator)
+            participants.fail_screening(participant=participant, reason="MANY_LESIONS", by=cast.theo_coordinator)
         with pytest.raises(Refused, match="not closed"):
             participants.reopen_screening(participant=participant, reason="Mistake", by=cast.theo_coordinator)
 

@@ -9,11 +9,12 @@ import pytest
 from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
+from tests.cast import Cast
 from tests.trial.actions.arrange import DAY
 from tests.trial.definition import small_study
 from trial.actions import studies
 from trial.definitions import definition_of, forget_definitions, latest_version, version_at
-from trial.models import Study, Version
+from trial.models import Person, Site, SiteActivation, Study, Version
 
 STORM01 = Path(__file__).resolve().parents[3] / "studies" / "storm01"
 
@@ -58,6 +59,49 @@ class TestPublished:
         with pytest.raises(Refused, match="already in force"):
             studies.activate(site=site, version=version, on=today, by=None)
         assert Deed.objects.filter(verb="version.activated", details__site_number="91").count() == 1
+
+
+@pytest.mark.django_db
+class TestWhoMay:
+    """TRL-304: publishing, opening a site and putting a version into force are the administrator's."""
+
+    def others(self, cast: Cast) -> list[Person]:
+        return [
+            cast.theo_coordinator, cast.ines_investigator, cast.mona_monitor, cast.dan_data_manager, cast.paul_sponsor,
+            cast.stella_statistician, cast.aude_auditor,
+        ]  # fmt: skip
+
+    def test_a_site_is_opened_by_the_administrator_only(self, cast: Cast) -> None:
+        """TRL-304: refused in words, nothing stored, nothing told; the administrator's deed bears the name."""
+        said = {"study": cast.version.study, "name": "A", "city": "B", "opened_on": clock.today()}
+        for person in self.others(cast):
+            with pytest.raises(Refused, match="Only an administrator") as refused:
+                studies.open_site(number="91", by=person, **said)
+            assert refused.value.code == "permission.sites.manage"
+        assert not Site.objects.filter(number="91").exists()
+        site = studies.open_site(number="91", by=cast.adam_admin, **said)
+        assert Deed.objects.get(verb="site.opened", target_id=str(site.pk)).by_id == cast.adam_admin.pk
+
+    def test_a_version_is_put_into_force_by_the_administrator_only(self, cast: Cast) -> None:
+        """TRL-304: wrong role; then the deed with its name."""
+        site = studies.open_site(
+            study=cast.version.study, number="91", name="A", city="B", opened_on=clock.today(), by=None
+        )
+        for person in self.others(cast):
+            with pytest.raises(Refused, match="Only an administrator"):
+                studies.activate(site=site, version=cast.version, on=clock.today(), by=person)
+        assert not SiteActivation.objects.filter(site=site).exists()
+        studies.activate(site=site, version=cast.version, on=clock.today(), by=cast.adam_admin)
+        told = Deed.objects.get(verb="version.activated", details__site_number="91")
+        assert told.by_id == cast.adam_admin.pk
+
+    def test_a_folder_is_published_by_the_administrator_only(self, cast: Cast) -> None:
+        """TRL-304: also where the content is already published."""
+        for person in self.others(cast):
+            with pytest.raises(Refused, match="Only an administrator"):
+                studies.publish(path=STORM01, by=person, reason="Mine")
+        version, _problems = studies.publish(path=STORM01, by=cast.adam_admin, reason="Once more")
+        assert version == cast.version
 
 
 @pytest.mark.django_db(transaction=True)

@@ -50,6 +50,18 @@ class TestPlan:
         participant = randomized(cast, days_ago=30)
         assert visits.plan(participant=participant, anchor="randomization", by=None) == []
 
+    def test_visits_move_when_only_the_date_that_they_hang_on_moves(self, cast: Cast) -> None:
+        """TRL-306: survival follow-up is planned from progression, and again when its date is corrected."""
+        participant = randomized(cast, days_ago=100)
+        first, corrected = clock.today() - 20 * DAY, clock.today() - 30 * DAY
+        set_to = {"participant": participant, "kind": StatusKind.PROGRESSED, "by": cast.theo_coordinator}
+        statuses.set_date(**set_to, on=first)
+        survival = Visit.objects.filter(participant=participant, event__regex=r"^S\d+$").order_by("order")
+        before = list(survival.values_list("planned_on", flat=True))
+        assert before
+        statuses.set_date(**set_to, on=corrected)
+        assert all(new < old for new, old in zip(survival.values_list("planned_on", flat=True), before, strict=True))
+
 
 class TestDate:
     def test_the_day_is_kept_and_a_change_asks_for_the_reason(self, cast: Cast) -> None:

@@ -193,6 +193,16 @@ CASES = [
         "SCR › anchor",
         "Did you mean screening?",
     ),
+    Case(  # nothing follows this date: a visit hung on it would never be planned
+        "DEF044",
+        {
+            **study("death: end.died_on", "death: end.died_on\n  surgery: end.died_on"),
+            **schedule("anchor: screening", "anchor: surgery"),
+        },
+        "schedule.yaml",
+        "SCR › anchor",
+        "death",
+    ),
     Case(
         "DEF044",
         replaced("reminders.yaml", "visit_planned", "visit_plan"),

@@ -7,9 +7,10 @@ import datetime as dt
 import pytest
 
 from audit import clock
+from audit.models import Deed
 from trial import participant_columns
 from trial.actions import participants, statuses
-from trial.definition.model import Codelist, CodelistEntry, CodelistsFile
+from trial.definition.model import CodelistsFile
 from trial.definitions import definition_of
 from trial.models import Participant, ScreeningOutcome, Site, Status
 
@@ -185,11 +186,14 @@ def test_a_screening_is_closed_with_its_reason_and_reopened(cast):
     client = cast.client_of(cast.theo_coordinator)
     address = f"/screening/{participant.code}/close/"
     today = clock.today().strftime("%d/%m/%Y")
-    assert client.post(address, {"detail": "", "on": today}).status_code == 422
-    assert client.post(address, {"detail": "Declined", "on": today})["Location"] == "/screening/"
+    assert client.post(address, {"detail": "Declined", "on": today}).status_code == 422
+    other = client.post(address, {"reason": "OTHER", "detail": "", "on": today})
+    assert other.status_code == 422
+    assert "Say which other reason" in words(other)
+    assert client.post(address, {"reason": "OTHER", "detail": "Declined", "on": today})["Location"] == "/screening/"
     participant.refresh_from_db()
     assert (participant.screening_outcome, participant.failure_detail) == (ScreeningOutcome.FAILED, "Declined")
-    again = client.post(address, {"detail": "Typed twice", "on": today})
+    again = client.post(address, {"reason": "OTHER", "detail": "Typed twice", "on": today})
     assert again.status_code == 422
     assert "already closed" in words(again)
     assert "Typed twice" in words(again)
@@ -202,24 +206,37 @@ def test_a_screening_is_closed_with_its_reason_and_reopened(cast):
     assert client.post(reopen, {"reason": "Again"}).status_code == 422
 
 
-def test_reasons_come_from_the_study_when_it_lists_them(cast, monkeypatch):
-    """TRIAL-162: with the codelist `screen_failure_reason` one of its reasons is chosen, and shown in the language."""
+def test_reasons_come_from_the_study_when_it_lists_them(cast):
+    """TRIAL-162: one of the reasons of the codelist `screen_failure_reason` is chosen, and shown in the language."""
+    participant = cast.screened()
+    listed = definition_of(participant.version_id).codelists["screen_failure_reason"]
+    client = cast.client_of(cast.theo_coordinator)
+    address = f"/screening/{participant.code}/close/"
+    page = words(client.get(address))
+    assert all(entry.label["en"] in page for entry in listed.codes)
+    today = clock.today().strftime("%d/%m/%Y")
+    assert client.post(address, {"reason": "FORGED", "on": today}).status_code == 422
+    assert client.post(address, {"reason": "BRAIN", "detail": "", "on": today}).status_code == 302
+    assert "Active brain metastases" in words(client.get("/screening/"))
+    participant.refresh_from_db()
+    assert (participant.failure_reason, participant.failure_detail) == ("BRAIN", "")
+
+
+def test_a_study_that_lists_no_reasons_asks_for_words(cast, monkeypatch):
+    """TRIAL-164: without the codelist the reason is typed, and kept under “other”."""
     participant = cast.screened()
     definition = definition_of(participant.version_id)
-    entry = CodelistEntry(code="DECLINED", label={"en": "Declined to take part", "fr": "A refusé"})
-    listed = Codelist(id="screen_failure_reason", codes=(entry,))
-    monkeypatch.setattr(
-        definition, "codelists_file", CodelistsFile(codelists=(*definition.codelists_file.codelists, listed))
-    )
+    others = tuple(c for c in definition.codelists_file.codelists if c.id != "screen_failure_reason")
+    monkeypatch.setattr(definition, "codelists_file", CodelistsFile(codelists=others))
     definition.__dict__.pop("codelists", None)
     try:
         client = cast.client_of(cast.theo_coordinator)
         address = f"/screening/{participant.code}/close/"
-        assert "Declined to take part" in words(client.get(address))
         today = clock.today().strftime("%d/%m/%Y")
-        assert client.post(address, {"reason": "FORGED", "on": today}).status_code == 422
-        assert client.post(address, {"reason": "DECLINED", "detail": "", "on": today}).status_code == 302
-        assert "Declined to take part" in words(client.get("/screening/"))
+        assert client.post(address, {"detail": "", "on": today}).status_code == 422
+        assert client.post(address, {"detail": "Moved abroad", "on": today}).status_code == 302
+        participant.refresh_from_db()
+        assert (participant.failure_reason, participant.failure_detail) == ("OTHER", "Moved abroad")
     finally:
         definition.__dict__.pop("codelists", None)
 
@@ -329,3 +346,19 @@ def test_dates_are_shown_with_the_month_in_letters(cast):
 
     assert date_words(clock.today(), "fr") in page
     assert isinstance(clock.today(), dt.date)
+
+
+FORGED = ["01-999", "01-1", "99-001", "01-001 ", "01-001%00", "01-001%27--", "..%2F01-001", "%C3%A9-001", "0" * 300]
+
+
+@pytest.mark.parametrize("code", FORGED)
+def test_a_forged_participant_code_is_not_found(cast, code):
+    """TRIAL-305: whatever is put in place of a code, every page answers “not found”, and nothing is written."""
+    cast.screened()
+    client = cast.client_of(cast.theo_coordinator)
+    before = Deed.objects.count()
+    for rest in ("", "status/", "eligibility/", "randomize/", "allocation/", "allocation.pdf"):
+        assert client.get(f"/participants/{code}/{rest}").status_code == 404
+    for address in (f"/screening/{code}/close/", f"/participants/{code}/randomize/", f"/participants/{code}/status/"):
+        assert client.post(address, {"reason": "OTHER", "detail": "x", "password": "x"}).status_code == 404
+    assert Deed.objects.count() == before

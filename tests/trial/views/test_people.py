@@ -56,6 +56,7 @@ def test_an_account_is_opened_and_given_a_role(cast):
     assert (delegation.may_randomize, delegation.site, delegation.starts_on) == (True, cast.site, clock.today())
     fresh = Client()
     assert fresh.post("/login/", {"username": "nora@example.org", "password": PASSWORD}).status_code == 302
+    assert fresh.post("/policy/", {"accepted": "on"}).status_code == 302
     assert fresh.get("/participants/").status_code == 200
 
 

@@ -108,3 +108,15 @@ def test_a_weak_password_stands_at_its_field():
 def test_the_way_back_is_a_page_of_ours(referrer, back):
     """TRIAL-123: never to another site, never to the page itself."""
     assert back_url(RequestFactory().get("/x/", headers={"referer": referrer})) == back
+
+
+@pytest.mark.parametrize("address", ["/nowhere/", "/participants/99-001/"])
+@pytest.mark.django_db
+def test_in_debug_too_nothing_found_is_our_page(cast, settings, address):
+    """TRIAL-960: the demo runs in debug; whoever mistypes an address reads our words and no list of addresses."""
+    settings.DEBUG = True
+    answer = cast.client_of(cast.theo_coordinator).get(address)
+    assert answer.status_code == 404
+    page = answer.content.decode()
+    assert "URLconf" not in page
+    assert "errors/404.html" in [template.name for template in answer.templates]

@@ -170,3 +170,83 @@ def test_an_ended_session_tells_each_asker_in_its_way(cast):
     script = client.post("/keepalive/", "{}", content_type="application/json")
     assert script.status_code == 401
     assert script.json()["code"] == "signed_out"
+
+
+# ---------------------------------------------------------------- the rules of the account
+
+NEW = "nora@example.org"
+
+
+@pytest.fixture
+def newcomer(cast) -> Person:
+    """Somebody who signs in for the first time."""
+    person = people.create(email=NEW, given_name="Nora", family_name="New", password=PASSWORD, by=cast.adam_admin)
+    people.delegate(person=person, role="coordinator", site=cast.site, starts_on=cast.opened_on, by=cast.adam_admin)
+    return person
+
+
+def accepted(person: Person):
+    return Deed.objects.filter(verb="person.policy_accepted", by_id=person.pk)
+
+
+def test_the_first_sign_in_leads_to_the_rules_and_from_there_to_the_page(cast, newcomer):
+    """TRIAL-300: nothing opens before the rules are accepted; then the page that was asked for; told once."""
+    client = Client()
+    assert sign_in(client, username=NEW, next="/participants/").status_code == 302
+    answer = client.get("/participants/?site=01")
+    assert (answer.status_code, answer["Location"]) == (302, "/policy/?next=/participants/%3Fsite%3D01")
+    page = client.get(answer["Location"])
+    assert page.status_code == 200
+    assert "Rules of your account" in words(page)
+    unticked = client.post("/policy/", {"next": "/participants/"})
+    assert unticked.status_code == 422
+    assert "Tick the box" in words(unticked)
+    assert not accepted(newcomer).exists()
+    assert client.get("/participants/").status_code == 302
+
+    done = client.post("/policy/", {"accepted": "on", "next": "/participants/?site=01"})
+    assert (done.status_code, done["Location"]) == (302, "/participants/?site=01")
+    assert client.get("/participants/").status_code == 200
+    assert accepted(newcomer).get().details == {"version": "1"}
+
+    again = Client()
+    sign_in(again, username=NEW)
+    assert again.get("/participants/").status_code == 200
+    assert again.get("/policy/")["Location"] == "/"
+    assert accepted(newcomer).count() == 1
+
+
+def test_no_other_door_opens_before_the_rules_are_accepted(cast, newcomer):
+    """TRIAL-301: htmx is sent to the rules, a program is refused in words, nothing is written; signing out works."""
+    participant = cast.screened()
+    client = Client()
+    sign_in(client, username=NEW)
+    fragment = client.get("/participants/", headers={"HX-Request": "true"})
+    assert (fragment.status_code, fragment["HX-Redirect"]) == (204, "/policy/?next=/")
+    refused = client.get("/api/v1/participants/", headers={"accept": "application/json"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "permission.policy_to_accept")
+    before = Deed.objects.count()
+    posted = client.post(f"/screening/{participant.code}/close/", {"reason": "OTHER", "detail": "x"})
+    assert (posted.status_code, posted["Location"].partition("?")[0]) == (302, "/policy/")
+    assert Deed.objects.count() == before
+    assert client.post("/logout/")["Location"] == "/login/"
+
+
+@pytest.mark.parametrize("address", ["https://evil.example/", "//evil.example"])
+def test_the_rules_never_lead_to_another_site(cast, newcomer, address):
+    """TRIAL-302: an address of elsewhere becomes the home page."""
+    client = Client()
+    sign_in(client, username=NEW)
+    assert client.post("/policy/", {"accepted": "on", "next": address})["Location"] == "/"
+
+
+def test_changed_rules_are_accepted_again(cast, newcomer, monkeypatch):
+    """TRIAL-303: a new version of the rules asks everybody at the next sign-in; both lines stay."""
+    people.accept_policy(person=newcomer)
+    monkeypatch.setattr("trial.policy.VERSION", "2")
+    client = Client()
+    sign_in(client, username=NEW)
+    assert client.get("/").status_code == 302
+    client.post("/policy/", {"accepted": "on"})
+    assert client.get("/").status_code == 200
+    assert [deed.details["version"] for deed in accepted(newcomer).order_by("pk")] == ["1", "2"]

@@ -1,0 +1,79 @@
+"""Many rows of one append-only table in one short statement.
+
+A save of a form writes a change per changed item, a few hundred at once. `bulk_create` sends and adapts every column of
+every row by itself; here the rows travel as one JSON document that PostgreSQL spreads over the columns.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.db import connections, models, router
+
+from audit.columns import Stamped
+from audit.models import AppendOnlyModel
+
+STAMPS = frozenset(field.name for field in Stamped._meta.get_fields())
+
+
+def append(rows: Sequence[AppendOnlyModel]) -> None:
+    """Write rows of one append-only model; the database stamps them. Their keys are not read back.
+
+    Values must be plain (no database functions). Raises ValueError for rows of several models, and whatever the
+    database refuses.
+    """
+    if not rows:
+        return
+    model = type(rows[0])
+    if any(type(row) is not model for row in rows):
+        raise ValueError("One model at a time.")
+    using = router.db_for_write(model)
+    connection = connections[using]
+    fields = _fields(model)
+    document = json.dumps(
+        [
+            {column: _plain(field.pre_save(row, True)) for field, column in fields}  # type: ignore[attr-defined]
+            for row in rows
+        ],
+        ensure_ascii=False,
+        allow_nan=False,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_statement(model, using), [document])
+
+
+@cache
+def _fields(model: type[models.Model]) -> tuple[tuple[models.Field[Any, Any], str], ...]:
+    return tuple(
+        (field, field.column)
+        for field in model._meta.concrete_fields
+        if field.name not in STAMPS and not isinstance(field, models.AutoField | models.BigAutoField)
+    )
+
+
+@cache
+def _statement(model: type[models.Model], using: str) -> str:
+    connection = connections[using]
+    quote = connection.ops.quote_name
+    columns = [(quote(column), field.db_type(connection)) for field, column in _fields(model)]
+    names = ", ".join(name for name, _type in columns)
+    typed = ", ".join(f"{name} {kind}" for name, kind in columns)
+    # Names and types come from the model, the values are one parameter.
+    return (
+        f"INSERT INTO {quote(model._meta.db_table)} ({names}) "  # noqa: S608
+        f"SELECT {names} FROM jsonb_to_recordset(%s::jsonb) AS sent ({typed})"
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()  # to the microsecond, with the offset
+    if isinstance(value, Decimal | UUID):
+        return str(value)
+    return value
