@@ -15,7 +15,7 @@ _SPRITE = Path(__file__).resolve().parent.parent / "static" / "img" / "icons.svg
 
 STATES: dict[str, tuple[str, ...]] = {
     "Entry": ("expected", "in_progress", "complete", "not_done", "not_applicable"),
-    "Marks": ("verified", "partly_verified", "reviewed", "signed", "signed_changed", "frozen", "locked"),
+    "Marks": ("verified", "partly_verified", "to_verify", "reviewed", "signed", "signed_changed", "frozen", "locked"),
     "Visits": ("planned", "due", "overdue", "done", "missed", "unscheduled"),
     "Queries": ("open", "answered", "closed", "reopened", "cancelled"),
     "Participants": (

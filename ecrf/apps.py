@@ -7,14 +7,18 @@ class EcrfConfig(AppConfig):
     verbose_name = _("eCRF")
 
     def ready(self) -> None:
+        from django.db.models.signals import post_save
+
         from audit.verbs import register_verbs
         from trial import home_panels, navigation, notice_kinds
+        from trial.models import Visit
         from trial.permissions import Permission
 
         from . import effects
-        from .actions import eligibility, milestones
+        from .actions import eligibility, findings, milestones, verifications
         from .home import queries_panel
-        from .selectors import queries_waiting_for
+        from .selectors import queries_waiting_for, query_notice_is_settled
+        from .verification import plan
 
         register_verbs(
             {
@@ -23,6 +27,7 @@ class EcrfConfig(AppConfig):
                 "record.removed": _("Entry removed"),
                 "record.signed": _("Form signed"),
                 "record.verified": _("Values verified at source"),
+                "record.unverified": _("Verification at source taken back"),
                 "record.reviewed": _("Form reviewed"),
                 "record.frozen": _("Form frozen"),
                 "record.unfrozen": _("Form unfrozen"),
@@ -35,6 +40,7 @@ class EcrfConfig(AppConfig):
                 "query.closed": _("Query closed"),
                 "query.reopened": _("Query reopened"),
                 "query.cancelled": _("Query cancelled"),
+                "query.readdressed": _("Query asked of another role"),
                 "eligibility.input_changed": _("Data behind eligibility or stratum changed after randomization"),
                 "laboratory.ranges_set": _("Laboratory reference ranges set"),
             }
@@ -50,7 +56,16 @@ class EcrfConfig(AppConfig):
                 permissions=(Permission.RECORD_VIEW,),
                 count=queries_waiting_for,
                 tone="warn",
-            )
+            ),
+            navigation.Entry(
+                "verification",
+                _("Source verification"),
+                "verification",
+                icon="state-verified",
+                key="v",
+                order=42,
+                permissions=(Permission.VERIFY, Permission.LEDGER_VIEW),
+            ),
         )
         home_panels.register("ecrf.queries", queries_panel, order=5)
         notice_kinds.register(
@@ -74,7 +89,20 @@ class EcrfConfig(AppConfig):
                 ),
             ),
         )
+        notice_kinds.register(
+            findings.QUERY_ASKED,
+            notice_kinds.NoticeKind(
+                subject=_("{code}: a query is asked of you"),
+                body=_(
+                    "On {date} a query was asked about participant {code} (site {site}).\n\nRead and answer it: {url}"
+                ),
+                is_settled=query_notice_is_settled,
+            ),
+        )
         effects.on_save(milestones.apply)
         effects.on_save(eligibility.unsettle)
         effects.on_save(eligibility.follow_disagreements)
         effects.on_sign(eligibility.enrol)
+        plan.register()
+        effects.on_save(verifications.follow)
+        post_save.connect(verifications.follow_visit, sender=Visit, dispatch_uid="ecrf.verification")

@@ -35,13 +35,14 @@ from trial.presenters import date_words, visit_label
 from trial.selectors import visits_of
 
 from .books import facts_of, place_of
-from .checks.book import HIDDEN, ROW_ID, Book
+from .checks.book import Book
 from .eligibility import Eligibility, assess_entry
-from .models import EntryState, Query, QueryState, Record, Verification
+from .models import UNSETTLED, WAITS_FOR_ANSWER, EntryState, Query, QueryState, Record
 from .pages import entry_title
 from .permissions import hides, person_can_enter, person_can_sign
 from .presenters import value_words
 from .selectors import definition_at, records_for
+from .standings import Standing, sees_plan, standings_of
 
 Words = dict[str, Any]
 
@@ -194,7 +195,7 @@ class Casebook:
         forms = {record.pk: record.form for record in self.records}
         counts: dict[int, Counter[str]] = {}
         rows = (
-            Query.objects.filter(participant=self.participant, state__in=(QueryState.OPEN, QueryState.ANSWERED))
+            Query.objects.filter(participant=self.participant, state__in=UNSETTLED)
             .values("record_id", "item", "state")
             .annotate(n=Count("pk"))
             .order_by()
@@ -207,14 +208,14 @@ class Casebook:
         return counts
 
     @cached_property
-    def _verified(self) -> dict[int, int]:
-        rows = (
-            Verification.objects.filter(record__participant=self.participant, cleared_at=None)
-            .values("record_id")
-            .annotate(n=Count("pk"))
-            .order_by()
-        )
-        return {row["record_id"]: row["n"] for row in rows}
+    def standings(self) -> dict[int, Standing]:
+        """How the source verification of each record stands, of what this person may see."""
+        return standings_of(self.records, self.definition, self._shows_item)
+
+    @cached_property
+    def sees_plan(self) -> bool:
+        """Whether the person may know what the plan of source verification asks for."""
+        return sees_plan(self.person, self.participant.site_id)
 
     @cached_property
     def status_changes(self) -> list[StatusChange]:
@@ -320,6 +321,9 @@ class Casebook:
         found: list[Action] = []
         if self.definition.eligibility is not None and participant.consented_on is not None:
             found.append(Action(_("Eligibility"), reverse("eligibility", args=[code]), icon="list", order=40))
+        if self.sees_plan and participant.consented_on is not None:
+            url = reverse("participant_verification", args=[code])
+            found.append(Action(_("Source verification"), url, icon="state-verified", order=45))
         if self.may(Permission.VISIT_RECORD) and self._can_add_visit:
             found.append(Action(_("Add a visit"), address("visit_add", code), icon="plus", order=50))
         if self.may(Permission.STATUS_RECORD) and participant.consented_on and participant.failed_on is None:
@@ -540,9 +544,9 @@ class Casebook:
 
     def _marks(self, record: Record) -> list[str]:
         marks = []
-        verified = self._verified.get(record.pk, 0)
+        verified = self.standings[record.pk].mark(sees_plan=self.sees_plan)
         if verified:
-            marks.append("verified" if verified >= filled_values(record) else "partly_verified")
+            marks.append(verified)
         if record.reviewed_at is not None and record.reviewed_revision == record.revision:
             marks.append("reviewed")
         if record.is_signed:
@@ -716,8 +720,8 @@ class Casebook:
         for counts in self._queries.values():
             total.update(counts)
         url = f"{address('queries')}?participant={self.participant.code}" if address("queries") else ""
-        if total[QueryState.OPEN]:
-            n = total[QueryState.OPEN]
+        n = sum(total[state] for state in WAITS_FOR_ANSWER)
+        if n:
             words = ngettext("%(n)s query to answer", "%(n)s queries to answer", n) % {"n": n}
             yield Step(words, url, "", "open", order=25)
         if total[QueryState.ANSWERED] and self.may(Permission.QUERY_ASK):
@@ -883,17 +887,13 @@ _STATE_WORDS: dict[str, Callable[[], str]] = {
 _MARK_WORDS: dict[str, Callable[[], str]] = {
     "verified": lambda: _("verified at source"),
     "partly_verified": lambda: _("partly verified"),
+    "to_verify": lambda: _("to verify at source"),
     "reviewed": lambda: _("reviewed"),
     "signed": lambda: _("signed"),
     "signed_changed": lambda: _("changed since signing"),
     "frozen": lambda: _("frozen"),
     "locked": lambda: _("locked"),
 }
-
-
-def filled_values(record: Record) -> int:
-    """How many values the record holds."""
-    return sum(name not in (ROW_ID, HIDDEN) for rows in record.data.values() for row in rows for name in row)
 
 
 def sex_words(participant: Participant, definition: Definition, locale: str) -> str:

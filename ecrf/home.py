@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 from django.utils.text import Truncator
@@ -25,7 +27,9 @@ def queries_panel(person: Person) -> home_panels.Panel | None:
     if not answers and not access.has(Permission.QUERY_ASK):
         return None
     last = QueryMessage.objects.filter(query=OuterRef("pk")).order_by("-pk")
-    waiting = queries_waiting_for(person).annotate(last_text=Subquery(last.values("text")[:1]))
+    waiting = queries_waiting_for(person).annotate(
+        last_text=Subquery(last.values("text")[:1]), last_words=Subquery(last.values("words")[:1])
+    )
     found, total = home_panels.first_rows(waiting.order_by("opened_at", "pk"))
     locale = get_language() or "en"
     return home_panels.Panel(
@@ -50,6 +54,11 @@ def _row(query: Query, locale: str) -> home_panels.Row:
     return home_panels.Row(
         label=f"{query.participant.code} · {about}",
         url=reverse("query", args=[query.pk]),
-        note=Truncator(query.last_text).chars(90),  # type: ignore[attr-defined]
+        note=Truncator(_last_line(query, locale)).chars(90),
         when=ngettext("%(days)s day", "%(days)s days", days) % {"days": days},
     )
+
+
+def _last_line(query: Any, locale: str) -> str:
+    """The last line of the thread; what an edit check asked, in the page's language."""
+    return str((query.last_words or {}).get(locale) or query.last_text or "")

@@ -44,7 +44,7 @@ from .books import book_of, place_of
 from .checks import Book, Entry, Evaluation, Fired, evaluate
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
 from .entry import FieldError, RowKey
-from .models import Change, Draft, EntryState, FindingState, QueryState, Record
+from .models import UNSETTLED, Change, Draft, EntryState, FindingState, Record
 from .places import RecordPlace
 from .posted import (
     WHOLE,
@@ -59,6 +59,8 @@ from .posted import (
 )
 from .presenters import check_message, fired_message, value_words
 from .selectors import draft_of, laboratory_ranges
+from .standings import Standing, is_owed, plan_in_force, rule_of, sees_plan
+from .verification import filled_values, required_values
 
 Words = dict[str, Any]
 BLANK = "__ROW__"
@@ -301,6 +303,26 @@ class RecordPage:
         return {(each.row, each.item) for each in self._beside if each.what == "verified"}
 
     @cached_property
+    def standing(self) -> Standing:
+        """How the source verification of this record stands, of what the person may see."""
+        record, place = self.record, self.place
+        if record is None:
+            return Standing()
+        filled = frozenset(v for v in filled_values(self.form, record.data) if place.shows(self.form.item(v[1])))
+        required: frozenset[tuple[str, str]] = frozenset()
+        if is_owed(record) and (self.verified or self.sees_plan):
+            record.participant, record.visit = place.participant, place.visit
+            _version, plan = plan_in_force()
+            rule = rule_of(record, plan)
+            required = required_values(rule, self.form, place.participant.code, record.data) & filled
+        return Standing(filled, required, filled & self.verified)
+
+    @cached_property
+    def sees_plan(self) -> bool:
+        """Whether the person may know what the plan of source verification asks for."""
+        return sees_plan(self.place.person, self.place.participant.site_id)
+
+    @cached_property
     def queries(self) -> dict[tuple[str, str], list[str]]:
         """The states of the queries of each (row, item) that the person may see."""
         found: dict[tuple[str, str], list[str]] = {}
@@ -458,6 +480,10 @@ class RecordPage:
         }
         if (row, item.id) in self.verified:
             words |= {"state": "verified", "state_label": _("Verified at source")}
+        elif self.sees_plan and (row, item.id) in self.standing.required:
+            words |= {"state": "to_verify", "state_label": _("To verify at source, by the plan")}
+        if not group.repeating and self.place.can_verify and (row, item.id) in self.standing.filled - self.verified:
+            words["verify"] = f"{row}|{item.id}"
         if saved and not group.repeating:
             states = self.queries.get((row, item.id), [])
             words["queries"] = sum(_is_open(state) for state in states)
@@ -733,9 +759,9 @@ class RecordPage:
             marks = [{"state": "cancelled", "label": _("Removed")}]
         if record.is_signed:
             marks.append({"state": "signed_changed" if record.is_changed_since_signing else "signed", "label": ""})
-        if self.verified:
-            filled = filled_values(self.form, record.data)
-            marks.append({"state": "verified" if filled <= self.verified else "partly_verified", "label": ""})
+        verified = self.standing.mark(sees_plan=self.sees_plan)
+        if verified:
+            marks.append({"state": verified, "label": ""})
         if record.reviewed_at is not None and record.reviewed_revision == record.revision:
             marks.append({"state": "reviewed", "label": ""})
         if record.is_frozen:
@@ -764,10 +790,14 @@ class RecordPage:
                     "note": record.signature.by_name,
                 }
             )
-        filled = filled_values(self.form, record.data)
-        if filled and (self.verified or self.place.can(Permission.VERIFY)):
-            done = len(filled & self.verified)
-            facts.append({"label": _("Verified at source"), "value": f"{done} / {len(filled)}"})
+        standing = self.standing
+        if standing.required and self.sees_plan:
+            done = len(standing.required & standing.verified)
+            words = {"label": _("Verified at source"), "value": f"{done} / {len(standing.required)}"}
+            facts.append(words | {"note": _("of what the plan asks for")})
+        elif standing.filled and (standing.verified or self.place.can(Permission.VERIFY)):
+            words = {"label": _("Verified at source"), "value": f"{len(standing.verified)} / {len(standing.filled)}"}
+            facts.append(words | ({"note": _("the plan asks for nothing here")} if self.sees_plan else {}))
         return facts
 
     # ------------------------------------------------------------ errors
@@ -839,7 +869,7 @@ def _labelled(label: str, text: object) -> str:
 
 
 def _is_open(state: str) -> bool:
-    return state in (QueryState.OPEN, QueryState.ANSWERED)
+    return state in UNSETTLED
 
 
 def _only_unit(item: Item, locale: str) -> str:
@@ -857,17 +887,6 @@ def _layout(item: Item, options: list[Words]) -> str:
     if len(options) > MOST_SEGMENTS:
         return "radio" if item.layout in ("radio", "wide") else "select"
     return str(item.layout or "")
-
-
-def filled_values(form: Form, data: Rows) -> set[tuple[str, str]]:
-    """The (row, item) of every value that can be compared with a source: calculated ones follow from others."""
-    return {
-        (row.get(ROW_ID, ""), item)
-        for rows in data.values()
-        for row in rows
-        for item in row
-        if item in form.items and not form.item(item).is_derived and item not in row.get(HIDDEN, ())
-    }
 
 
 # ---------------------------------------------------------------- making pages
@@ -970,7 +989,7 @@ class LogPage:
     records: Sequence[Record]
     locale: str
     queries: Counter[int] = field(default_factory=Counter)
-    verified: Counter[int] = field(default_factory=Counter)
+    standings: dict[int, Standing] = field(default_factory=dict)
 
     @cached_property
     def _shown(self) -> list[Item]:
@@ -1008,9 +1027,9 @@ class LogPage:
         marks = []
         if record.is_signed:
             marks.append("signed_changed" if record.is_changed_since_signing else "signed")
-        if self.verified[record.pk]:
-            filled = len(filled_values(self.form, record.data))
-            marks.append("verified" if self.verified[record.pk] >= filled else "partly_verified")
+        standing = self.standings.get(record.pk, Standing())
+        verified = standing.mark(sees_plan=sees_plan(self.person, self.participant.site_id))
+        marks += [verified] if verified else []
         marks += ["frozen"] * record.is_frozen + ["locked"] * record.is_locked
         return {
             "number": record.number,

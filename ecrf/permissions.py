@@ -11,7 +11,8 @@ from trial.definition import Definition, Form, Item
 from trial.models import Participant, Role
 from trial.permissions import AREAS, Permission, access_of, answers, check
 
-from .models import Record
+from .addressees import AT_THE_SPONSOR
+from .models import Query, Record
 
 
 def hides(person: Any, definition: Definition, participant: Participant, form: str, visit: str | None = None) -> bool:
@@ -78,3 +79,22 @@ def check_person_can_see(
     """A form (at that visit) that reveals the arm is for those who may see it; refused without saying what it is."""
     if hides(person, definition, participant, form, visit):
         raise Refused(_("There is no such form."), code="hidden")
+
+
+def check_person_can_answer(person: Any, query: Query) -> None:
+    """The site's staff answer; what was asked of a role at the sponsor, that role answers."""
+    site_id = query.participant.site_id
+    if query.addressed_to not in AT_THE_SPONSOR:
+        check(person, Permission.QUERY_ANSWER, site_id)
+    elif not access_of(person).has_role(query.addressed_to, site_id):
+        words = _("This query was asked of another role: %(role)s.") % {"role": Role(query.addressed_to).label}
+        raise Refused(words, code=f"permission.{Permission.QUERY_ANSWER}")
+
+
+person_can_answer = answers(check_person_can_answer)
+
+
+def check_person_can_readdress(person: Any, query: Query) -> None:
+    """Who asks queries may ask another role instead; who answers this one may pass it on."""
+    if not person_can_answer(person, query):
+        check(person, Permission.QUERY_ASK, query.participant.site_id)

@@ -23,11 +23,12 @@ ENTRY: dict[str, frozenset[str]] = {
 Q = QueryState
 QUERY: dict[str, frozenset[str]] = {
     Q.OPEN: frozenset({Q.ANSWERED, Q.CLOSED, Q.CANCELLED}),
-    Q.ANSWERED: frozenset({Q.OPEN, Q.CLOSED, Q.CANCELLED}),
-    Q.CLOSED: frozenset({Q.OPEN}),
+    Q.ANSWERED: frozenset({Q.REOPENED, Q.CLOSED, Q.CANCELLED}),
+    Q.CLOSED: frozenset({Q.REOPENED}),
+    Q.REOPENED: frozenset({Q.ANSWERED, Q.CLOSED, Q.CANCELLED}),
     Q.CANCELLED: frozenset(),
 }
-"""Query state → the states a deed may lead to; back to open is “reopened”."""
+"""Query state → the states a deed may lead to; a cancelled one is the end, a new question is a new query."""
 
 
 def check_entry_move(before: str, after: str) -> None:

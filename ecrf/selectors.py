@@ -10,11 +10,12 @@ from django.http import Http404
 from audit import clock
 from trial.definition import Definition
 from trial.definitions import definition_of
-from trial.models import Participant, Visit
+from trial.models import Delegation, Notice, Participant, Visit
 from trial.permissions import Permission, access_of
 from trial.selectors import participants_for
 
-from .models import Change, Draft, LaboratoryRange, Query, QueryState, Record
+from .addressees import AT_THE_SPONSOR, addressed_as
+from .models import WAITS_FOR_ANSWER, Change, Draft, LaboratoryRange, Query, QueryState, Record
 from .permissions import hides
 
 
@@ -89,13 +90,58 @@ def queries_for(person: Any) -> QuerySet[Query]:
 
 
 def queries_waiting_for(person: Any) -> QuerySet[Query]:
-    """Return what waits for this person: open queries for those who answer, answered ones for those who ask."""
+    """Return what waits for this person: unanswered queries for those who answer, answered ones for those who ask.
+
+    What was asked of a role at the sponsor waits for that role alone.
+    """
     access = access_of(person)
-    waiting = Q(pk__in=[])
-    for permission, state in ((Permission.QUERY_ANSWER, QueryState.OPEN), (Permission.QUERY_ASK, QueryState.ANSWERED)):
-        sites = access.sites(permission)
-        waiting |= Q(state=state) if sites is None else Q(state=state, participant__site_id__in=sites)
+    asks, answers = access.sites(Permission.QUERY_ASK), access.sites(Permission.QUERY_ANSWER)
+    unanswered = Q(state__in=WAITS_FOR_ANSWER)
+    waiting = _at(asks) & Q(state=QueryState.ANSWERED)
+    waiting |= _at(answers) & unanswered & ~Q(addressed_to__in=AT_THE_SPONSOR)
+    for role in AT_THE_SPONSOR & set(access.role_names):
+        waiting |= _at(_sites_of(person, role)) & unanswered & Q(addressed_to=role)
     return queries_for(person).filter(waiting)
+
+
+def meant_for(person: Any) -> Q:
+    """The condition that a query waits for this very person: asked of a role held there, or answered and to settle."""
+    access = access_of(person)
+    meant = _at(access.sites(Permission.QUERY_ASK)) & Q(state=QueryState.ANSWERED)
+    for role in access.role_names:
+        addressees = addressed_as({role})
+        if addressees:
+            meant |= _at(_sites_of(person, role)) & Q(state__in=WAITS_FOR_ANSWER, addressed_to__in=addressees)
+    return meant
+
+
+def _at(sites: frozenset[int] | None) -> Q:
+    """The condition that a query is of one of these sites; of any for None, of none for an empty set."""
+    if sites is None:
+        return Q(pk__isnull=False)
+    return Q(participant__site_id__in=sites) if sites else Q(pk__in=[])
+
+
+def _sites_of(person: Any, role: str) -> frozenset[int] | None:
+    """The sites where the person holds a role; None for every site."""
+    sites = {site for held, site in access_of(person).roles if held == role}
+    return None if None in sites else frozenset(site for site in sites if site is not None)
+
+
+def roles_held_at(site_id: int) -> set[str]:
+    """Return the roles that somebody holds today at a site, or at every site."""
+    today = clock.today()
+    delegations = Delegation.objects.filter(Q(site_id=site_id) | Q(site=None), person__is_active=True)
+    return {delegation.role for delegation in delegations if delegation.is_in_force(today)}
+
+
+def query_notice_is_settled(notice: Notice) -> bool:
+    """Tell whether the query of a notice waits for no answer any more, or is asked of somebody else by now."""
+    query = Query.objects.filter(pk=int(notice.key.split(":")[1])).first()
+    if query is None or not query.waits_for_answer:
+        return True
+    since = query.messages.order_by("pk").values_list("addressed_to", flat=True)[int(notice.key.split(":")[2]) :]
+    return any(since)
 
 
 def query_or_404(person: Any, query_id: int) -> Query:

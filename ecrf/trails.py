@@ -12,10 +12,21 @@ from django.utils.translation import gettext_lazy as _lazy
 from audit.models import Deed
 from audit.selectors import ledger_of
 from trial.definition import Item
+from trial.models import Role
 from trial.presenters import visit_label
 
 from .actions import data_queries
-from .models import Change, ChangeKind, Query, QueryKind, QueryMessage, QueryState, Record, Verification
+from .models import (
+    WAITS_FOR_ANSWER,
+    Change,
+    ChangeKind,
+    Query,
+    QueryKind,
+    QueryMessage,
+    QueryState,
+    Record,
+    Verification,
+)
 from .pages import RecordPage, Words, initials, moment
 from .places import RecordPlace
 
@@ -41,7 +52,9 @@ def trail_of_item(page: RecordPage, item: Item, row: str) -> list[Words]:
     assert record is not None
     changes = Change.objects.filter(record=record, item=item.id, row=row).order_by("-pk").select_related("version")
     messages = QueryMessage.objects.filter(query__record=record, query__item=item.id, query__row=row)
-    verifications = Verification.objects.filter(record=record, item=item.id, row=row).select_related("verified_by")
+    verifications = Verification.objects.filter(record=record, item=item.id, row=row).select_related(
+        "verified_by", "cleared_by"
+    )
     lines = [(c.at, c.pk, _change(page, c, with_title=False)) for c in changes[:MOST_LINES]]
     lines += [(m.at, m.pk, _said(m, page.locale)) for m in messages[:MOST_LINES]]
     lines += [line for v in verifications for line in _verified(v, page.locale)]
@@ -108,7 +121,7 @@ def _said(message: QueryMessage, locale: str) -> Words:
         "by": message.by_name,
         "initials": initials(message.by_name) if message.by_id else "",
         "kind": _QUERY_WORDS[message.state],
-        "note": message.text,
+        "note": line_words(message, locale),
     }
 
 
@@ -127,10 +140,13 @@ def _verified(verification: Verification, locale: str) -> list[tuple[dt.datetime
         )
     ]
     if verification.cleared_at is not None:
+        by = verification.cleared_by.printed_name if verification.cleared_by is not None else ""
         words = {
             "when": moment(verification.cleared_at, locale, zone=True),
-            "by": SYSTEM,
-            "kind": _("Verification cleared by a change"),
+            "by": by or SYSTEM,
+            "initials": initials(by) if by else "",
+            "kind": _("Verification taken back") if by else _("Verification cleared by a change"),
+            "reason": verification.cleared_reason,
         }
         lines.append((verification.cleared_at, verification.pk, words))
     return lines
@@ -150,12 +166,14 @@ _QUERY_WORDS: dict[str, Any] = {
     QueryState.OPEN: _lazy("Query asked"),
     QueryState.ANSWERED: _lazy("Query answered"),
     QueryState.CLOSED: _lazy("Query closed"),
+    QueryState.REOPENED: _lazy("Query reopened"),
     QueryState.CANCELLED: _lazy("Query cancelled"),
 }
 _EVENTS: dict[str, Any] = {
     QueryState.OPEN: _lazy("asked"),
     QueryState.ANSWERED: _lazy("answered"),
     QueryState.CLOSED: _lazy("closed the query"),
+    QueryState.REOPENED: _lazy("reopened the query"),
     QueryState.CANCELLED: _lazy("cancelled the query"),
 }
 
@@ -164,25 +182,50 @@ _EVENTS: dict[str, Any] = {
 
 def thread(query: Query, locale: str, person: Any) -> Words:
     """One query with its lines, and what the person may do with it now."""
-    lines = []
-    for number, message in enumerate(query.messages.all()):
-        reopened = message.state == QueryState.OPEN and number > 0
+    lines: list[Words] = []
+    before = ""
+    for message in query.messages.all():
         lines.append(
             {
                 "by": message.by_name,
                 "initials": initials(message.by_name) if message.by_id else "·",
                 "when": moment(message.at, locale, zone=True),
-                "event": _("reopened the query") if reopened else _EVENTS[message.state],
-                "text": message.text,
+                "event": _event(message, before),
+                "text": line_words(message, locale),
             }
         )
+        before = message.state
     return {
         "query": query,
         "lines": lines,
         "state": query.state,
         "kind": QueryKind(query.kind).label,
+        "addressed_to": role_words(query.addressed_to),
         "may": data_queries.may(query, person),
     }
+
+
+def _event(message: QueryMessage, before: str) -> str:
+    """What a line did; `before` is the state that the line above led to, empty for the first."""
+    if before in WAITS_FOR_ANSWER and message.state in WAITS_FOR_ANSWER:
+        return _("asked another role: %(role)s") % {"role": role_words(message.addressed_to)}
+    if before and message.state == QueryState.OPEN:
+        return str(_EVENTS[QueryState.REOPENED])
+    if not before and message.addressed_to:
+        return _("asked: %(role)s") % {"role": role_words(message.addressed_to)}
+    return str(_EVENTS[message.state])
+
+
+def role_words(role: str) -> str:
+    """A role in words; one that is no more, as it was kept."""
+    return str(Role(role).label) if role in Role.values else role
+
+
+def line_words(message: QueryMessage, locale: str) -> str:
+    """A line of a thread as it is read: people's words as they wrote them, the system's in the page's language."""
+    if message.words:
+        return str(message.words.get(locale) or message.words.get(locale[:2]) or message.text)
+    return message.text if message.by_id is not None or not message.text else _(message.text)
 
 
 def about(place: RecordPlace, item_id: str, row: str) -> str:

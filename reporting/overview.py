@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Case, Count, F, IntegerField, Q, Value, When
 
 from audit import clock
-from ecrf.models import QueryState
+from ecrf.models import UNSETTLED
 from ecrf.selectors import queries_for
 from trial.models import ScreeningOutcome, Site, Status
 from trial.permissions import Access, Permission, access_of
@@ -83,7 +83,7 @@ def _queries_by_age(person: Any) -> Any:
     now = clock.now()
     bounds = [When(opened_at__gte=now - dt.timedelta(days=days), then=Value(at)) for at, days in enumerate(AGES)]
     age = Case(*bounds, default=Value(len(AGES)), output_field=IntegerField())
-    opened = queries_for(person).filter(state__in=[QueryState.OPEN, QueryState.ANSWERED]).order_by()
+    opened = queries_for(person).filter(state__in=UNSETTLED).order_by()
     return (
         opened.annotate(age=age)
         .values_list("participant__site_id", "age")

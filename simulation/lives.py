@@ -13,7 +13,7 @@ from audit import clock
 from ecrf.actions import data_queries, records
 from ecrf.actions.records import Where
 from ecrf.entry import InvalidValues, Typed
-from ecrf.models import Query, QueryKind, QueryState, Record
+from ecrf.models import WAITS_FOR_ANSWER, Query, QueryKind, QueryState, Record
 from randomization.actions import allocations
 from safety.actions import cases
 from safety.models import SafetyCase
@@ -278,7 +278,7 @@ class Life:
         participants.fail_screening(
             participant=self.participant, reason=code, detail=REASONS[self.fate.flaw], by=self.crew.coordinator
         )
-        for query in Query.objects.filter(participant=self.participant, state=QueryState.OPEN).order_by(
+        for query in Query.objects.filter(participant=self.participant, state__in=WAITS_FOR_ANSWER).order_by(
             "record__form", "row", "item", "pk"
         ):
             self._answer_some_day(query, "Right as it is: the screening was closed for this reason.")
@@ -572,7 +572,7 @@ class Life:
     def _follow_automatic(self, visit: Visit, form: str) -> None:
         """What an edit check asked is answered after some days, and settled by the monitor; not always."""
         asked = Query.objects.filter(
-            record__visit=visit, record__form=form, kind=QueryKind.AUTOMATIC, state=QueryState.OPEN
+            record__visit=visit, record__form=form, kind=QueryKind.AUTOMATIC, state__in=WAITS_FOR_ANSWER
         ).order_by("pk")
         for query in asked:
             self._answer_some_day(query, "Confirmed in the source document.")
@@ -586,7 +586,7 @@ class Life:
 
     def answer(self, query: Query, text: str) -> None:
         query.refresh_from_db()
-        if query.state == QueryState.OPEN:
+        if query.waits_for_answer:
             data_queries.answer(query=query, text=text, by=self.crew.coordinator)
             if self.rng.random() < 0.93:
                 self.after(self.rng.randrange(2, 40), self.close, query)

@@ -7,7 +7,7 @@ from random import Random
 
 import audit
 from audit import clock
-from ecrf.actions import data_queries, records
+from ecrf.actions import data_queries, records, verifications
 from ecrf.actions.records import Where
 from ecrf.models import EntryState, Query, QueryState, Record
 from trial.actions import notices
@@ -20,6 +20,8 @@ from .passwords import PASSWORD
 
 WEEK = dt.timedelta(days=7)
 VERIFIED_FORMS = ("consent", "eligibility", "oligoprogression", "progression", "srt_course", "tumour_assessment")
+VERIFIED_AT_ONCE = 6
+"""Forms that the monitor gets through in one session, beside the rest of the visit."""
 QUESTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "laboratory": (("creatinine", "Please check the creatinine against the printed report."),
                    ("platelets", "Is the unit of the platelets right?")),
@@ -69,7 +71,7 @@ class SiteRoutine:
         self._on(clock.today() + dt.timedelta(days=days), step, *arguments)
 
     def monitor(self) -> None:
-        """Verify critical values of a few records, and ask about some others."""
+        """Verify what the plan asks for in some records, and ask about some others."""
         today = clock.today()
         fresh = list(
             Record.objects.filter(
@@ -83,7 +85,7 @@ class SiteRoutine:
             .order_by("participant__code", "form", "visit__order", "visit__occurrence", "number")
         )
         to_verify = [r for r in fresh if r.form in VERIFIED_FORMS]
-        for record in self.rng.sample(to_verify, min(len(to_verify), 2)):
+        for record in self.rng.sample(to_verify, min(len(to_verify), VERIFIED_AT_ONCE)):
             self._verify(record)
         to_ask = [r for r in fresh if r.form in QUESTIONS]
         for record in self.rng.sample(to_ask, min(len(to_ask), self.rng.choice((1, 1, 1, 2, 2)))):
@@ -92,12 +94,7 @@ class SiteRoutine:
         self._after(self.rng.randrange(70, 100), self.monitor)
 
     def _verify(self, record: Record) -> None:
-        form = self.world.definition.form(record.form)
-        critical = {item.id for item in form.items.values() if item.critical}
-        values = [
-            (row["_id"], item) for rows in record.data.values() for row in rows for item in row if item in critical
-        ]
-        records.verify(record=record, values=values, by=self.crew.monitor)
+        verifications.verify_required(record=record, by=self.crew.monitor)
 
     def _ask(self, record: Record) -> None:
         form = self.world.definition.form(record.form)
@@ -110,7 +107,7 @@ class SiteRoutine:
 
     def answer(self, query: Query) -> None:
         query.refresh_from_db()
-        if query.state != QueryState.OPEN:
+        if not query.waits_for_answer:
             return
         data_queries.answer(query=query, text=self.rng.choice(REPLIES), by=self.crew.coordinator)
         chance = self.rng.random()

@@ -79,6 +79,7 @@ def _recompute(
 ) -> bool:
     from . import findings
     from .records import _append, _change, _settle_derived, dated_on
+    from .verifications import count
 
     form = definition.form(record.form)
     place = place_of(definition, record.form, record.visit, record.number)
@@ -111,6 +112,8 @@ def _recompute(
         findings.sync(record, evaluation, definition=definition, justifications={}, by=by)
     if changed:
         effects.saved(record, frozenset(key[2] for key in changed), by)
+    elif is_moved:
+        count(record)  # what is hidden now is no longer to be verified
     return is_moved
 
 

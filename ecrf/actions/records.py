@@ -19,7 +19,7 @@ from trial.definitions import definition_of
 from trial.free_text import kept
 from trial.language import Fault, ItemType, PartialDate, dump, load, parse
 from trial.models import Participant, Person, Visit
-from trial.permissions import Permission, check
+from trial.permissions import Permission, can, check
 
 from .. import effects, policies
 from ..books import book_of, place_of
@@ -36,6 +36,7 @@ from ..permissions import (
 )
 from ..presenters import fired_message
 from ..selectors import laboratory_ranges
+from ..verification import filled_values
 from . import findings
 
 
@@ -316,20 +317,32 @@ def verify(*, record: Record, values: list[tuple[str, str]], by: Person) -> list
     if current.removed_at is not None:
         raise Refused(_("This entry was removed."), code="removed")
     held = set(Verification.objects.filter(record=current, cleared_at=None).values_list("row", "item"))
-    filled = {(row[ROW_ID], item) for rows in current.data.values() for row in rows for item in row}
+    sees_arm = can(by, Permission.ARM_VIEW, participant.site_id)
+    filled = {
+        value
+        for value in filled_values(definition.form(current.form), current.data)
+        if sees_arm or not definition.reveals_arm(current.form, value[1])
+    }
     new = [
         Verification(
             record=current, row=row, item=item, revision=current.revision, verified_at=clock.now(), verified_by=by
         )
         for row, item in dict.fromkeys(values)
-        if (row, item) not in held and (row, item) in filled and item not in (ROW_ID, HIDDEN)
+        if (row, item) not in held and (row, item) in filled
     ]
     if new:
         audit.save_many(new, by=by)
         audit.deed(
             "record.verified", current, by=by, form=current.form, values=len(new), reveals_arm=current.reveals_arm
         )
+        _count_verified(current)
     return new
+
+
+def _count_verified(record: Record) -> None:
+    from .verifications import count
+
+    count(record)
 
 
 def linked_from(participant: Participant, definition: Definition, target: Record) -> list[str]:

@@ -2,10 +2,13 @@
 
 from .drafts import Draft
 from .laboratories import LaboratoryRange
-from .queries import Query, QueryKind, QueryMessage, QueryState
+from .queries import UNSETTLED, WAITS_FOR_ANSWER, Query, QueryKind, QueryMessage, QueryState
 from .records import Change, ChangeKind, EntryState, Finding, FindingState, Record, Severity, Verification
+from .tallies import VerificationTally
 
 __all__ = [
+    "UNSETTLED",
+    "WAITS_FOR_ANSWER",
     "Change",
     "ChangeKind",
     "Draft",
@@ -20,4 +23,5 @@ __all__ = [
     "Record",
     "Severity",
     "Verification",
+    "VerificationTally",
 ]

@@ -17,7 +17,14 @@ class QueryState(models.TextChoices):
     OPEN = "open", _("Open")
     ANSWERED = "answered", _("Answered")
     CLOSED = "closed", _("Closed")
+    REOPENED = "reopened", _("Reopened")
     CANCELLED = "cancelled", _("Cancelled")
+
+
+WAITS_FOR_ANSWER = (QueryState.OPEN, QueryState.REOPENED)
+"""States in which an answer is awaited."""
+UNSETTLED = (QueryState.OPEN, QueryState.REOPENED, QueryState.ANSWERED)
+"""States in which a query still waits for somebody: what warns a signer and blocks a lock."""
 
 
 class Query(AuditedModel):
@@ -50,7 +57,12 @@ class Query(AuditedModel):
 
     @property
     def is_open(self) -> bool:
-        return self.state in (QueryState.OPEN, QueryState.ANSWERED)
+        """Whether it still waits for somebody: for an answer, or to be settled."""
+        return self.state in UNSETTLED
+
+    @property
+    def waits_for_answer(self) -> bool:
+        return self.state in WAITS_FOR_ANSWER
 
 
 class QueryMessage(AppendOnlyModel):
@@ -58,7 +70,13 @@ class QueryMessage(AppendOnlyModel):
 
     query = models.ForeignKey(Query, on_delete=models.PROTECT, related_name="messages")
     state = models.CharField(max_length=10, choices=QueryState.choices, help_text=_("The state this line led to."))
+    addressed_to = models.CharField(
+        max_length=30, blank=True, help_text=_("The role of which it was asked with this line; empty otherwise.")
+    )
     text = models.CharField(max_length=1000)
+    words = models.JSONField(
+        default=dict, blank=True, help_text=_("What an edit check asked, in each language of the study.")
+    )
     by_id = models.BigIntegerField(null=True)
     by_name = models.CharField(max_length=170)
     at = models.DateTimeField()

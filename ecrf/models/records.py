@@ -172,7 +172,10 @@ class Finding(AuditedModel):
 
 
 class Verification(AuditedModel):
-    """Source verification of one value; cleared by a change of that value, never removed."""
+    """Source verification of one value; cleared by a change of that value or taken back, never removed.
+
+    `cleared_by` is who took it back, with the reason; nobody when a change of the value cleared it.
+    """
 
     record = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="verifications")
     row = models.CharField(max_length=40, blank=True)
@@ -181,15 +184,21 @@ class Verification(AuditedModel):
     verified_at = models.DateTimeField()
     verified_by = models.ForeignKey("trial.Person", on_delete=models.PROTECT, related_name="+")
     cleared_at = models.DateTimeField(null=True, blank=True)
+    cleared_by = models.ForeignKey("trial.Person", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    cleared_reason = models.CharField(max_length=300, blank=True)
 
     class Meta:
         verbose_name = _("verification")
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(cleared_by__isnull=True) | ~models.Q(cleared_reason=""),
+                name="verification_taken_back_has_a_reason",
+            ),
             models.UniqueConstraint(
                 fields=["record", "row", "item"],
                 condition=models.Q(cleared_at__isnull=True),
                 name="one_verification_in_force_per_value",
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
-from audit import clock
 from audit.errors import Refused
-from trial.definitions import definition_of
-from trial.models import Role
+from trial.definitions import definition_of, latest_version
+from trial.models import Participant, Role, Version
 from trial.permissions import Permission, access_of, check
-from trial.selectors import sites_for
 from trial.views.refusals import status_of
 from trial.views.requests import SignedInRequest
 
 from .. import selectors
 from ..actions import data_queries
+from ..addressees import ADDRESSEES, addressed_as
 from ..models import Query, QueryKind, QueryMessage, QueryState
 from ..pages import Words, crumbs, stored_page
 from ..places import RecordPlace, place_or_404
-from ..trails import about, record_words, thread
+from ..trails import about, line_words, record_words, role_words, thread
+from ..worklists import Worklist, age_of, age_words, chosen_in
 
-ADDRESSEES = (Role.COORDINATOR, Role.INVESTIGATOR, Role.RADIATION_ONCOLOGIST, Role.RADIOLOGIST)
-AGES = (0, 7, 30, 90)
-"""Ages in days by which the list is narrowed."""
+PAGE = 25
 DEEDS: dict[str, Callable[..., Query]] = {
     "answer": data_queries.answer,
     "close": data_queries.close,
     "reopen": data_queries.reopen,
     "cancel": data_queries.cancel,
+    "readdress": data_queries.readdress,
 }
 
 
@@ -63,7 +60,7 @@ def of_record(
                 by=place.person,
                 item=item,
                 row=row,
-                addressed_to=_addressee(request.POST.get("addressed_to", "")),
+                addressed_to=request.POST.get("addressed_to") or str(Role.COORDINATOR),
             )
         except Refused as error:
             refused = error
@@ -75,8 +72,19 @@ def of_record(
     return _show_of_record(request, place, item, row, refused)
 
 
-def _addressee(role: str) -> str:
-    return role if role in ADDRESSEES else str(Role.COORDINATOR)
+def _addressees(participant: Participant, chosen: str = "") -> list[Words]:
+    """The roles of which a query may be asked here, saying where nobody holds one at the site."""
+    held = addressed_as(selectors.roles_held_at(participant.site_id))
+    return [
+        {
+            "value": str(role),
+            "label": Role(role).label
+            if role in held
+            else _("%(role)s (nobody at this site)") % {"role": Role(role).label},
+            "selected": str(role) == chosen,
+        }
+        for role in ADDRESSEES
+    ]
 
 
 def _show_of_record(
@@ -93,6 +101,7 @@ def _show_of_record(
         if not query.item or (query.item in place.form.items and place.shows(place.form.item(query.item)))
     ]
     group = next((g for g, _items in place.groups() if g.repeating and row and _has_row(place, g.id, row)), None)
+    may_ask = place.can(Permission.QUERY_ASK) and not (place.record is not None and place.record.is_locked)
     context = {
         "place": place,
         "crumbs": crumbs(place, _("Queries")),
@@ -108,8 +117,8 @@ def _show_of_record(
             thread(query, place.locale, place.person) | {"about": about(place, query.item, query.row)}
             for query in shown
         ],
-        "may_ask": place.can(Permission.QUERY_ASK) and not (place.record is not None and place.record.is_locked),
-        "addressees": [(str(role), role.label) for role in ADDRESSEES],
+        "may_ask": may_ask,
+        "addressees": _addressees(place.participant, request.POST.get("addressed_to", "")) if may_ask else [],
         "text": request.POST.get("text", "") if refused else "",
         "refused": str(refused) if refused else "",
     }
@@ -123,7 +132,7 @@ def _has_row(place: RecordPlace, group: str, row: str) -> bool:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def query(request: SignedInRequest, query_id: int) -> HttpResponse:
-    """Show one query with its thread; answer, close, reopen or cancel it."""
+    """Show one query with its thread; answer, close, reopen or cancel it, or ask another role."""
     found = selectors.query_or_404(request.user, query_id)
     record = found.record
     place = place_or_404(request.user, found.participant.code, record.form, record.visit_id, record.number)
@@ -134,8 +143,9 @@ def query(request: SignedInRequest, query_id: int) -> HttpResponse:
         deed = DEEDS.get(request.POST.get("deed", ""))
         if deed is None:
             raise Http404("No such deed.")
+        more = {"addressed_to": request.POST.get("addressed_to", "")} if deed is data_queries.readdress else {}
         try:
-            deed(query=found, text=request.POST.get("text", ""), by=request.user)
+            deed(query=found, text=request.POST.get("text", ""), by=request.user, **more)
         except Refused as error:
             refused = error
         else:
@@ -145,15 +155,17 @@ def query(request: SignedInRequest, query_id: int) -> HttpResponse:
             return redirect("query", query_id)
     if request.headers.get("HX-Request") and request.method == "POST":
         return _show_of_record(request, place, request.POST.get("item", ""), request.POST.get("row", ""), refused)
+    shown = thread(found, place.locale, request.user)
     context = {
         "place": place,
         "crumbs": [{"label": _("Queries"), "url": reverse("queries")}, {"label": _("Query %(id)s") % {"id": query_id}}],
-        "thread": thread(found, place.locale, request.user),
+        "thread": shown,
         "about": about(place, found.item, found.row),
         "query": found,
-        "age": _age(found),
+        "age": age_words(age_of(found)),
         "value": _value_now(place, found),
-        "addressed_to": Role(found.addressed_to).label if found.addressed_to in Role.values else found.addressed_to,
+        "addressed_to": role_words(found.addressed_to),
+        "addressees": _addressees(place.participant, found.addressed_to) if "readdress" in shown["may"] else [],
         "text": request.POST.get("text", ""),
         "refused": str(refused) if refused else "",
     }
@@ -173,121 +185,140 @@ def _value_now(place: RecordPlace, found: Query) -> str:
     return stored_page(place).display(item, row.get(item.id))
 
 
-def _age(found: Query) -> int:
-    """Days since the query was asked, until it was settled."""
-    return max(0, ((found.settled_at or clock.now()) - found.opened_at).days)
-
-
 # ---------------------------------------------------------------- the list
 
+AT_ONCE_WORDS: dict[str, Any] = {
+    "close": gettext_lazy("Close"),
+    "readdress": gettext_lazy("Ask another role"),
+    "reopen": gettext_lazy("Reopen"),
+    "cancel": gettext_lazy("Cancel"),
+}
+assert set(AT_ONCE_WORDS) == set(data_queries.AT_ONCE)
 
-@require_safe
+
+@require_http_methods(["GET", "HEAD", "POST"])
 def worklist(request: SignedInRequest) -> HttpResponse:
-    """Show the queries that wait for somebody, oldest first, narrowed by links."""
+    """Show the queries that wait for somebody, oldest first, narrowed by links; settle several at once."""
     check(request.user, Permission.PARTICIPANT_VIEW)
+    if request.method == "POST":
+        return _settle(request)
+    return _show_list(request)
+
+
+def _settle(request: SignedInRequest) -> HttpResponse:
+    """Do one thing with the queries that were picked; what was refused is shown again with why, still picked."""
+    post, deed = request.POST, request.POST.get("deed", "")
+    wanted = [int(key) for key in post.getlist("query")[: data_queries.MOST_AT_ONCE + 1] if _is_id(key)]
+    queries = list(selectors.queries_for(request.user).filter(pk__in=wanted).order_by("opened_at", "pk"))
+    if not queries:
+        return _show_list(request, refused=_("Select the queries first."), status=422)
+    try:
+        outcome = data_queries.settle_several(
+            queries=queries,
+            deed=deed,
+            text=post.get("text", ""),
+            by=request.user,
+            addressed_to=post.get("addressed_to", ""),
+        )
+    except Refused as error:
+        return _show_list(request, refused=str(error), picked=wanted, status=status_of(error))
+    if outcome.done:
+        n = len(outcome.done)
+        messages.success(request, ngettext("%(n)s query: done.", "%(n)s queries: done.", n) % {"n": n})
+    if not outcome.refused:
+        return redirect(request.get_full_path())
     locale = get_language() or "en"
-    chosen = _chosen(request)
-    queries = selectors.queries_for(request.user)
-    counts = {row["state"]: row["n"] for row in queries.order_by().values("state").annotate(n=Count("pk"))}
-    narrowed = _narrow(queries, chosen, request.user)
+    not_done = [
+        {"url": reverse("query", args=[query.pk]), "about": _about(query, locale), "why": words}
+        for query, words in outcome.refused
+    ]
+    return _show_list(request, not_done=not_done, picked=[q.pk for q, _words in outcome.refused], status=422)
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def _show_list(
+    request: SignedInRequest,
+    *,
+    refused: str = "",
+    not_done: list[Words] | None = None,
+    picked: list[int] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    locale = get_language() or "en"
+    chosen = chosen_in(request.GET.dict())
+    try:
+        definition = definition_of(latest_version().pk)
+    except Version.DoesNotExist:
+        definition = None
+    found = Worklist(request.user, chosen, definition, locale)
     last = QueryMessage.objects.filter(query=OuterRef("pk")).order_by("-pk")
-    listed = Paginator(
-        narrowed.annotate(
-            last_text=Subquery(last.values("text")[:1]), last_by=Subquery(last.values("by_name")[:1])
-        ).order_by("opened_at", "pk"),
-        25,
-    ).get_page(request.GET.get("page"))
-    query_string = urlencode({k: v for k, v in chosen.items() if v})
+    rows: Any = found.rows.annotate(last_line=Subquery(last.values("pk")[:1]))
+    listed = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    lines = QueryMessage.objects.in_bulk([query.last_line for query in listed.object_list])
+    everything = "select" in request.GET
+    page = f"&page={listed.number}" if listed.number > 1 else ""
+    newest_first = chosen["order"] == "new"
+    access = access_of(request.user)
+    asks, answers = access.has(Permission.QUERY_ASK), access.has(Permission.QUERY_ANSWER)
+    offered = AT_ONCE_WORDS if asks else {"readdress": AT_ONCE_WORDS["readdress"]} if answers else {}
     context = {
-        "rows": [_line(query, locale) for query in listed.object_list],
+        "rows": [
+            _line(query, lines.get(query.last_line), locale)
+            | {"id": query.pk, "picked": everything or query.pk in (picked or ())}
+            for query in listed.object_list
+        ],
         "listed": listed,
-        "filters": _filters(request, chosen, counts),
-        "query_string": f"&{query_string}" if query_string else "",
-        "clear_url": reverse("queries") if query_string else "",
+        "found": found,
+        "filters": found.filters,
+        "more_filters": found.more_filters,
+        "query_string": found.address.rest(),
+        "clear_url": reverse("queries") if found.is_narrowed else "",
+        "order_url": found.address.link(order="" if newest_first else "new"),
+        "order_now": "ascending" if newest_first else "descending",
+        "deeds": [
+            {"value": value, "label": label, "selected": request.POST.get("deed", "close") == value}
+            for value, label in offered.items()
+        ],
+        "select_url": f"?select=all{found.address.rest()}{page}",
+        "unselect_url": f"?{found.address.rest()}{page}".replace("?&", "?") if everything else "",
+        "addressees": [
+            {"value": str(role), "label": Role(role).label, "selected": request.POST.get("addressed_to") == role}
+            for role in ADDRESSEES
+        ],
+        "text": request.POST.get("text", ""),
+        "refused": refused,
+        "not_done": not_done or [],
     }
-    return render(request, "ecrf/queries.html", context)
+    return render(request, "ecrf/queries.html", context, status=status)
 
 
-def _chosen(request: SignedInRequest) -> dict[str, str]:
-    known = {
-        "state": {"open", "answered", "closed", "cancelled", "all"},
-        "age": {str(age) for age in AGES[1:]},
-        "kind": set(QueryKind.values),
-        "mine": {"1"},
-    }
-    chosen = {name: request.GET.get(name, "") for name in ("state", "site", "age", "kind", "mine")}
-    return {name: value if name == "site" or value in known[name] else "" for name, value in chosen.items()}
+def _about(query: Query, locale: str) -> str:
+    line = _line(query, None, locale)
+    return ", ".join(word for word in (line["code"], line["item"], line["form"], line["visit"]) if word)
 
 
-def _narrow(queries: QuerySet[Query], chosen: dict[str, str], person: Any) -> QuerySet[Query]:
-    state = chosen["state"]
-    if state == "":
-        queries = queries.filter(state__in=[QueryState.OPEN, QueryState.ANSWERED])
-    elif state != "all":
-        queries = queries.filter(state=state)
-    if chosen["site"]:
-        queries = queries.filter(participant__site__number=chosen["site"])
-    if chosen["age"]:
-        queries = queries.filter(opened_at__lte=clock.now() - dt.timedelta(days=int(chosen["age"])))
-    if chosen["kind"]:
-        queries = queries.filter(kind=chosen["kind"])
-    if chosen["mine"]:
-        roles = access_of(person).role_names
-        queries = queries.filter(Q(opened_by=person) | Q(addressed_to__in=roles, state=QueryState.OPEN))
-    return queries
-
-
-def _line(query: Query, locale: str) -> Words:
+def _line(query: Query, last: QueryMessage | None, locale: str) -> Words:
     definition = definition_of(query.participant.version_id)
     form, visit = record_words(query.record, definition, locale)
     known = definition.forms.get(query.record.form)
     item = known.items.get(query.item) if known is not None else None
+    if item is not None:
+        words = definition.text(item.label, locale)
+    else:
+        words = _("One row") if query.row else _("The whole form")
     return {
         "url": reverse("query", args=[query.pk]),
         "code": query.participant.code,
         "form": form,
         "visit": visit,
-        "item": definition.text(item.label, locale) if item is not None else _("The whole form"),
-        "text": query.last_text,  # type: ignore[attr-defined]
-        "by": query.last_by,  # type: ignore[attr-defined]
+        "item": words,
+        "text": line_words(last, locale) if last is not None else "",
+        "by": last.by_name if last is not None else "",
         "state": query.state,
         "kind": QueryKind(query.kind).label,
-        "age": _age(query),
+        "role": role_words(query.addressed_to),
+        "age": age_words(age_of(query)),
     }
-
-
-def _filters(request: SignedInRequest, chosen: dict[str, str], counts: dict[str, int]) -> list[Words]:
-    def option(name: str, value: str, label: Any, count: int | None = None) -> Words:
-        rest = {k: v for k, v in {**chosen, name: value}.items() if v}
-        url = f"?{urlencode(rest)}" if rest else reverse("queries")
-        return {"label": label, "url": url, "current": chosen[name] == value, "count": count}
-
-    waiting = counts.get("open", 0) + counts.get("answered", 0)
-    groups: list[Words] = [
-        {
-            "label": _("State"),
-            "options": [
-                option("state", "", _("To settle"), waiting),
-                option("state", "open", QueryState.OPEN.label, counts.get("open", 0)),
-                option("state", "answered", QueryState.ANSWERED.label, counts.get("answered", 0)),
-                option("state", "closed", QueryState.CLOSED.label, counts.get("closed", 0)),
-                option("state", "cancelled", QueryState.CANCELLED.label, counts.get("cancelled", 0)),
-                option("state", "all", _("All"), sum(counts.values())),
-            ],
-        },
-        {
-            "label": _("Age"),
-            "options": [option("age", "", _("Any"))]
-            + [option("age", str(age), _("%(days)s days and more") % {"days": age}) for age in AGES[1:]],
-        },
-        {
-            "label": _("Kind"),
-            "options": [option("kind", "", _("Any"))] + [option("kind", kind.value, kind.label) for kind in QueryKind],
-        },
-        {"label": _("Whose"), "options": [option("mine", "", _("Everybody’s")), option("mine", "1", _("Mine"))]},
-    ]
-    sites = list(sites_for(request.user).order_by("number").values_list("number", flat=True))
-    if len(sites) > 1:
-        numbers = [option("site", number, number) for number in sites]
-        groups.insert(1, {"label": _("Site"), "options": [option("site", "", _("All")), *numbers]})
-    return groups

@@ -24,12 +24,12 @@ from trial.views.refusals import status_of
 from trial.views.requests import SignedInRequest
 
 from .. import selectors
-from ..actions import drafts, records
+from ..actions import drafts, records, verifications
 from ..actions.records import StaleRecord
-from ..checks.book import HIDDEN, ROW_ID
+from ..checks.book import ROW_ID
 from ..conflicts import Conflict, compare, only_calculated_since, resolved
 from ..entry import FieldError, InvalidValues, new_row_id
-from ..models import Draft, Query, QueryState, Verification
+from ..models import UNSETTLED, Draft, Query, Verification
 from ..pages import (
     REASONS,
     LogPage,
@@ -46,6 +46,7 @@ from ..pages import (
 from ..permissions import hides, person_can_enter
 from ..places import RecordPlace, next_url, place_or_404
 from ..posted import WHOLE, Fields, fields_of_post, submission_of
+from ..standings import standings_of
 
 COMPLETE, NEXT, LATER = "complete", "next", "in_progress"
 
@@ -354,53 +355,88 @@ def _statement(place: RecordPlace) -> str:
 def verify(
     request: SignedInRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
 ) -> HttpResponse:
-    """Mark values as compared with the source document, one by one or all at once."""
+    """Mark values as compared with the source document, one by one, those of the plan or all; or take marks back.
+
+    On a round (`?run=1`) the next form follows once nothing that the plan asks for is left in this one.
+    """
     place = place_or_404(request.user, code, form, visit_id, number)
     if place.record is None:
         raise Http404("Nothing was saved yet.")
+    runs = "run" in request.GET
     refused, page = None, stored_page(place)
-    values = _verifiable(page)
     if request.method == "POST":
-        picked = set(request.POST.getlist("value"))
-        wanted = [v["key"] for v in values if v["name"] in picked or "whole" in request.POST]
-        shown = place.record
-        shown.revision = _revision(request.POST.get("revision"))
         try:
-            done = records.verify(record=shown, values=wanted, by=place.person)
+            _verify(request, place, page)
         except Refused as error:
             refused = error
             place = place_or_404(request.user, code, form, visit_id, number)
             page = stored_page(place)
-            values = _verifiable(page)
         else:
-            messages.success(request, _("Values verified at source: %(count)s.") % {"count": len(done)})
-            return redirect(place.url())
+            if not runs:
+                return redirect(place.url())
+            fresh = stored_page(place_or_404(request.user, code, form, visit_id, number))
+            return redirect(request.get_full_path() if fresh.standing.left else _next_url(place))
     elif not place.can_verify:
         return redirect(place.url())
+    values = _verifiable(page)
     context = {
         "page": page,
         "place": place,
         "crumbs": crumbs(place, _("Source verification")),
         "values": values,
         "left": sum(not value["verified"] for value in values),
+        "required": len(page.standing.required),
+        "required_left": len(page.standing.left),
+        "runs": runs,
+        "round_url": reverse("participant_verification", args=[code]),
+        "next_url": _next_url(place),
         "refused": str(refused) if refused else "",
+        "reason": request.POST.get("reason", "") if refused else "",
     }
     return render(request, "ecrf/record_verify.html", context, status=status_of(refused) if refused else 200)
 
 
+def _next_url(place: RecordPlace) -> str:
+    assert place.record is not None
+    return f"{reverse('verification_next', args=[place.participant.code])}?after={place.record.pk}"
+
+
+def _verify(request: SignedInRequest, place: RecordPlace, page: RecordPage) -> None:
+    """Do what the button says, and tell how many values it was about."""
+    shown, post = place.record, request.POST
+    assert shown is not None
+    keys = {value["name"]: value["key"] for value in _verifiable(page)}
+    shown.revision = _revision(post.get("revision"))
+    if "take_back" in post:
+        picked = [keys[name] for name in post.getlist("held") if name in keys]
+        done = verifications.unverify(record=shown, values=picked, reason=post.get("reason", ""), by=place.person)
+        messages.success(request, _("Verification taken back: %(count)s.") % {"count": len(done)})
+        return
+    if "required" in post:
+        done = verifications.verify_required(record=shown, by=place.person)
+    else:
+        wanted = [key for name, key in keys.items() if "whole" in post or name in post.getlist("value")]
+        done = records.verify(record=shown, values=wanted, by=place.person)
+    messages.success(request, _("Values verified at source: %(count)s.") % {"count": len(done)})
+
+
 def _verifiable(page: RecordPage) -> list[Words]:
     """Every value that can be compared with a source, in the order of the form."""
-    held = {
-        (v.row, v.item): v
-        for v in Verification.objects.filter(record=page.record, cleared_at=None).select_related("verified_by")
-    }
+    held: dict[tuple[str, str], Verification] = {}
+    changed = set()
+    marks = Verification.objects.filter(record=page.record).select_related("verified_by").order_by("pk")
+    for mark in marks:
+        if mark.cleared_at is None:
+            held[mark.row, mark.item] = mark
+        elif mark.cleared_by_id is None:
+            changed.add((mark.row, mark.item))
     found = []
     for group, items in page.place.groups():
         for number, row in enumerate(page.stored.get(group.id, []), start=1):
             for item in items:
-                if item.id not in row or item.is_derived or item.id in row.get(HIDDEN, ()):
-                    continue
                 key = (row[ROW_ID], item.id)
+                if key not in page.standing.filled:
+                    continue
                 verification = held.get(key)
                 found.append(
                     {
@@ -411,6 +447,8 @@ def _verifiable(page: RecordPage) -> list[Words]:
                         "label": page.definition.text(item.label, page.locale),
                         "value": page.display(item, row[item.id]),
                         "critical": item.critical,
+                        "required": key in page.standing.required,
+                        "changed": key in changed and verification is None,
                         "verified": moment(verification.verified_at, page.locale) if verification else "",
                         "by": verification.verified_by.printed_name if verification else "",
                     }
@@ -438,8 +476,9 @@ def log(request: SignedInRequest, code: str, form: str) -> HttpResponse:
     entries = selectors.records_for(request.user, participant).filter(form=form).order_by("number")
     listed = Paginator(entries, 50).get_page(request.GET.get("page"))
     shown = [each.pk for each in listed.object_list]
-    opened = Query.objects.filter(record__in=shown, state__in=[QueryState.OPEN, QueryState.ANSWERED])
-    verified = Verification.objects.filter(record__in=shown, cleared_at=None)
+    opened = Query.objects.filter(record__in=shown, state__in=UNSETTLED)
+    for entry in listed.object_list:
+        entry.participant = participant
     table = LogPage(
         participant,
         definition,
@@ -448,7 +487,7 @@ def log(request: SignedInRequest, code: str, form: str) -> HttpResponse:
         list(listed.object_list),
         get_language() or "en",
         Counter(_counts(opened)),
-        Counter(_counts(verified)),
+        standings_of(list(listed.object_list), definition, lambda _form, item: place.shows(found.item(item))),
     )
     refusal = place.refusal()
     context = {

@@ -329,7 +329,7 @@ def test_queries_are_listed_and_answered(api: Any, cast: Cast) -> None:
     client = api(cast.theo_coordinator)
     (found,) = client.get("queries/?state=open").body["results"]
     assert (found["id"], found["participant"], found["item"], found["may"]) == (
-        query.pk, participant.code, "sex", ["answer"],
+        query.pk, participant.code, "sex", ["answer", "readdress"],
     )  # fmt: skip
     assert found["messages"][0]["text"] == "Please confirm."
     answered = client.post(f"queries/{query.pk}/answer/", {"text": "Confirmed."})

@@ -18,7 +18,18 @@ from ecrf import effects
 from ecrf.actions import data_queries, drafts, laboratories, records
 from ecrf.actions.records import StaleRecord, Where
 from ecrf.entry import InvalidValues, Submission, Typed
-from ecrf.models import Change, ChangeKind, Draft, EntryState, Finding, FindingState, Query, QueryState, Record
+from ecrf.models import (
+    UNSETTLED,
+    Change,
+    ChangeKind,
+    Draft,
+    EntryState,
+    Finding,
+    FindingState,
+    Query,
+    QueryState,
+    Record,
+)
 from tests.cast import PASSWORD, Cast
 from tests.trial.actions.arrange import on_day
 from trial.actions import people, visits
@@ -654,7 +665,7 @@ class TestQueries:
         )
         with pytest.raises(Refused):
             data_queries.answer(query=query, text="Late", by=cast.theo_coordinator)
-        assert data_queries.reopen(query=query, text="Still wrong", by=cast.mona_monitor).state == QueryState.OPEN
+        assert data_queries.reopen(query=query, text="Still wrong", by=cast.mona_monitor).state == QueryState.REOPENED
 
 
 def test_a_locked_record_takes_neither_values_nor_queries_a_frozen_one_takes_queries(cast: Cast) -> None:
@@ -988,7 +999,7 @@ class TestSettledQueries:
                 where=where, revision=revision, submission=typed(**said), complete=True, by=cast.theo_coordinator,
                 reason="Typing error",
             )  # fmt: skip
-            return Query.objects.filter(record=record, state=QueryState.OPEN).count()
+            return Query.objects.filter(record=record, state__in=UNSETTLED).count()
 
         assert change(1, heart_rate="75") == 0
         assert change(2, sbp="190") == 1

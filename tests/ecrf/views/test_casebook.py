@@ -117,8 +117,9 @@ def test_buttons_follow_permission_and_state(cast: Cast) -> None:
     cast.eligible(participant)
     assert "Randomize" in buttons(cast.theo_coordinator, participant)
     assert "Randomize" not in buttons(cast.ines_investigator, participant)
-    for person in (cast.mona_monitor, cast.paul_sponsor, cast.rose_radiation):
+    for person in (cast.paul_sponsor, cast.rose_radiation):
         assert buttons(person, participant) == {"Eligibility"}
+    assert buttons(cast.mona_monitor, participant) == {"Eligibility", "Source verification"}
     cast.list_in_use()
     cast.allocate(participant)
     assert buttons(cast.theo_coordinator, participant) == {"Eligibility", "Add a visit", "Status"}
