@@ -53,7 +53,7 @@ def _fields(model: type[models.Model]) -> tuple[tuple[models.Field[Any, Any], st
     return tuple(
         (field, field.column)
         for field in model._meta.concrete_fields
-        if field.name not in STAMPS and not isinstance(field, models.AutoField | models.BigAutoField)
+        if field.column and field.name not in STAMPS and not isinstance(field, models.AutoField | models.BigAutoField)
     )
 
 
