@@ -14,7 +14,9 @@ class EcrfConfig(AppConfig):
         from . import effects
         from .actions import eligibility, milestones
         from .selectors import queries_waiting_for
+        from .timeline import section as timeline
 
+        timeline.register()
         register_verbs(
             {
                 "record.saved": _("Form saved"),

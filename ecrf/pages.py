@@ -36,10 +36,12 @@ from trial.language import (
     unit_words,
 )
 from trial.links import casebook_url
-from trial.models import Participant, VisitStatus
+from trial.models import Participant, Visit, VisitStatus
 from trial.permissions import Permission, access_of
 
+from . import measurements
 from .actions import drafts
+from .actions.records import dated_on
 from .books import book_of, place_of
 from .checks import Book, Entry, Evaluation, Fired, evaluate
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
@@ -52,6 +54,7 @@ from .posted import (
     answer_name,
     fields_of_data,
     fields_of_draft,
+    fields_of_value,
     name_of,
     submission_of,
     text_of,
@@ -124,13 +127,21 @@ class Links:
 
 def entry_title(definition: Definition, form: Form, number: int, data: Rows, locale: str) -> str:
     """A log entry in words: `3. Fatigue, 2, 14 Mar 2026`."""
+    words = title_words(definition, form, data, locale)
+    if form.title_items and form.item(form.title_items[0]).unique and words:
+        return words  # its own number (T1, NEW1) is the one that people speak of
+    return f"{number}. {words}" if words else str(number)
+
+
+def title_words(definition: Definition, form: Form, data: Rows, locale: str) -> str:
+    """What a log entry is about, from its title items."""
     words = []
     for item_id in form.title_items:
         item = form.item(item_id)
         rows = data.get(form.group_of(item_id).id) or [{}]
         if item.type is not ItemType.LINK and rows[0].get(item_id) is not None:
             words.append(value_words(definition, form, item, rows[0][item_id], locale))
-    return f"{number}. {', '.join(words)}" if words else str(number)
+    return ", ".join(words)
 
 
 # ---------------------------------------------------------------- the page
@@ -217,10 +228,10 @@ class RecordPage:
     def ranges(self) -> dict[str, tuple[str, str]]:
         if not any(item.analyte for item in self.form.items.values()):
             return {}
-        return laboratory_ranges(self.place.participant, self._day)
+        return laboratory_ranges(self.place.participant, self.day)
 
     @property
-    def _day(self) -> dt.date | None:
+    def day(self) -> dt.date | None:
         """The day of the form: as typed, as stored, or the visit's; the ranges of that day apply."""
         name, stored = self.form.date_item, self.record.dated_on if self.record is not None else None
         typed = self.fields.get(name, "") if name and self.entering else ""
@@ -400,7 +411,13 @@ class RecordPage:
             "blank": self._row(group, BLANK, 0, items, removed=False) if enters else None,
             "max_rows": group.max_rows,
             "readonly": not enters,
+            "unlisted": self._unlisted(group) if enters else [],
         }
+
+    def _unlisted(self, group: Group) -> list[str]:
+        """The entries known by now that have no row here, by their titles."""
+        titles = self.links.titles(group.rows_from) if group.rows_from else {}
+        return [titles.get(number, number) for number in unlisted_entries(self, group, self.fields)]
 
     def _row(self, group: Group, row: str, number: int, items: list[Item], *, removed: bool) -> Words:
         saved = self.record is not None and any(r[ROW_ID] == row for r in self.stored.get(group.id, []))
@@ -456,6 +473,10 @@ class RecordPage:
             "reference": self._reference(item, stored),
             "previous": self._previous(group, key, item),
         }
+        if item.compares_with and row != BLANK:
+            words["earlier"] = [vars(line) for line in self.earlier(group, key, item)]
+        elif item.compares_with:
+            words["earlier"] = []  # of a row that is not about any entry yet
         if (row, item.id) in self.verified:
             words |= {"state": "verified", "state_label": _("Verified at source")}
         if saved and not group.repeating:
@@ -596,6 +617,28 @@ class RecordPage:
         on = self.previous.place.visit_on
         return f"{words} ({format_date(on, self.locale)})" if on else words
 
+    @cached_property
+    def _measured(self) -> dict[str, dict[str, list[measurements.Measurement]]]:
+        """Per item that is compared, what was measured before of each log entry."""
+
+        def sees(form: str, item: str, visit: str) -> bool:
+            return self.place.sees_arm or not self.definition.reveals_arm(form, item, visit_id=visit)
+
+        return {
+            item.id: measurements.earlier_of(self.book, self.definition, self.form, item, self.entry.place, sees)
+            for item in self.form.items.values()
+            if item.compares_with
+        }
+
+    def earlier(self, group: Group, key: RowKey, item: Item) -> list[measurements.Line]:
+        """The earlier measurements of the entry that a row is about, with the change since each."""
+        link = next(each for each in group.items if each.link)
+        about = self._stored_value(self.entry.data, (group.id, key[1], link.id)) or {}
+        stored = self._stored_value(self.entry.data, key) or {}
+        now = stored.get("value") if self.evaluation.shown.get(key, True) else None
+        measured = self._measured[item.id].get(str(about.get("value")), [])
+        return measurements.lines(measured, Decimal(str(now)) if now is not None else None, item, self.locale)
+
     # ------------------------------------------------------------ controls
 
     def _control(self, item: Item, name: str, stored: Mapping[str, Any] | None, row: str) -> Words:
@@ -698,8 +741,7 @@ class RecordPage:
             or not all(place.shows(self.form.item(item)) for item in self.form.title_items)
         ):
             return ""
-        title = entry_title(self.definition, self.form, place.number, self.record.data, self.locale)
-        return title.partition(". ")[2]
+        return title_words(self.definition, self.form, self.record.data, self.locale)
 
     @property
     def may_see_queries(self) -> bool:
@@ -801,6 +843,7 @@ class RecordPage:
         derived: dict[str, str] = {}
         reasons: dict[str, str] = {}
         options: dict[str, list[Words]] = {}
+        earlier: dict[str, list[Words]] = {}
         for group, items in self.place.groups():
             rows = [str(row) for row in self.fields.get(f"{group.id}__rows", [])] if group.repeating else [""]
             for row in rows:
@@ -814,6 +857,8 @@ class RecordPage:
                         derived[name] = self.derived_text(item, value)
                         if value is None:
                             reasons[name] = self.derived_reason(key)
+                    if item.compares_with:
+                        earlier[name] = [vars(line) for line in self.earlier(group, key, item)]
                     if item.type is ItemType.GRADE:
                         options[name] = [
                             {"value": option["value"], "label": option["label"], "hint": option["hint"]}
@@ -831,6 +876,7 @@ class RecordPage:
             "reasons": {name: words for name, words in reasons.items() if words},
             "findings": findings,
             "options": options,
+            "earlier": earlier,
         }
 
 
@@ -877,7 +923,8 @@ def book_for(place: RecordPlace) -> Book:
     """The records that the form's expressions and its links need, in one query."""
     form, definition = place.form, place.definition
     linked = {item.link for item in form.items.values() if item.link}
-    return book_of(place.participant, definition, {form.id} | definition.forms_read_by(form.id) | linked)
+    compared = {other.partition(".")[0] for item in form.items.values() for other in item.compares_with}
+    return book_of(place.participant, definition, {form.id} | definition.forms_read_by(form.id) | linked | compared)
 
 
 def stored_page(place: RecordPlace) -> RecordPage:
@@ -900,21 +947,60 @@ def entry_page(place: RecordPlace) -> RecordPage:
 def known_rows(page: RecordPage) -> Fields:
     """Rows for the log entries that a group is about, where nobody has entered rows yet.
 
-    A tumour assessment opens with the known lesions. Their ids are made of the numbers, so that the same row keeps
-    its id while nothing is saved.
+    A tumour assessment opens with the lesions known by then, their category and organ (`opens_with`) as their entries
+    have them. Row ids are made of the numbers, so that the same row keeps its id while nothing is saved.
     """
     found: Fields = {}
-    record = page.record
-    if record is not None and record.entry_state not in (EntryState.EXPECTED, EntryState.IN_PROGRESS):
-        return found
     for group, items in page.place.groups():
-        link = next((item for item in items if group.rows_from and item.link == group.rows_from), None)
-        if link is None or page.stored.get(group.id):
-            continue
-        numbers = list(page.links.titles(group.rows_from or ""))[: group.max_rows]
-        found[f"{group.id}__rows"] = [f"known{number}" for number in numbers]
-        for number in numbers:
-            found[name_of(group, f"known{number}", link.id)] = number
+        if not page.stored.get(group.id) and (numbers := unlisted_entries(page, group, {})):
+            found |= rows_of_entries(page, group, items, numbers)
+    return found
+
+
+def unlisted_entries(page: RecordPage, group: Group, fields: Fields) -> list[str]:
+    """The numbers of the entries known at the time of the form that a group about them has no row for.
+
+    Only while the form is not complete: what was said then of the entries of that time stays as it was.
+    """
+    link = next((item for item in group.items if group.rows_from and item.link == group.rows_from), None)
+    record = page.record
+    if link is None or not page.place.shows(link):
+        return []
+    if record is not None and record.entry_state not in (EntryState.EXPECTED, EntryState.IN_PROGRESS):
+        return []
+    log = page.definition.form(group.rows_from or "")
+    days = [on for on in (page.day, *_days_of(page.place.visit)) if on is not None]
+    listed = {str(fields.get(name_of(group, str(row), link.id))) for row in fields.get(f"{group.id}__rows", [])}
+    found = []
+    for entry in page.book.log_entries(log.id):
+        since = dated_on(page.definition, log, entry.data)
+        is_later = bool(days) and since is not None and since > max(days)
+        if entry.place.number and str(entry.place.number) not in listed and not is_later:
+            found.append(str(entry.place.number))
+    return found[: max(group.max_rows - len(fields.get(f"{group.id}__rows", [])), 0)]
+
+
+def _days_of(visit: Visit | None) -> tuple[dt.date | None, ...]:
+    """Until when something seen may belong to a visit: its day, and the end of its window."""
+    return (visit.actual_on, visit.window_end) if visit is not None else ()
+
+
+def rows_of_entries(page: RecordPage, group: Group, items: Sequence[Item], numbers: Sequence[str]) -> Fields:
+    """Fields of a new row for each entry, begun with what is known of it."""
+    log = page.definition.form(group.rows_from or "")
+    entries = {str(entry.place.number): entry for entry in page.book.log_entries(log.id)}
+    found: Fields = {f"{group.id}__rows": [f"known{number}" for number in numbers]}
+    for number in numbers:
+        for item in items:
+            name = name_of(group, f"known{number}", item.id)
+            if item.link == group.rows_from:
+                found[name] = number
+            elif item.opens_with is not None and page.place.answers(item):
+                source = item.opens_with.partition(".")[2]
+                rows = entries[number].data.get(log.group_of(source).id) or [{}]
+                stored = rows[0].get(source)
+                if stored is not None and source not in rows[0].get(HIDDEN, ()) and not stored.get("missing"):
+                    found |= fields_of_value(page.definition, page.form, item, name, stored, page.locale)
     return found
 
 

@@ -34,7 +34,7 @@ from ..permissions import (
     check_person_can_sign,
     may_answer,
 )
-from ..presenters import fired_message
+from ..presenters import fired_message, value_words
 from ..selectors import laboratory_ranges
 from . import findings
 
@@ -99,7 +99,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     check_person_can_enter(by, participant, form)
     visit = _visit(where, participant)
     check_person_can_see(by, participant, definition, form.id, visit.event if visit else None)
-    policies.check_form_is_open(participant, definition, form, visit)
+    policies.check_form_is_open(participant, definition, form, visit, where.number)
     record = _find(where, lock=True) or _new(participant, definition, where)
     record.participant, record.visit = participant, visit
     if record.revision != revision:
@@ -121,6 +121,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
         ranges=ranges,
     )
     _check_reasons(record, merged, submission, reason)
+    _check_unique(definition, form, record, merged)
     if record.number is None and form.is_log:
         record.number = _next_number(participant, form.id)  # known to the evaluation: the newest entry is the last
     place = place_of(definition, form.id, visit, record.number)
@@ -508,6 +509,33 @@ def _check_reasons(record: Record, merged: Merged, submission: Submission, reaso
     ]
     if errors:
         raise InvalidValues(errors, code="reason_needed")
+
+
+def _check_unique(definition: Definition, form: Form, record: Record, merged: Merged) -> None:
+    """What is unique in a log is never used twice for a participant, also not after its entry was removed."""
+    wanted = {key: new for key, (_old, new) in merged.changed.items() if form.item(key[2]).unique and new is not None}
+    wanted = {key: new for key, new in wanted.items() if "value" in new}
+    if not wanted:
+        return
+    errors = []
+    others = Record.objects.filter(participant_id=record.participant_id, form=form.id).exclude(pk=record.pk)
+    for number, removed_at, data in others.order_by("number").values_list("number", "removed_at", "data"):
+        for key, new in wanted.items():
+            held = next((row.get(key[2]) for row in data.get(key[0], ())), None) or {}
+            if "value" not in held or _folded(held["value"]) != _folded(new["value"]):
+                continue
+            words = _("“%(value)s” is already that of entry no. %(number)s.")
+            if removed_at is not None:
+                words = _("“%(value)s” was that of entry no. %(number)s, which was removed: it is not used again.")
+            shown = value_words(definition, form, form.item(key[2]), new, get_language() or "en")
+            errors.append(FieldError(*key, words % {"value": shown, "number": number}, "not_unique"))
+    if errors:
+        raise InvalidValues(errors, code="not_unique")
+
+
+def _folded(value: Any) -> Any:
+    """Text as it is compared: neither capitals nor blanks make another number of it."""
+    return "".join(value.split()).casefold() if isinstance(value, str) else value
 
 
 def _check_complete(definition: Definition, form: Form, evaluation: Evaluation, submission: Submission) -> None:

@@ -40,7 +40,9 @@ from ..pages import (
     moment,
     posted_page,
     reason_of,
+    rows_of_entries,
     stored_page,
+    unlisted_entries,
     visit_date_words,
 )
 from ..permissions import hides, person_can_enter
@@ -68,8 +70,11 @@ def record(
 def _save(request: SignedInRequest, place: RecordPlace) -> HttpResponse:
     post = request.POST
     fields, revision = fields_of_post(place.form, post), _revision(post.get("revision"))
-    if {"add_row", "remove_row", "keep_row"} & set(post):
-        return _show(request, posted_page(place, _with_rows(place, fields, post), revision=revision))
+    if {"add_row", "remove_row", "keep_row", "add_known"} & set(post):
+        fields = _with_rows(place, fields, post)
+        page = posted_page(place, fields, revision=revision)
+        page.draft = _keep_typing(place, fields, revision)
+        return _show(request, page)
     asked = post.getlist("conflict")
     if asked:
         fields, undecided = resolved(place, fields, asked)
@@ -125,6 +130,8 @@ def _errors(invalid: InvalidValues) -> list[FieldError]:
 def _with_rows(place: RecordPlace, fields: Fields, post: Any) -> Fields:
     """Add, take away or keep a row of a grid where no script does it."""
     group, _mark, row = (post.get("remove_row") or post.get("keep_row") or post.get("add_row", "")).partition(".")
+    if "add_known" in post:
+        return _with_known(place, fields, post.get("add_known", ""))
     names = {each.id: each.max_rows for each, _items in place.groups() if each.repeating}
     if group not in names:
         raise Http404("No such group of rows.")
@@ -136,6 +143,17 @@ def _with_rows(place: RecordPlace, fields: Fields, post: Any) -> Fields:
     else:
         removed.discard(row)
     return fields | {f"{group}__rows": rows, f"{group}__removed": sorted(removed)}
+
+
+def _with_known(place: RecordPlace, fields: Fields, name: str) -> Fields:
+    """Add a row for each entry of the log that the group is about and that has none yet."""
+    page = posted_page(place, fields)
+    for group, items in place.groups():
+        if group.id == name and group.rows_from is not None:
+            added = rows_of_entries(page, group, items, unlisted_entries(page, group, fields))
+            rows = [*fields.get(f"{name}__rows", []), *added.pop(f"{name}__rows", [])]
+            return fields | added | {f"{name}__rows": rows}
+    raise Http404("No such group of rows.")
 
 
 def _revision(text: str | None) -> int:

@@ -224,7 +224,23 @@ function start(form) {
     }
   }
 
-  function apply({ shown: visible = {}, derived = {}, reasons = {}, options = {}, findings } = {}) {
+  /* What was measured before of the lesion that a row is about, and the change since then. */
+  function showEarlier(name, lines) {
+    const place = by("data-earlier", name);
+    const signature = JSON.stringify(lines);
+    if (!place || place.dataset.shown === signature) return;
+    place.dataset.shown = signature;
+    place.replaceChildren(
+      ...lines.map((line) => {
+        const value = element("dd", "", line.value);
+        if (line.change) value.append(" ", element("strong", "", line.change));
+        if (line.on) value.append(" ", element("span", "", line.on));
+        return element("div", "", element("dt", "", line.label), value);
+      }),
+    );
+  }
+
+  function apply({ shown: visible = {}, derived = {}, reasons = {}, options = {}, earlier = {}, findings } = {}) {
     for (const [name, value] of Object.entries(visible)) {
       const element = by("data-field", name) ?? by("data-group", name);
       // A cell of a grid keeps its place, so that the columns stay where they are.
@@ -240,6 +256,7 @@ function start(form) {
       if (reason) reason.textContent = reasons[name] ?? words.textCalculated;
     }
     for (const [name, list] of Object.entries(options)) offer(name, list);
+    for (const [name, lines] of Object.entries(earlier)) showEarlier(name, lines);
     if (findings) showFindings(findings);
     form.dispatchEvent(new CustomEvent("stratum:evaluated", { bubbles: true, detail: { shown: visible, derived, findings } }));
   }
