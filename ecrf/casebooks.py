@@ -480,6 +480,30 @@ class Casebook:
         label = _("Casebook of %(code)s: visits and forms") % {"code": self.participant.code}
         return {"label": label, "visits": columns, "sections": sections}
 
+    @property
+    def cards(self) -> list[Words]:
+        """The same by visit, for a narrow window: each with its forms; open where something is asked."""
+        found = []
+        for at, visit in enumerate(self.grid["visits"]):
+            forms = [
+                {"label": row["label"], "cell": row["cells"][at]}
+                for section in self.grid["sections"]
+                for row in section["rows"]
+                if row["cells"][at]
+            ]
+            settled = sum(form["cell"]["state"] not in ASKED for form in forms)
+            is_asked = visit["state"] == "done" and settled < len(forms)
+            found.append(
+                visit
+                | {
+                    "forms": forms,
+                    "settled": _("%(n)s of %(all)s settled") % {"n": settled, "all": len(forms)} if forms else "",
+                    "queries": sum(form["cell"]["queries"] for form in forms),
+                    "is_open": bool(forms) and (is_asked or bool(visit["current"])),
+                }
+            )
+        return found
+
     def _sections(self) -> list[tuple[str, list[Form]]]:
         """The visit forms in sections, by the phases of the visits that hold them."""
         titles = {

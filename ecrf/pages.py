@@ -65,6 +65,8 @@ from .selectors import draft_of, laboratory_ranges
 
 Words = dict[str, Any]
 BLANK = "__ROW__"
+KNOWN = "known"
+"""How the id of a row begins that was made for an entry of a log."""
 MOST_SEGMENTS = 4
 """More options than this do not fit side by side."""
 
@@ -492,7 +494,18 @@ class RecordPage:
         if readonly:
             return words | {"readonly": True, "display": self.display(item, stored), "required": False,
                             "type": str(item.type)}  # fmt: skip
-        return words | self._control(item, name, stored, row)
+        words |= self._control(item, name, stored, row)
+        if item.link and item.link == group.rows_from:
+            words |= self._fixed(group, row, item, str(words["value"]))
+        return words
+
+    def _fixed(self, group: Group, row: str, item: Item, number: str) -> Words:
+        """A row made for a known entry is about that entry for good; a row added by hand chooses one."""
+        stored = self._stored_value(self.stored, (group.id, row, item.id)) or {}
+        title = self._titles.get(item.link or "", {}).get(number, "")
+        if not title or not (row.startswith(KNOWN) or stored.get("value") == number):
+            return {}
+        return {"fixed": title, "missing_codes": []}
 
     def finding(self, fired: Fired) -> Words:
         """What one edit check says, with the field in which a soft one is confirmed."""
@@ -989,10 +1002,10 @@ def rows_of_entries(page: RecordPage, group: Group, items: Sequence[Item], numbe
     """Fields of a new row for each entry, begun with what is known of it."""
     log = page.definition.form(group.rows_from or "")
     entries = {str(entry.place.number): entry for entry in page.book.log_entries(log.id)}
-    found: Fields = {f"{group.id}__rows": [f"known{number}" for number in numbers]}
+    found: Fields = {f"{group.id}__rows": [f"{KNOWN}{number}" for number in numbers]}
     for number in numbers:
         for item in items:
-            name = name_of(group, f"known{number}", item.id)
+            name = name_of(group, f"{KNOWN}{number}", item.id)
             if item.link == group.rows_from:
                 found[name] = number
             elif item.opens_with is not None and page.place.answers(item):

@@ -66,7 +66,11 @@ def expressions(section: RandomizationSection) -> Iterable[sections.SectionExpre
     for at, factor in enumerate(section.strata):
         for place, level in enumerate(factor.levels):
             yield sections.SectionExpression(
-                f"{factor.id}.{level.code}", ("strata", at, "levels", place, "when"), level.when, Kind.BOOL
+                f"{factor.id}.{level.code}",
+                ("strata", at, "levels", place, "when"),
+                level.when,
+                Kind.BOOL,
+                factor.label,
             )
 
 

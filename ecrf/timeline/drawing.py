@@ -52,19 +52,19 @@ def _name(placed: PlacedLane, picture: Picture) -> Iterable[str]:
     if picture.is_narrow:
         yield f'<text class="lifeline__name" x="6" y="{_n(placed.top + 14)}">{escape(placed.lane.label)}</text>'
         return
-    for at, line in enumerate(_lines(placed.lane.label)):
+    for at, line in enumerate(_lines(placed.lane.label, int((placed.height - LANE_PAD) // 13))):
         yield f'<text class="lifeline__name" x="6" y="{_n(placed.top + LANE_PAD + 13 + at * 13)}">{escape(line)}</text>'
 
 
-def _lines(label: str) -> list[str]:
-    """A name on one line, or on two where its lane is high enough for neither to be lost."""
+def _lines(label: str, most: int) -> list[str]:
+    """A name on as many lines as its lane has room for."""
     words, lines = label.split(), [""]
     for word in words:
         if lines[-1] and len(lines[-1]) + 1 + len(word) > NAME_LETTERS:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
-    if len(lines) > 2:
-        lines = [lines[0], shortened(" ".join(lines[1:]), NAME_LETTERS)]
+    if len(lines) > most:
+        lines = [*lines[: most - 1], shortened(" ".join(lines[most - 1 :]), NAME_LETTERS)]
     return [shortened(line, NAME_LETTERS) for line in lines]
 
 
@@ -81,10 +81,13 @@ def _mark(each: Placed, top: float) -> Iterable[str]:
     y, middle = top + (ROW - BAR) / 2, top + ROW / 2
     yield from (_bar(each, y) if mark.is_span else _point(each, middle))
     if mark.grade is not None and mark.is_span:
-        yield f'<text class="lifeline__grade" x="{_n(each.x + 4)}" y="{_n(middle + 4)}">{mark.grade}</text>'
+        x = _n(each.x + (12 if each.is_cut else 4))
+        yield f'<text class="lifeline__grade" x="{x}" y="{_n(middle + 4)}">{mark.grade}</text>'
     if each.text:
-        where = "lifeline__text--in" if each.is_text_inside else "lifeline__text"
-        yield f'<text class="{where}" x="{_n(each.text_x)}" y="{_n(middle + 4)}">{escape(each.text)}</text>'
+        where, x, anchor = "lifeline__text--in" if each.is_text_inside else "lifeline__text", _n(each.text_x), ""
+        if each.text_x < each.x:  # words before their mark end at it, whatever their true width
+            x, anchor = _n(each.x - 4), ' text-anchor="end"'
+        yield f'<text class="{where}" x="{x}" y="{_n(middle + 4)}"{anchor}>{escape(each.text)}</text>'
     yield closing
 
 

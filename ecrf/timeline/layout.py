@@ -32,6 +32,8 @@ NAMES = 148
 NARROW = 560
 LONGEST = 26
 """Letters of a text in the picture; the whole text is in the title and in the table."""
+SHORTEST = 4
+"""A text with room for fewer letters is left out."""
 TICK = 64
 """Least space between two ticks."""
 STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
@@ -215,7 +217,8 @@ def _words(mark: Mark, x: float, end: float, scale: _Scale) -> tuple[str, float,
     text = shortened(mark.text, LONGEST)
     if not text:
         return "", x, False
-    sign = 15 if mark.grade is not None else 0  # the number of the grade stands first in the bar
+    is_cut = mark.is_span and mark.first < scale.first
+    sign = (15 if mark.grade is not None else 0) + (8 if is_cut else 0)  # what stands first in the bar
     wide = len(text) * TEXT
     if mark.is_span and sign + wide + 8 <= end - x and not mark.holds:
         return text, x + sign + 4, True
@@ -225,9 +228,13 @@ def _words(mark: Mark, x: float, end: float, scale: _Scale) -> tuple[str, float,
     if x - 4 - wide >= scale.left:
         return text, x - 4 - wide, False
     room = int((end - x - sign - 8) / TEXT)
-    if mark.is_span and room >= 4 and not mark.holds:
+    if mark.is_span and room >= SHORTEST and not mark.holds:
         return shortened(text, room), x + sign + 4, True
-    return "", x, False
+    before, behind = int((x - 4 - scale.left) / TEXT), int((scale.right - after) / TEXT)
+    if max(before, behind) < SHORTEST:
+        return "", x, False
+    text = shortened(text, max(before, behind))
+    return (text, after, False) if behind >= before else (text, x - 4 - len(text) * TEXT, False)
 
 
 def _stack(placed: Iterable[Placed]) -> list[Placed]:

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from trial.definition import Form
+from trial.definition import Form, Item
 from trial.language import PartialDate, Value, format_date, load
 from trial.models import StatusKind, VisitStatus
 from trial.presenters import date_words
@@ -169,7 +169,7 @@ class Story:
             return
         url = self.casebook.record_url(record)
         named = [form.item(item) for item in source.text if self.casebook.shows_item(form.id, item)]
-        text = ", ".join(filter(None, (self.casebook.value_of(record, form, item) for item in named)))
+        text = ", ".join(filter(None, (self._named(record, form, item) for item in named)))
         text = text or self.casebook.text(form.label)
         grade = self._held(form, record, source.grade) if source.grade else None
         code = self._held(form, record, source.code) if source.code else None
@@ -209,6 +209,14 @@ class Story:
             is_open=is_open and not self.is_over, text=shown, title=title, url=url, grade=grade, is_alert=is_alert,
             holds=self._holds(source, form, record),
         )  # fmt: skip
+
+    def _named(self, record: Record, form: Form, item: Item) -> str:
+        """A value in the picture; what a link points to by its own short number (T1) where it has one."""
+        words = self.casebook.value_of(record, form, item)
+        log = self.definition.forms.get(item.link or "")
+        if log is not None and log.title_items and log.item(log.title_items[0]).unique:
+            return words.partition(", ")[0]
+        return words
 
     def _end(self, source: SourcePart, form: Form, record: Record) -> tuple[_When | None, bool]:
         """When it ended, and whether it goes on: said so, or nothing was said of an end."""

@@ -36,6 +36,7 @@ from trial.definition.model import (
     VisitTemplatePart,
 )
 from trial.definition.sections import Registry, registry
+from trial.definition.uses import Reader, readers
 from trial.language import ItemType, Ref, Spec
 
 FORMAT = 1
@@ -297,6 +298,11 @@ class Definition:
     def fed_by(self, form_id: str, item_id: str) -> tuple[Ref, ...]:
         """What decides an item: the references that its derivation and its skip logic read."""
         return self.compiled.fed_by.get((form_id, item_id), ())
+
+    @cached_property
+    def readers(self) -> Mapping[tuple[str, str], tuple[Reader, ...]]:
+        """All that reads each item, expressions and everything else that names it; see `trial.definition.uses`."""
+        return readers(self)
 
     def forms_read_by(self, form_id: str) -> frozenset[str]:
         """The forms whose other records must be at hand to evaluate a form.

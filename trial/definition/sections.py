@@ -66,6 +66,7 @@ class SectionExpression:
     path: Path
     source: str
     expects: Kind = Kind.BOOL
+    label: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
