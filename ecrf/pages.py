@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from django.db.models import CharField
 from django.db.models import Value as Literal
@@ -772,6 +772,13 @@ class RecordPage:
         return _("Draft kept %(time)s") % {"time": f"{timezone.localtime(self.draft.kept_at):%H:%M}"}
 
     @property
+    def last_field(self) -> str:
+        """The field in which the person was when the draft was kept; empty when nothing was brought back."""
+        if self.draft is None or self.revision_read is not None:
+            return ""
+        return str(self.fields.get(drafts.AT, ""))
+
+    @property
     def entry_state(self) -> str:
         if self.record is not None:
             return str(self.record.entry_state)
@@ -1081,6 +1088,51 @@ class LogPage:
     def columns(self) -> list[str]:
         return [self.definition.text(item.label, self.locale) for item in self._shown]
 
+    @property
+    def heads(self) -> list[tuple[str, str]]:
+        """The columns by which the table can be sorted: item and words."""
+        return [(item.id, self.definition.text(item.label, self.locale)) for item in self._shown]
+
+    filters: ClassVar[list[tuple[str, Any]]] = [
+        ("open", gettext_lazy("With open queries")),
+        ("in_progress", gettext_lazy("Not finished")),
+        ("signed_changed", gettext_lazy("Changed since signing")),
+        ("removed", gettext_lazy("Removed")),
+    ]
+    """What the table can be narrowed to: a word of the address and words for people."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many entries each filter leaves."""
+        return {name: len(self.only(name)) for name, _label in self.filters}
+
+    def only(self, name: str) -> list[Record]:
+        """The entries that a filter leaves; all for a word that is none."""
+        keep: dict[str, Callable[[Record], bool]] = {
+            "open": lambda record: bool(self.queries[record.pk]),
+            "in_progress": lambda record: record.entry_state == EntryState.IN_PROGRESS and record.removed_at is None,
+            "signed_changed": lambda record: record.is_changed_since_signing,
+            "removed": lambda record: record.removed_at is not None,
+        }
+        return [record for record in self.records if name not in keep or keep[name](record)]
+
+    def sorted(self, records: Sequence[Record], by: str) -> list[Record]:
+        """The entries by a column (`-` first: descending); what is empty comes last, equals stay in number order."""
+        name = by.removeprefix("-")
+        item = next((item for item in self._shown if item.id == name), None)
+
+        def key(record: Record) -> Any:
+            if item is not None:
+                rows = record.data.get(self.form.group_of(item.id).id) or [{}]
+                return _sort_key(item, rows[0].get(item.id), self._cell(record, item))
+            if name == "queries":
+                return self.queries[record.pk]
+            return str(record.entry_state) if name == "state" else record.number
+
+        known = [record for record in records if key(record) is not None]
+        unknown = [record for record in records if key(record) is None]
+        return [*sorted(known, key=key, reverse=by.startswith("-")), *unknown]
+
     @cached_property
     def _titles(self) -> dict[str, dict[str, str]]:
         linked = {item.link for item in self._shown if item.link}
@@ -1092,17 +1144,21 @@ class LogPage:
     @property
     def entries(self) -> list[Words]:
         """The lines, in the order of the numbers."""
-        return [self._entry(record) for record in self.records]
+        return self.lines(self.records)
+
+    def lines(self, records: Iterable[Record]) -> list[Words]:
+        """The lines of some entries."""
+        return [self._entry(record) for record in records]
+
+    def _cell(self, record: Record, item: Item) -> str:
+        rows = record.data.get(self.form.group_of(item.id).id) or [{}]
+        stored = rows[0].get(item.id)
+        if stored is not None and item.link and not stored.get("missing"):
+            return self._titles.get(item.link, {}).get(str(stored["value"]), str(stored["value"]))
+        return value_words(self.definition, self.form, item, stored, self.locale)
 
     def _entry(self, record: Record) -> Words:
-        cells = []
-        for item in self._shown:
-            rows = record.data.get(self.form.group_of(item.id).id) or [{}]
-            stored = rows[0].get(item.id)
-            if stored is not None and item.link and not stored.get("missing"):
-                cells.append(self._titles.get(item.link, {}).get(str(stored["value"]), str(stored["value"])))
-            else:
-                cells.append(value_words(self.definition, self.form, item, stored, self.locale))
+        cells = [self._cell(record, item) for item in self._shown]
         state = "cancelled" if record.removed_at is not None else str(record.entry_state)
         marks = []
         if record.is_signed:
@@ -1121,6 +1177,17 @@ class LogPage:
             "queries": self.queries[record.pk],
             "removed": record.removed_reason if record.removed_at is not None else "",
         }
+
+
+def _sort_key(item: Item, stored: Mapping[str, Any] | None, words: str) -> Any:
+    """A value as it is sorted: numbers and grades by size, dates in time, everything else by its words; None last."""
+    if stored is None or stored.get("missing") or not words:
+        return None
+    if item.type in (ItemType.INTEGER, ItemType.DECIMAL, ItemType.VAS, ItemType.GRADE):
+        return Decimal(str(stored["value"]))
+    if item.type in (ItemType.DATE, ItemType.PARTIAL_DATE, ItemType.DATETIME, ItemType.TIME):
+        return str(stored["value"])
+    return words.casefold()
 
 
 __all__ = [

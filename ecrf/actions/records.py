@@ -20,6 +20,7 @@ from trial.free_text import kept
 from trial.language import Fault, ItemType, PartialDate, dump, load, parse
 from trial.models import Participant, Person, Visit
 from trial.permissions import Permission, check
+from trial.presenters import visit_label
 
 from .. import effects, policies
 from ..books import book_of, place_of
@@ -32,6 +33,7 @@ from ..permissions import (
     check_person_can_enter_whole,
     check_person_can_see,
     check_person_can_sign,
+    hides,
     may_answer,
 )
 from ..presenters import fired_message, value_words
@@ -236,11 +238,9 @@ def remove_entry(*, record: Record, revision: int, reason: str, by: Person) -> R
     if not current.is_log:
         raise Refused(_("Only entries of a log can be removed."))
     reason = kept(reason, needed=_("Give the reason why this entry is removed."))
-    pointing = linked_from(participant, definition, current)
-    if pointing:
-        raise Refused(
-            _("This entry is used by %(places)s. Remove those links first.") % {"places": ", ".join(pointing)}
-        )
+    held = why_not_removed(current, by=by)
+    if held:
+        raise Refused(held, code="linked")
     current.removed_at = clock.now()
     current.removed_reason = reason
     current.revision += 1
@@ -333,23 +333,44 @@ def verify(*, record: Record, values: list[tuple[str, str]], by: Person) -> list
     return new
 
 
-def linked_from(participant: Participant, definition: Definition, target: Record) -> list[str]:
-    """Name the records of the participant whose link items point to a log entry."""
-    pointing = []
+def why_not_removed(record: Record, *, by: Person) -> str:
+    """Say what points to a log entry, so that it cannot be removed; empty when nothing does."""
+    participant = record.participant
+    pointing = linked_from(participant, definition_of(participant.version_id), record, by=by)
+    if not pointing:
+        return ""
+    return _("This entry is used by %(places)s. Remove those links first.") % {"places": ", ".join(pointing)}
+
+
+def linked_from(participant: Participant, definition: Definition, target: Record, *, by: Person) -> list[str]:
+    """Name the records of the participant whose link items point to a log entry, each with its visit or number.
+
+    What the person may not see, because it tells the arm, is “another form”.
+    """
+    locale = get_language() or "en"
     linking = {
         form.id: [i.id for i in form.items.values() if i.link == target.form]
         for form in definition.forms.values()
         if any(i.link == target.form for i in form.items.values())
     }
     records = Record.objects.filter(participant=participant, form__in=linking, removed_at=None).exclude(pk=target.pk)
-    for other in records:
-        for rows in other.data.values():
-            if any(
-                row.get(item, {}).get("value") == str(target.number) for row in rows for item in linking[other.form]
-            ):
-                pointing.append(definition.text(definition.form(other.form).label, get_language() or "en"))
-                break
-    return pointing
+    pointing = []
+    for other in records.select_related("visit").order_by("pk"):
+        if not any(
+            row.get(item, {}).get("value") == str(target.number)
+            for rows in other.data.values()
+            for row in rows
+            for item in linking[other.form]
+        ):
+            continue
+        label = definition.text(definition.form(other.form).label, locale)
+        if hides(by, definition, participant, other.form, other.visit.event if other.visit else None):
+            pointing.append(_("another form"))
+        elif other.visit is not None:
+            pointing.append(f"{label} ({visit_label(other.visit, definition, locale)})")
+        else:
+            pointing.append(_("%(form)s, no. %(number)s") % {"form": label, "number": other.number})
+    return list(dict.fromkeys(pointing))
 
 
 def dated_on(definition: Definition, form: Form, data: Rows) -> dt.date | None:
@@ -677,4 +698,5 @@ __all__ = [
     "save",
     "sign",
     "verify",
+    "why_not_removed",
 ]

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit.errors import Refused
 from trial.permissions import Permission, can
 from trial.selectors import participant_or_404
+from trial.views.filters import Address, page_of
 from trial.views.refusals import status_of
 from trial.views.requests import SignedInRequest
 
@@ -49,6 +49,7 @@ from ..permissions import hides, person_can_enter
 from ..places import RecordPlace, next_url, place_or_404
 from ..posted import WHOLE, Fields, fields_of_post, submission_of
 
+LOG_PAGE = 50
 COMPLETE, NEXT, LATER = "complete", "next", "in_progress"
 
 
@@ -287,6 +288,7 @@ def remove(request: SignedInRequest, code: str, form: str, number: int) -> HttpR
         title=_("Remove the entry"),
         question=_("Why is this entry removed?"),
         label=_("Remove the entry"),
+        held=records.why_not_removed(place.record, by=place.person),
     )
 
 
@@ -299,8 +301,12 @@ def _with_reason(
     title: str,
     question: str,
     label: str,
+    held: str = "",
 ) -> HttpResponse:
-    """Ask for a reason, then act with it (`revision`, `reason` and `by`); a refusal is shown beside the question."""
+    """Ask for a reason, then act with it (`revision`, `reason` and `by`); a refusal is shown beside the question.
+
+    `held` says beforehand what stands against it.
+    """
     refused = None
     if request.method == "POST":
         try:
@@ -320,7 +326,7 @@ def _with_reason(
         "title": title,
         "question": question,
         "deed": label,
-        "refused": str(refused) if refused else "",
+        "refused": str(refused) if refused else held,
         "reason": request.POST.get("reason", ""),
     }
     return render(request, "ecrf/record_reason.html", context, status=status_of(refused) if refused else 200)
@@ -453,26 +459,35 @@ def log(request: SignedInRequest, code: str, form: str) -> HttpResponse:
     ):
         raise Http404("No such log.")
     place = RecordPlace(request.user, participant, definition, found)
-    entries = selectors.records_for(request.user, participant).filter(form=form).order_by("number")
-    listed = Paginator(entries, 50).get_page(request.GET.get("page"))
-    shown = [each.pk for each in listed.object_list]
-    opened = Query.objects.filter(record__in=shown, state__in=[QueryState.OPEN, QueryState.ANSWERED])
-    verified = Verification.objects.filter(record__in=shown, cleared_at=None)
+    entries = list(selectors.records_for(request.user, participant).filter(form=form).order_by("number"))
+    opened = Query.objects.filter(record__in=entries, state__in=[QueryState.OPEN, QueryState.ANSWERED])
+    verified = Verification.objects.filter(record__in=entries, cleared_at=None)
     table = LogPage(
         participant,
         definition,
         found,
         request.user,
-        list(listed.object_list),
+        entries,
         get_language() or "en",
-        Counter(_counts(opened)),
+        Counter(_counts(_shown_to(place, opened))),
         Counter(_counts(verified)),
     )
+    address = Address(request.path, {name: request.GET.get(name, "") for name in ("show", "sort")})
+    numbers = table.counts
+    chosen = table.only(address.chosen.get("show", ""))
+    listed = page_of(table.sorted(chosen, address.chosen.get("sort", "number")), request.GET.get("page"), LOG_PAGE)
     refusal = place.refusal()
     context = {
         "place": place,
         "table": table,
         "listed": listed,
+        "rows": table.lines(listed.object_list),
+        "heads": [
+            {"label": label} | address.sort(name, "number")
+            for name, label in [("number", _("No.")), *table.heads, ("state", _("State")), ("queries", _("Queries"))]
+        ],
+        "filters": [address.group(_("Show"), "show", table.filters, numbers)] if len(entries) > 1 else [],
+        "query": address.rest(),
         "crumbs": [*crumbs(place)[:-2], {"label": definition.text(found.label, place.locale)}],
         "title": definition.text(found.label, place.locale),
         "hint": definition.text(found.hint, place.locale),
@@ -480,6 +495,12 @@ def log(request: SignedInRequest, code: str, form: str) -> HttpResponse:
         "refusal": _refusal_words(place, refusal) if person_can_enter(request.user, participant, found) else None,
     }
     return render(request, "ecrf/log.html", context)
+
+
+def _shown_to(place: RecordPlace, queries: Any) -> Any:
+    """Queries about what the person may see: none about an item that would tell the arm."""
+    hidden = [item.id for item in place.form.items.values() if not place.shows(item)]
+    return queries.exclude(item__in=hidden) if hidden else queries
 
 
 def _counts(rows: Any) -> dict[int, int]:

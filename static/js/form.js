@@ -75,10 +75,18 @@ function start(form) {
   let refused = false;
   let leaving = false;
 
+  let at = words.focus ?? ""; // the field where the person is: a draft brings them back to it
+
   function say(state, text) {
     if (status) {
       status.dataset.draft = state;
       status.textContent = text;
+      if (state === "signed-out" && words.signInUrl) {
+        const link = element("a", "", words.textSignIn);
+        link.href = `${words.signInUrl}?next=${encodeURIComponent(window.location.pathname)}`;
+        link.target = "_blank";
+        status.append(" ", link);
+      }
     }
     form.dispatchEvent(new CustomEvent("stratum:draft", { bubbles: true, detail: { state } }));
   }
@@ -103,7 +111,7 @@ function start(form) {
       const answer = await fetch(words.draftUrl, {
         method: "POST",
         headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": meta("csrf-token") },
-        body: JSON.stringify({ revision: Number(words.revision), fields }),
+        body: JSON.stringify({ revision: Number(words.revision), fields, at }),
         redirect: "manual",
         keepalive: last,
       });
@@ -134,10 +142,27 @@ function start(form) {
       if (changed().any) later(QUIET_MS);
     } else if (answer.status >= 500 || answer.status === 408 || answer.status === 429) {
       failed("offline", words.textOffline);
+    } else if (answer.status === 403 && body.code === "csrf") {
+      const outcome = await renewToken();
+      if (outcome === "renewed") later(retryMs / 4);
+      else if (outcome === "signed-out") failed("signed-out", words.textSignedOut);
+      else failed("offline", words.textOffline);
     } else {
       refused = true;
       say("refused", body.message || words.textRefused);
     }
+  }
+
+  /* Signing in again, in another tab, gives new tokens: this page takes them, so that it can keep and save again. */
+  async function renewToken() {
+    const answer = await fetch(window.location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok) return "offline";
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const token = page.querySelector('meta[name="csrf-token"]')?.content;
+    if (!token || !page.querySelector("form[data-record-form]")) return "signed-out";
+    document.querySelector('meta[name="csrf-token"]').content = token;
+    document.querySelectorAll("input[name=csrfmiddlewaretoken]").forEach((input) => { input.value = token; });
+    return "renewed";
   }
 
   function failed(state, text) {
@@ -181,6 +206,14 @@ function start(form) {
     if (event.defaultPrevented) return;
     if (form.dataset.sent) {
       event.preventDefault();
+      return;
+    }
+    if (status?.dataset.draft === "signed-out") {
+      // Sent now, what was typed would end at the sign-in page: it stays here until the person is back.
+      event.preventDefault();
+      status.scrollIntoView({ block: "nearest" });
+      retryMs = FIRST_RETRY_MS;
+      keep();
       return;
     }
     form.dataset.sent = "yes";
@@ -474,6 +507,10 @@ function start(form) {
     if (["radio", "checkbox", "select-one"].includes(control.type)) evaluate(control.name);
   });
 
+  form.addEventListener("focusin", (event) => {
+    if (event.target.name && !skipped(event.target)) at = event.target.name;
+  });
+
   form.addEventListener("focusout", (event) => {
     const control = event.target;
     if (!control.name || skipped(control)) return;
@@ -600,6 +637,17 @@ function start(form) {
   });
   form.querySelectorAll("[data-grid-row]").forEach(toggleRowTools);
   form.querySelectorAll("[data-grid]").forEach(refresh);
+
+  /* ---- where the person was --------------------------------------------------------------------------------- */
+
+  if (words.focus && !document.querySelector("[data-error-summary]")) {
+    const named = [...form.querySelectorAll(`[name="${CSS.escape(words.focus)}"]`)].filter((control) => control.type !== "hidden");
+    const control = named.find((each) => each.checked) ?? named[0];
+    if (control?.checkVisibility()) {
+      control.focus({ preventScroll: true });
+      control.scrollIntoView({ block: "center" });
+    }
+  }
 
   /* ---- keyboard ---------------------------------------------------------------------------------------------- */
 
