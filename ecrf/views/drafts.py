@@ -21,7 +21,6 @@ from ..pages import posted_page
 from ..places import RecordPlace, place_or_404
 from ..posted import WHOLE, fields_of_post
 
-
 LONGEST_NAME = 200
 """Letters of the name of a field: group, row, item and part."""
 
