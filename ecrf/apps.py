@@ -18,8 +18,10 @@ class EcrfConfig(AppConfig):
         from .actions import eligibility, findings, milestones, verifications
         from .home import queries_panel
         from .selectors import queries_waiting_for, query_notice_is_settled
+        from .timeline import section as timeline
         from .verification import plan
 
+        timeline.register()
         register_verbs(
             {
                 "record.saved": _("Form saved"),

@@ -43,6 +43,7 @@ from .permissions import hides, person_can_enter, person_can_sign
 from .presenters import value_words
 from .selectors import definition_at, records_for
 from .standings import Standing, sees_plan, standings_of
+from .timeline.story import Story
 
 Words = dict[str, Any]
 
@@ -202,7 +203,7 @@ class Casebook:
         )
         for row in rows:
             form = forms.get(row["record_id"])
-            if form is None or (row["item"] and not self._shows_item(form, row["item"])):
+            if form is None or (row["item"] and not self.shows_item(form, row["item"])):
                 continue
             counts.setdefault(row["record_id"], Counter())[row["state"]] += row["n"]
         return counts
@@ -210,7 +211,7 @@ class Casebook:
     @cached_property
     def standings(self) -> dict[int, Standing]:
         """How the source verification of each record stands, of what this person may see."""
-        return standings_of(self.records, self.definition, self._shows_item)
+        return standings_of(self.records, self.definition, self.shows_item)
 
     @cached_property
     def sees_plan(self) -> bool:
@@ -230,7 +231,7 @@ class Casebook:
     def _hides(self, form: str, visit: Visit | None = None) -> bool:
         return hides(self.person, self.definition, self.participant, form, visit.event if visit else None)
 
-    def _shows_item(self, form: str, item: str) -> bool:
+    def shows_item(self, form: str, item: str) -> bool:
         return self.sees_arm or not self.definition.reveals_arm(form, item)
 
     def text(self, label: Any) -> str:
@@ -486,6 +487,30 @@ class Casebook:
         label = _("Casebook of %(code)s: visits and forms") % {"code": self.participant.code}
         return {"label": label, "visits": columns, "sections": sections}
 
+    @property
+    def cards(self) -> list[Words]:
+        """The same by visit, for a narrow window: each with its forms; open where something is asked."""
+        found = []
+        for at, visit in enumerate(self.grid["visits"]):
+            forms = [
+                {"label": row["label"], "cell": row["cells"][at]}
+                for section in self.grid["sections"]
+                for row in section["rows"]
+                if row["cells"][at]
+            ]
+            settled = sum(form["cell"]["state"] not in ASKED for form in forms)
+            is_asked = visit["state"] == "done" and settled < len(forms)
+            found.append(
+                visit
+                | {
+                    "forms": forms,
+                    "settled": _("%(n)s of %(all)s settled") % {"n": settled, "all": len(forms)} if forms else "",
+                    "queries": sum(form["cell"]["queries"] for form in forms),
+                    "is_open": bool(forms) and (is_asked or bool(visit["current"])),
+                }
+            )
+        return found
+
     def _sections(self) -> list[tuple[str, list[Form]]]:
         """The visit forms in sections, by the phases of the visits that hold them."""
         titles = {
@@ -570,13 +595,15 @@ class Casebook:
     def logs(self) -> list[Words]:
         """The logs that this person may see: count, latest entries as a compact table, and where to add one.
 
-        Logs of the allocated treatment (those that reveal the arm) wait for the randomization.
+        Logs of the allocated treatment (those that reveal the arm) wait for the randomization; those of another
+        pathway are not offered.
         """
         waits = self.participant.randomized_on is None
         return [
             self._log(form)
             for form in self.definition.log_forms
             if not self._hides(form.id)
+            and (form.id in self.entries or form.is_for(self.participant.pathway))
             and not (waits and self.definition.reveals_arm(form.id) and form.id not in self.entries)
         ]
 
@@ -590,7 +617,7 @@ class Casebook:
 
     def _log(self, form: Form) -> Words:
         code, entries = self.participant.code, self.entries.get(form.id, [])
-        columns = [form.item(item) for item in form.columns if item in form.items and self._shows_item(form.id, item)][
+        columns = [form.item(item) for item in form.columns if item in form.items and self.shows_item(form.id, item)][
             :LOG_COLUMNS
         ]
         shown = entries[-LOG_ROWS:]
@@ -617,10 +644,10 @@ class Casebook:
         }
 
     def _log_cell(self, entry: Record, form: Form, item: Item) -> Words:
-        text = self._value(entry, form, item)
+        text = self.value_of(entry, form, item)
         return {"label": self.text(item.label), "text": text, "short": len(text) <= SHORT}
 
-    def _value(self, record: Record, form: Form, item: Item) -> str:
+    def value_of(self, record: Record, form: Form, item: Item) -> str:
         """One value as people read it; a link by the words of what it points to."""
         rows = record.data.get(form.group_of(item.id).id) or [{}]
         stored = rows[0].get(item.id)
@@ -637,6 +664,7 @@ class Casebook:
         return (
             self.participant.consented_on is not None
             and self.participant.failed_on is None
+            and form.is_for(self.participant.pathway)
             and person_can_enter(self.person, self.participant, form)
         )
 
@@ -793,6 +821,11 @@ class Casebook:
         events.sort(key=lambda event: (event.on, event.order), reverse=True)
         return [vars(event) | {"date": date_words(event.on, self.locale)} for event in events]
 
+    @cached_property
+    def timeline(self) -> Story:
+        """The story as a picture, by the lanes of the study's text."""
+        return Story(self)
+
     @property
     def story_now(self) -> list[Words]:
         return self.story[:STORY_AT_ONCE]
@@ -843,8 +876,8 @@ class Casebook:
         words = []
         for item_id in form.title_items:
             item = form.item(item_id)
-            if item_id != form.date_item and self._shows_item(form.id, item_id):
-                value = self._value(record, form, item)
+            if item_id != form.date_item and self.shows_item(form.id, item_id):
+                value = self.value_of(record, form, item)
                 words.append(_("grade %(grade)s") % {"grade": value} if item.type is ItemType.GRADE else value)
         return ", ".join(word for word in words if word)
 

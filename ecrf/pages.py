@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from django.db.models import CharField
 from django.db.models import Value as Literal
@@ -36,10 +36,12 @@ from trial.language import (
     unit_words,
 )
 from trial.links import casebook_url
-from trial.models import Participant, VisitStatus
+from trial.models import Participant, Visit, VisitStatus
 from trial.permissions import Permission, access_of
 
+from . import measurements
 from .actions import drafts
+from .actions.records import dated_on
 from .books import book_of, place_of
 from .checks import Book, Entry, Evaluation, Fired, evaluate
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
@@ -52,6 +54,7 @@ from .posted import (
     answer_name,
     fields_of_data,
     fields_of_draft,
+    fields_of_value,
     name_of,
     submission_of,
     text_of,
@@ -64,6 +67,8 @@ from .verification import filled_values, required_values
 
 Words = dict[str, Any]
 BLANK = "__ROW__"
+KNOWN = "known"
+"""How the id of a row begins that was made for an entry of a log."""
 MOST_SEGMENTS = 4
 """More options than this do not fit side by side."""
 
@@ -126,13 +131,21 @@ class Links:
 
 def entry_title(definition: Definition, form: Form, number: int, data: Rows, locale: str) -> str:
     """A log entry in words: `3. Fatigue, 2, 14 Mar 2026`."""
+    words = title_words(definition, form, data, locale)
+    if form.title_items and form.item(form.title_items[0]).unique and words:
+        return words  # its own number (T1, NEW1) is the one that people speak of
+    return f"{number}. {words}" if words else str(number)
+
+
+def title_words(definition: Definition, form: Form, data: Rows, locale: str) -> str:
+    """What a log entry is about, from its title items."""
     words = []
     for item_id in form.title_items:
         item = form.item(item_id)
         rows = data.get(form.group_of(item_id).id) or [{}]
         if item.type is not ItemType.LINK and rows[0].get(item_id) is not None:
             words.append(value_words(definition, form, item, rows[0][item_id], locale))
-    return f"{number}. {', '.join(words)}" if words else str(number)
+    return ", ".join(words)
 
 
 # ---------------------------------------------------------------- the page
@@ -219,10 +232,10 @@ class RecordPage:
     def ranges(self) -> dict[str, tuple[str, str]]:
         if not any(item.analyte for item in self.form.items.values()):
             return {}
-        return laboratory_ranges(self.place.participant, self._day)
+        return laboratory_ranges(self.place.participant, self.day)
 
     @property
-    def _day(self) -> dt.date | None:
+    def day(self) -> dt.date | None:
         """The day of the form: as typed, as stored, or the visit's; the ranges of that day apply."""
         name, stored = self.form.date_item, self.record.dated_on if self.record is not None else None
         typed = self.fields.get(name, "") if name and self.entering else ""
@@ -422,7 +435,13 @@ class RecordPage:
             "blank": self._row(group, BLANK, 0, items, removed=False) if enters else None,
             "max_rows": group.max_rows,
             "readonly": not enters,
+            "unlisted": self._unlisted(group) if enters else [],
         }
+
+    def _unlisted(self, group: Group) -> list[str]:
+        """The entries known by now that have no row here, by their titles."""
+        titles = self.links.titles(group.rows_from) if group.rows_from else {}
+        return [titles.get(number, number) for number in unlisted_entries(self, group, self.fields)]
 
     def _row(self, group: Group, row: str, number: int, items: list[Item], *, removed: bool) -> Words:
         saved = self.record is not None and any(r[ROW_ID] == row for r in self.stored.get(group.id, []))
@@ -478,6 +497,10 @@ class RecordPage:
             "reference": self._reference(item, stored),
             "previous": self._previous(group, key, item),
         }
+        if item.compares_with and row != BLANK:
+            words["earlier"] = [vars(line) for line in self.earlier(group, key, item)]
+        elif item.compares_with:
+            words["earlier"] = []  # of a row that is not about any entry yet
         if (row, item.id) in self.verified:
             words |= {"state": "verified", "state_label": _("Verified at source")}
         elif self.sees_plan and (row, item.id) in self.standing.required:
@@ -497,7 +520,18 @@ class RecordPage:
         if readonly:
             return words | {"readonly": True, "display": self.display(item, stored), "required": False,
                             "type": str(item.type)}  # fmt: skip
-        return words | self._control(item, name, stored, row)
+        words |= self._control(item, name, stored, row)
+        if item.link and item.link == group.rows_from:
+            words |= self._fixed(group, row, item, str(words["value"]))
+        return words
+
+    def _fixed(self, group: Group, row: str, item: Item, number: str) -> Words:
+        """A row made for a known entry is about that entry for good; a row added by hand chooses one."""
+        stored = self._stored_value(self.stored, (group.id, row, item.id)) or {}
+        title = self._titles.get(item.link or "", {}).get(number, "")
+        if not title or not (row.startswith(KNOWN) or stored.get("value") == number):
+            return {}
+        return {"fixed": title, "missing_codes": []}
 
     def finding(self, fired: Fired) -> Words:
         """What one edit check says, with the field in which a soft one is confirmed."""
@@ -622,6 +656,28 @@ class RecordPage:
         on = self.previous.place.visit_on
         return f"{words} ({format_date(on, self.locale)})" if on else words
 
+    @cached_property
+    def _measured(self) -> dict[str, dict[str, list[measurements.Measurement]]]:
+        """Per item that is compared, what was measured before of each log entry."""
+
+        def sees(form: str, item: str, visit: str) -> bool:
+            return self.place.sees_arm or not self.definition.reveals_arm(form, item, visit_id=visit)
+
+        return {
+            item.id: measurements.earlier_of(self.book, self.definition, self.form, item, self.entry.place, sees)
+            for item in self.form.items.values()
+            if item.compares_with
+        }
+
+    def earlier(self, group: Group, key: RowKey, item: Item) -> list[measurements.Line]:
+        """The earlier measurements of the entry that a row is about, with the change since each."""
+        link = next(each for each in group.items if each.link)
+        about = self._stored_value(self.entry.data, (group.id, key[1], link.id)) or {}
+        stored = self._stored_value(self.entry.data, key) or {}
+        now = stored.get("value") if self.evaluation.shown.get(key, True) else None
+        measured = self._measured[item.id].get(str(about.get("value")), [])
+        return measurements.lines(measured, Decimal(str(now)) if now is not None else None, item, self.locale)
+
     # ------------------------------------------------------------ controls
 
     def _control(self, item: Item, name: str, stored: Mapping[str, Any] | None, row: str) -> Words:
@@ -724,8 +780,7 @@ class RecordPage:
             or not all(place.shows(self.form.item(item)) for item in self.form.title_items)
         ):
             return ""
-        title = entry_title(self.definition, self.form, place.number, self.record.data, self.locale)
-        return title.partition(". ")[2]
+        return title_words(self.definition, self.form, self.record.data, self.locale)
 
     @property
     def may_see_queries(self) -> bool:
@@ -741,6 +796,13 @@ class RecordPage:
         if self.draft is None:
             return ""
         return _("Draft kept %(time)s") % {"time": f"{timezone.localtime(self.draft.kept_at):%H:%M}"}
+
+    @property
+    def last_field(self) -> str:
+        """The field in which the person was when the draft was kept; empty when nothing was brought back."""
+        if self.draft is None or self.revision_read is not None:
+            return ""
+        return str(self.fields.get(drafts.AT, ""))
 
     @property
     def entry_state(self) -> str:
@@ -831,6 +893,7 @@ class RecordPage:
         derived: dict[str, str] = {}
         reasons: dict[str, str] = {}
         options: dict[str, list[Words]] = {}
+        earlier: dict[str, list[Words]] = {}
         for group, items in self.place.groups():
             rows = [str(row) for row in self.fields.get(f"{group.id}__rows", [])] if group.repeating else [""]
             for row in rows:
@@ -844,6 +907,8 @@ class RecordPage:
                         derived[name] = self.derived_text(item, value)
                         if value is None:
                             reasons[name] = self.derived_reason(key)
+                    if item.compares_with:
+                        earlier[name] = [vars(line) for line in self.earlier(group, key, item)]
                     if item.type is ItemType.GRADE:
                         options[name] = [
                             {"value": option["value"], "label": option["label"], "hint": option["hint"]}
@@ -861,6 +926,7 @@ class RecordPage:
             "reasons": {name: words for name, words in reasons.items() if words},
             "findings": findings,
             "options": options,
+            "earlier": earlier,
         }
 
 
@@ -896,7 +962,8 @@ def book_for(place: RecordPlace) -> Book:
     """The records that the form's expressions and its links need, in one query."""
     form, definition = place.form, place.definition
     linked = {item.link for item in form.items.values() if item.link}
-    return book_of(place.participant, definition, {form.id} | definition.forms_read_by(form.id) | linked)
+    compared = {other.partition(".")[0] for item in form.items.values() for other in item.compares_with}
+    return book_of(place.participant, definition, {form.id} | definition.forms_read_by(form.id) | linked | compared)
 
 
 def stored_page(place: RecordPlace) -> RecordPage:
@@ -919,21 +986,60 @@ def entry_page(place: RecordPlace) -> RecordPage:
 def known_rows(page: RecordPage) -> Fields:
     """Rows for the log entries that a group is about, where nobody has entered rows yet.
 
-    A tumour assessment opens with the known lesions. Their ids are made of the numbers, so that the same row keeps
-    its id while nothing is saved.
+    A tumour assessment opens with the lesions known by then, their category and organ (`opens_with`) as their entries
+    have them. Row ids are made of the numbers, so that the same row keeps its id while nothing is saved.
     """
     found: Fields = {}
-    record = page.record
-    if record is not None and record.entry_state not in (EntryState.EXPECTED, EntryState.IN_PROGRESS):
-        return found
     for group, items in page.place.groups():
-        link = next((item for item in items if group.rows_from and item.link == group.rows_from), None)
-        if link is None or page.stored.get(group.id):
-            continue
-        numbers = list(page.links.titles(group.rows_from or ""))[: group.max_rows]
-        found[f"{group.id}__rows"] = [f"known{number}" for number in numbers]
-        for number in numbers:
-            found[name_of(group, f"known{number}", link.id)] = number
+        if not page.stored.get(group.id) and (numbers := unlisted_entries(page, group, {})):
+            found |= rows_of_entries(page, group, items, numbers)
+    return found
+
+
+def unlisted_entries(page: RecordPage, group: Group, fields: Fields) -> list[str]:
+    """The numbers of the entries known at the time of the form that a group about them has no row for.
+
+    Only while the form is not complete: what was said then of the entries of that time stays as it was.
+    """
+    link = next((item for item in group.items if group.rows_from and item.link == group.rows_from), None)
+    record = page.record
+    if link is None or not page.place.shows(link):
+        return []
+    if record is not None and record.entry_state not in (EntryState.EXPECTED, EntryState.IN_PROGRESS):
+        return []
+    log = page.definition.form(group.rows_from or "")
+    days = [on for on in (page.day, *_days_of(page.place.visit)) if on is not None]
+    listed = {str(fields.get(name_of(group, str(row), link.id))) for row in fields.get(f"{group.id}__rows", [])}
+    found = []
+    for entry in page.book.log_entries(log.id):
+        since = dated_on(page.definition, log, entry.data)
+        is_later = bool(days) and since is not None and since > max(days)
+        if entry.place.number and str(entry.place.number) not in listed and not is_later:
+            found.append(str(entry.place.number))
+    return found[: max(group.max_rows - len(fields.get(f"{group.id}__rows", [])), 0)]
+
+
+def _days_of(visit: Visit | None) -> tuple[dt.date | None, ...]:
+    """Until when something seen may belong to a visit: its day, and the end of its window."""
+    return (visit.actual_on, visit.window_end) if visit is not None else ()
+
+
+def rows_of_entries(page: RecordPage, group: Group, items: Sequence[Item], numbers: Sequence[str]) -> Fields:
+    """Fields of a new row for each entry, begun with what is known of it."""
+    log = page.definition.form(group.rows_from or "")
+    entries = {str(entry.place.number): entry for entry in page.book.log_entries(log.id)}
+    found: Fields = {f"{group.id}__rows": [f"{KNOWN}{number}" for number in numbers]}
+    for number in numbers:
+        for item in items:
+            name = name_of(group, f"{KNOWN}{number}", item.id)
+            if item.link == group.rows_from:
+                found[name] = number
+            elif item.opens_with is not None and page.place.answers(item):
+                source = item.opens_with.partition(".")[2]
+                rows = entries[number].data.get(log.group_of(source).id) or [{}]
+                stored = rows[0].get(source)
+                if stored is not None and source not in rows[0].get(HIDDEN, ()) and not stored.get("missing"):
+                    found |= fields_of_value(page.definition, page.form, item, name, stored, page.locale)
     return found
 
 
@@ -1001,6 +1107,51 @@ class LogPage:
     def columns(self) -> list[str]:
         return [self.definition.text(item.label, self.locale) for item in self._shown]
 
+    @property
+    def heads(self) -> list[tuple[str, str]]:
+        """The columns by which the table can be sorted: item and words."""
+        return [(item.id, self.definition.text(item.label, self.locale)) for item in self._shown]
+
+    filters: ClassVar[list[tuple[str, Any]]] = [
+        ("open", gettext_lazy("With open queries")),
+        ("in_progress", gettext_lazy("Not finished")),
+        ("signed_changed", gettext_lazy("Changed since signing")),
+        ("removed", gettext_lazy("Removed")),
+    ]
+    """What the table can be narrowed to: a word of the address and words for people."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many entries each filter leaves."""
+        return {name: len(self.only(name)) for name, _label in self.filters}
+
+    def only(self, name: str) -> list[Record]:
+        """The entries that a filter leaves; all for a word that is none."""
+        keep: dict[str, Callable[[Record], bool]] = {
+            "open": lambda record: bool(self.queries[record.pk]),
+            "in_progress": lambda record: record.entry_state == EntryState.IN_PROGRESS and record.removed_at is None,
+            "signed_changed": lambda record: record.is_changed_since_signing,
+            "removed": lambda record: record.removed_at is not None,
+        }
+        return [record for record in self.records if name not in keep or keep[name](record)]
+
+    def sorted(self, records: Sequence[Record], by: str) -> list[Record]:
+        """The entries by a column (`-` first: descending); what is empty comes last, equals stay in number order."""
+        name = by.removeprefix("-")
+        item = next((item for item in self._shown if item.id == name), None)
+
+        def key(record: Record) -> Any:
+            if item is not None:
+                rows = record.data.get(self.form.group_of(item.id).id) or [{}]
+                return _sort_key(item, rows[0].get(item.id), self._cell(record, item))
+            if name == "queries":
+                return self.queries[record.pk]
+            return str(record.entry_state) if name == "state" else record.number
+
+        known = [record for record in records if key(record) is not None]
+        unknown = [record for record in records if key(record) is None]
+        return [*sorted(known, key=key, reverse=by.startswith("-")), *unknown]
+
     @cached_property
     def _titles(self) -> dict[str, dict[str, str]]:
         linked = {item.link for item in self._shown if item.link}
@@ -1012,17 +1163,21 @@ class LogPage:
     @property
     def entries(self) -> list[Words]:
         """The lines, in the order of the numbers."""
-        return [self._entry(record) for record in self.records]
+        return self.lines(self.records)
+
+    def lines(self, records: Iterable[Record]) -> list[Words]:
+        """The lines of some entries."""
+        return [self._entry(record) for record in records]
+
+    def _cell(self, record: Record, item: Item) -> str:
+        rows = record.data.get(self.form.group_of(item.id).id) or [{}]
+        stored = rows[0].get(item.id)
+        if stored is not None and item.link and not stored.get("missing"):
+            return self._titles.get(item.link, {}).get(str(stored["value"]), str(stored["value"]))
+        return value_words(self.definition, self.form, item, stored, self.locale)
 
     def _entry(self, record: Record) -> Words:
-        cells = []
-        for item in self._shown:
-            rows = record.data.get(self.form.group_of(item.id).id) or [{}]
-            stored = rows[0].get(item.id)
-            if stored is not None and item.link and not stored.get("missing"):
-                cells.append(self._titles.get(item.link, {}).get(str(stored["value"]), str(stored["value"])))
-            else:
-                cells.append(value_words(self.definition, self.form, item, stored, self.locale))
+        cells = [self._cell(record, item) for item in self._shown]
         state = "cancelled" if record.removed_at is not None else str(record.entry_state)
         marks = []
         if record.is_signed:
@@ -1041,6 +1196,17 @@ class LogPage:
             "queries": self.queries[record.pk],
             "removed": record.removed_reason if record.removed_at is not None else "",
         }
+
+
+def _sort_key(item: Item, stored: Mapping[str, Any] | None, words: str) -> Any:
+    """A value as it is sorted: numbers and grades by size, dates in time, everything else by its words; None last."""
+    if stored is None or stored.get("missing") or not words:
+        return None
+    if item.type in (ItemType.INTEGER, ItemType.DECIMAL, ItemType.VAS, ItemType.GRADE):
+        return Decimal(str(stored["value"]))
+    if item.type in (ItemType.DATE, ItemType.PARTIAL_DATE, ItemType.DATETIME, ItemType.TIME):
+        return str(stored["value"])
+    return words.casefold()
 
 
 __all__ = [

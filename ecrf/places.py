@@ -130,7 +130,7 @@ class RecordPlace:
         check_person_can_enter(self.person, self.participant, self.form)
         if self.record is not None:
             policies.check_values_can_change(self.record)
-        policies.check_form_is_open(self.participant, self.definition, self.form, self.visit)
+        policies.check_form_is_open(self.participant, self.definition, self.form, self.visit, self.number)
 
     def refusal(self) -> Refused | None:
         """Why the person may not enter this form now; None when they may."""

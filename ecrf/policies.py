@@ -65,14 +65,19 @@ def check_queries_can_change(record: Record) -> None:
         raise Refused(_("This form is locked: its queries are closed."), code="locked")
 
 
-def check_form_is_open(participant: Participant, definition: Definition, form: Form, visit: Visit | None) -> None:
+def check_form_is_open(
+    participant: Participant, definition: Definition, form: Form, visit: Visit | None, number: int | None = None
+) -> None:
     """Raise, saying what to do first, unless the form may be filled now.
 
-    No form beyond the screening log opens before a valid consent; a visit's date comes before its forms.
+    No form beyond the screening log opens before a valid consent; a visit's date comes before its forms; a log that
+    only some pathways have takes no new entry (`number` None) elsewhere, while an entry once made can be corrected.
     """
     is_consent = form.id == definition.study_file.consent.form
     if participant.consented_on is None and not is_consent:
         raise Refused(_("Record the consent first: no other form opens before it."), code="consent_needed")
+    if visit is None and number is None and not form.is_for(participant.pathway):
+        raise Refused(_("This log is not part of this participant's visit plan."), code="not_in_plan")
     if visit is not None:
         if visit.status == VisitStatus.MISSED:
             raise Refused(_("This visit is recorded as missed. Reopen the visit first."), code="visit_missed")

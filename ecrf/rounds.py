@@ -68,7 +68,7 @@ class Round:
             form = book.definition.form(record.form)
             place = book.visit_title(record.visit) if record.visit is not None else ""
             if record.number is not None:
-                shows = all(book._shows_item(record.form, item) for item in form.title_items)
+                shows = all(book.shows_item(record.form, item) for item in form.title_items)
                 title = entry_title(book.definition, form, record.number, record.data, book.locale)
                 place = title if shows else str(record.number)
             found.append(Line(record, standing, book.text(form.label), place))

@@ -65,9 +65,8 @@ def expressions(section: RandomizationSection) -> Iterable[sections.SectionExpre
     """The condition of every level, named `factor.level`."""
     for at, factor in enumerate(section.strata):
         for place, level in enumerate(factor.levels):
-            yield sections.SectionExpression(
-                f"{factor.id}.{level.code}", ("strata", at, "levels", place, "when"), level.when, Kind.BOOL
-            )
+            path = ("strata", at, "levels", place, "when")
+            yield sections.SectionExpression(f"{factor.id}.{level.code}", path, level.when, Kind.BOOL, factor.label)
 
 
 def register() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import Field
@@ -95,6 +96,22 @@ def validate(section: SafetySection, definition: Definition, say: sections.Say) 
                 say(("clocks", at), f"There is no criterion {code}.", f"Use one of {', '.join(known)}.")
 
 
+def reads(section: SafetySection) -> Iterable[sections.SectionRead]:
+    """The items from which the safety room learns of an event, and the clocks that they start."""
+    for name, _part in ItemsPart.model_fields.items():
+        reference = getattr(section.items, name)
+        if reference is None:
+            continue
+        form, _dot, item = reference.partition(".")
+        started = [clock for clock in section.clocks if clock.from_ == name]
+        if name == "criteria":
+            started = [clock for clock in section.clocks if clock.if_any or clock.if_none]
+        for clock in started:
+            yield sections.SectionRead(f"clock.{clock.id}", form, item, clock.label)
+        if not started:
+            yield sections.SectionRead(f"items.{name}", form, item)
+
+
 def _criteria_of(section: SafetySection, definition: Definition) -> tuple[str, ...]:
     """The codes of seriousness; empty when the item that holds them is itself a problem."""
     try:
@@ -105,4 +122,4 @@ def _criteria_of(section: SafetySection, definition: Definition) -> tuple[str, .
 
 def register() -> None:
     """Give the study language this section; called once, from `AppConfig.ready`."""
-    sections.register(NAME, SafetySection, validate)
+    sections.register(NAME, SafetySection, validate, reads=reads)

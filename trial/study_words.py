@@ -9,10 +9,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from .definition import Definition, Form, Item
-from .definition.compiled import Use
 from .definition.model import CriterionKind, Offset, Phase, Severity, VisitDefinition
-from .language import ItemType, Ref, format_number, missing_words, unit_words
+from .language import ItemType, format_number, missing_words, unit_words
 from .models import Role
+from .uses_words import UsesWords
 
 TYPE_WORDS = {
     ItemType.TEXT: gettext_lazy("Text"),
@@ -52,15 +52,15 @@ AREA_WORDS = {
     "imaging": gettext_lazy("Imaging"),
     "safety": gettext_lazy("Safety"),
 }
-SECTION_WORDS = {"randomization": gettext_lazy("randomization strata"), "safety": gettext_lazy("safety rules")}
 
 
 class StudyWords:
     """The words of one definition in one language."""
 
-    def __init__(self, definition: Definition, locale: str) -> None:
+    def __init__(self, definition: Definition, locale: str, query: str = "") -> None:
         self.definition = definition
         self.locale = locale
+        self.uses = UsesWords(definition, locale, query)
 
     def text(self, label: Any) -> str:
         """The words of a label."""
@@ -194,6 +194,7 @@ class StudyWords:
                 }
                 for group in form.groups
             ],
+            "lists": self.uses.lists(form),
             "checks": [
                 {
                     "id": check.id,
@@ -231,56 +232,10 @@ class StudyWords:
             "derived": item.derived or "",
             "answered_by": ", ".join(str(Role(str(role)).label) for role in item.answered_by),
             "sdtm": item.sdtm or "",
-            "feeds": self._feeds(form, item),
-            "fed_by": self._fed_by(form, item),
+            "feeds": self.uses.feeds(form, item),
+            "fed_by": self.uses.fed_by(form, item),
+            "url": self.uses.item_url(form.id, item.id),
         }
-
-    def _feeds(self, form: Form, item: Item) -> list[str]:
-        return list(dict.fromkeys(self.use(use, form) for use in self.definition.feeds(form.id, item.id)))
-
-    def use(self, use: Use, here: Form) -> str:
-        """One use of an item, in words."""
-        if use.kind == "criterion":
-            return _("eligibility criterion %(id)s") % {"id": use.target}
-        if use.kind == "section":
-            return str(SECTION_WORDS.get(use.form, use.form))
-        there = self.definition.forms.get(use.form)
-        if there is None:
-            return use.target
-        suffix = "" if there.id == here.id else f" ({self.text(there.label)})"
-        if use.kind == "check":
-            return _("edit check %(id)s") % {"id": use.target} + suffix
-        target = there.items.get(use.target)
-        name = self.text(target.label) if target is not None else self._group_name(there, use.target)
-        if use.kind == "derived":
-            return _("calculation of “%(item)s”") % {"item": name} + suffix
-        return _("whether “%(item)s” is asked") % {"item": name} + suffix
-
-    def _group_name(self, form: Form, group_id: str) -> str:
-        try:
-            return self.text(form.group(group_id).label)
-        except KeyError:
-            return group_id
-
-    def _fed_by(self, form: Form, item: Item) -> list[str]:
-        return list(
-            dict.fromkeys(filter(None, (self._ref(ref, form) for ref in self.definition.fed_by(form.id, item.id))))
-        )
-
-    def _ref(self, ref: Ref, here: Form) -> str:
-        if ref.kind == "parameter":
-            parameter = self.definition.parameters.get(ref.name)
-            return self.text(parameter.label) if parameter else ref.name
-        if ref.form is None or ref.form not in self.definition.forms:
-            return ref.name
-        form = self.definition.form(ref.form)
-        suffix = "" if form.id == here.id else f" ({self.text(form.label)})"
-        if ref.kind == "rows":
-            return (self._group_name(form, ref.item) if ref.item else self.text(form.label)) + (
-                suffix if ref.item else ""
-            )
-        found = form.items.get(ref.item)
-        return (self.text(found.label) if found else ref.item) + suffix
 
     # ------------------------------------------------------------ eligibility
 

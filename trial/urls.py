@@ -36,6 +36,7 @@ urlpatterns = [
     path("study/", study.study, name="study"),
     path("study/versions/", study.versions, name="study_versions"),
     path("study/forms/<str:form_id>/", study.form, name="study_form"),
+    path("study/forms/<str:form_id>/items/<str:item_id>/", study.item, name="study_item"),
     path("account/", account.account, name="account"),
 ]
 

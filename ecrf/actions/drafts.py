@@ -21,6 +21,10 @@ MOST_BYTES = 2_000_000
 """A draft larger than this is refused: forms are far smaller."""
 
 
+AT = "_at"
+"""Under this name a draft holds the field in which the person was."""
+
+
 @transaction.atomic
 def keep(*, where: Where, base_revision: int, fields: dict[str, Any], by: Person) -> Draft:
     """Keep the fields of a form as one person has them on the page; replaces that person's earlier draft there."""

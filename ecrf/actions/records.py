@@ -20,6 +20,7 @@ from trial.free_text import kept
 from trial.language import Fault, ItemType, PartialDate, dump, load, parse
 from trial.models import Participant, Person, Visit
 from trial.permissions import Permission, can, check
+from trial.presenters import visit_label
 
 from .. import effects, policies
 from ..books import book_of, place_of
@@ -32,9 +33,10 @@ from ..permissions import (
     check_person_can_enter_whole,
     check_person_can_see,
     check_person_can_sign,
+    hides,
     may_answer,
 )
-from ..presenters import fired_message
+from ..presenters import fired_message, value_words
 from ..selectors import laboratory_ranges
 from ..verification import filled_values
 from . import findings
@@ -100,7 +102,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     check_person_can_enter(by, participant, form)
     visit = _visit(where, participant)
     check_person_can_see(by, participant, definition, form.id, visit.event if visit else None)
-    policies.check_form_is_open(participant, definition, form, visit)
+    policies.check_form_is_open(participant, definition, form, visit, where.number)
     record = _find(where, lock=True) or _new(participant, definition, where)
     record.participant, record.visit = participant, visit
     if record.revision != revision:
@@ -122,6 +124,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
         ranges=ranges,
     )
     _check_reasons(record, merged, submission, reason)
+    _check_unique(definition, form, record, merged)
     if record.number is None and form.is_log:
         record.number = _next_number(participant, form.id)  # known to the evaluation: the newest entry is the last
     place = place_of(definition, form.id, visit, record.number)
@@ -236,11 +239,9 @@ def remove_entry(*, record: Record, revision: int, reason: str, by: Person) -> R
     if not current.is_log:
         raise Refused(_("Only entries of a log can be removed."))
     reason = kept(reason, needed=_("Give the reason why this entry is removed."))
-    pointing = linked_from(participant, definition, current)
-    if pointing:
-        raise Refused(
-            _("This entry is used by %(places)s. Remove those links first.") % {"places": ", ".join(pointing)}
-        )
+    held = why_not_removed(current, by=by)
+    if held:
+        raise Refused(held, code="linked")
     current.removed_at = clock.now()
     current.removed_reason = reason
     current.revision += 1
@@ -345,23 +346,44 @@ def _count_verified(record: Record) -> None:
     count(record)
 
 
-def linked_from(participant: Participant, definition: Definition, target: Record) -> list[str]:
-    """Name the records of the participant whose link items point to a log entry."""
-    pointing = []
+def why_not_removed(record: Record, *, by: Person) -> str:
+    """Say what points to a log entry, so that it cannot be removed; empty when nothing does."""
+    participant = record.participant
+    pointing = linked_from(participant, definition_of(participant.version_id), record, by=by)
+    if not pointing:
+        return ""
+    return _("This entry is used by %(places)s. Remove those links first.") % {"places": ", ".join(pointing)}
+
+
+def linked_from(participant: Participant, definition: Definition, target: Record, *, by: Person) -> list[str]:
+    """Name the records of the participant whose link items point to a log entry, each with its visit or number.
+
+    What the person may not see, because it tells the arm, is “another form”.
+    """
+    locale = get_language() or "en"
     linking = {
         form.id: [i.id for i in form.items.values() if i.link == target.form]
         for form in definition.forms.values()
         if any(i.link == target.form for i in form.items.values())
     }
     records = Record.objects.filter(participant=participant, form__in=linking, removed_at=None).exclude(pk=target.pk)
-    for other in records:
-        for rows in other.data.values():
-            if any(
-                row.get(item, {}).get("value") == str(target.number) for row in rows for item in linking[other.form]
-            ):
-                pointing.append(definition.text(definition.form(other.form).label, get_language() or "en"))
-                break
-    return pointing
+    pointing = []
+    for other in records.select_related("visit").order_by("pk"):
+        if not any(
+            row.get(item, {}).get("value") == str(target.number)
+            for rows in other.data.values()
+            for row in rows
+            for item in linking[other.form]
+        ):
+            continue
+        label = definition.text(definition.form(other.form).label, locale)
+        if hides(by, definition, participant, other.form, other.visit.event if other.visit else None):
+            pointing.append(_("another form"))
+        elif other.visit is not None:
+            pointing.append(f"{label} ({visit_label(other.visit, definition, locale)})")
+        else:
+            pointing.append(_("%(form)s, no. %(number)s") % {"form": label, "number": other.number})
+    return list(dict.fromkeys(pointing))
 
 
 def dated_on(definition: Definition, form: Form, data: Rows) -> dt.date | None:
@@ -523,6 +545,33 @@ def _check_reasons(record: Record, merged: Merged, submission: Submission, reaso
         raise InvalidValues(errors, code="reason_needed")
 
 
+def _check_unique(definition: Definition, form: Form, record: Record, merged: Merged) -> None:
+    """What is unique in a log is never used twice for a participant, also not after its entry was removed."""
+    wanted = {key: new for key, (_old, new) in merged.changed.items() if form.item(key[2]).unique and new is not None}
+    wanted = {key: new for key, new in wanted.items() if "value" in new}
+    if not wanted:
+        return
+    errors = []
+    others = Record.objects.filter(participant_id=record.participant_id, form=form.id).exclude(pk=record.pk)
+    for number, removed_at, data in others.order_by("number").values_list("number", "removed_at", "data"):
+        for key, new in wanted.items():
+            held = next((row.get(key[2]) for row in data.get(key[0], ())), None) or {}
+            if "value" not in held or _folded(held["value"]) != _folded(new["value"]):
+                continue
+            words = _("“%(value)s” is already that of entry no. %(number)s.")
+            if removed_at is not None:
+                words = _("“%(value)s” was that of entry no. %(number)s, which was removed: it is not used again.")
+            shown = value_words(definition, form, form.item(key[2]), new, get_language() or "en")
+            errors.append(FieldError(*key, words % {"value": shown, "number": number}, "not_unique"))
+    if errors:
+        raise InvalidValues(errors, code="not_unique")
+
+
+def _folded(value: Any) -> Any:
+    """Text as it is compared: neither capitals nor blanks make another number of it."""
+    return "".join(value.split()).casefold() if isinstance(value, str) else value
+
+
 def _check_complete(definition: Definition, form: Form, evaluation: Evaluation, submission: Submission) -> None:
     locale = get_language() or "en"
     errors = [
@@ -662,4 +711,5 @@ __all__ = [
     "save",
     "sign",
     "verify",
+    "why_not_removed",
 ]

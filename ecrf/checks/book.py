@@ -216,6 +216,10 @@ class Book:
         earlier = [e for e in held if _before(e.place, place)]
         return earlier[-1] if earlier else None
 
+    def before(self, form: str, place: Place) -> list[Entry]:
+        """Return the records of a form at the visits before a place, oldest first."""
+        return [entry for entry in self._by_form.get(form, ()) if _before(entry.place, place)]
+
     def context_value(self, name: str, entry: Entry) -> object:
         """Return `today`, `participant.…`, `visit.…` or `randomization.date` as seen from an entry."""
         facts, place = self.facts, entry.place

@@ -21,6 +21,9 @@ from ..pages import posted_page
 from ..places import RecordPlace, place_or_404
 from ..posted import WHOLE, fields_of_post
 
+LONGEST_NAME = 200
+"""Letters of the name of a field: group, row, item and part."""
+
 
 @require_POST
 def draft(
@@ -43,6 +46,9 @@ def _keep(request: SignedInRequest, place: RecordPlace) -> JsonResponse:
         return _refused(_("The draft cannot be read."), 422)
     if type(revision) is not int or revision < 0 or not isinstance(fields, dict):
         return _refused(_("The draft cannot be read."), 422)
+    at = sent.get("at", "")
+    if isinstance(at, str) and at and len(at) <= LONGEST_NAME:
+        fields = {**fields, drafts.AT: at}
     try:
         place.check_can_enter()
     except Refused as refused:

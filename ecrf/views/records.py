@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit.errors import Refused
 from trial.permissions import Permission, can
 from trial.selectors import participant_or_404
+from trial.views.filters import Address, page_of
 from trial.views.refusals import status_of
 from trial.views.requests import SignedInRequest
 
@@ -40,7 +40,9 @@ from ..pages import (
     moment,
     posted_page,
     reason_of,
+    rows_of_entries,
     stored_page,
+    unlisted_entries,
     visit_date_words,
 )
 from ..permissions import hides, person_can_enter
@@ -48,6 +50,7 @@ from ..places import RecordPlace, next_url, place_or_404
 from ..posted import WHOLE, Fields, fields_of_post, submission_of
 from ..standings import standings_of
 
+LOG_PAGE = 50
 COMPLETE, NEXT, LATER = "complete", "next", "in_progress"
 
 
@@ -69,8 +72,11 @@ def record(
 def _save(request: SignedInRequest, place: RecordPlace) -> HttpResponse:
     post = request.POST
     fields, revision = fields_of_post(place.form, post), _revision(post.get("revision"))
-    if {"add_row", "remove_row", "keep_row"} & set(post):
-        return _show(request, posted_page(place, _with_rows(place, fields, post), revision=revision))
+    if {"add_row", "remove_row", "keep_row", "add_known"} & set(post):
+        fields = _with_rows(place, fields, post)
+        page = posted_page(place, fields, revision=revision)
+        page.draft = _keep_typing(place, fields, revision)
+        return _show(request, page)
     asked = post.getlist("conflict")
     if asked:
         fields, undecided = resolved(place, fields, asked)
@@ -126,6 +132,8 @@ def _errors(invalid: InvalidValues) -> list[FieldError]:
 def _with_rows(place: RecordPlace, fields: Fields, post: Any) -> Fields:
     """Add, take away or keep a row of a grid where no script does it."""
     group, _mark, row = (post.get("remove_row") or post.get("keep_row") or post.get("add_row", "")).partition(".")
+    if "add_known" in post:
+        return _with_known(place, fields, post.get("add_known", ""))
     names = {each.id: each.max_rows for each, _items in place.groups() if each.repeating}
     if group not in names:
         raise Http404("No such group of rows.")
@@ -137,6 +145,17 @@ def _with_rows(place: RecordPlace, fields: Fields, post: Any) -> Fields:
     else:
         removed.discard(row)
     return fields | {f"{group}__rows": rows, f"{group}__removed": sorted(removed)}
+
+
+def _with_known(place: RecordPlace, fields: Fields, name: str) -> Fields:
+    """Add a row for each entry of the log that the group is about and that has none yet."""
+    page = posted_page(place, fields)
+    for group, items in place.groups():
+        if group.id == name and group.rows_from is not None:
+            added = rows_of_entries(page, group, items, unlisted_entries(page, group, fields))
+            rows = [*fields.get(f"{name}__rows", []), *added.pop(f"{name}__rows", [])]
+            return fields | added | {f"{name}__rows": rows}
+    raise Http404("No such group of rows.")
 
 
 def _revision(text: str | None) -> int:
@@ -270,6 +289,7 @@ def remove(request: SignedInRequest, code: str, form: str, number: int) -> HttpR
         title=_("Remove the entry"),
         question=_("Why is this entry removed?"),
         label=_("Remove the entry"),
+        held=records.why_not_removed(place.record, by=place.person),
     )
 
 
@@ -282,8 +302,12 @@ def _with_reason(
     title: str,
     question: str,
     label: str,
+    held: str = "",
 ) -> HttpResponse:
-    """Ask for a reason, then act with it (`revision`, `reason` and `by`); a refusal is shown beside the question."""
+    """Ask for a reason, then act with it (`revision`, `reason` and `by`); a refusal is shown beside the question.
+
+    `held` says beforehand what stands against it.
+    """
     refused = None
     if request.method == "POST":
         try:
@@ -303,7 +327,7 @@ def _with_reason(
         "title": title,
         "question": question,
         "deed": label,
-        "refused": str(refused) if refused else "",
+        "refused": str(refused) if refused else held,
         "reason": request.POST.get("reason", ""),
     }
     return render(request, "ecrf/record_reason.html", context, status=status_of(refused) if refused else 200)
@@ -473,27 +497,36 @@ def log(request: SignedInRequest, code: str, form: str) -> HttpResponse:
     ):
         raise Http404("No such log.")
     place = RecordPlace(request.user, participant, definition, found)
-    entries = selectors.records_for(request.user, participant).filter(form=form).order_by("number")
-    listed = Paginator(entries, 50).get_page(request.GET.get("page"))
-    shown = [each.pk for each in listed.object_list]
-    opened = Query.objects.filter(record__in=shown, state__in=UNSETTLED)
-    for entry in listed.object_list:
+    entries = list(selectors.records_for(request.user, participant).filter(form=form).order_by("number"))
+    for entry in entries:
         entry.participant = participant
+    opened = Query.objects.filter(record__in=entries, state__in=UNSETTLED)
     table = LogPage(
         participant,
         definition,
         found,
         request.user,
-        list(listed.object_list),
+        entries,
         get_language() or "en",
-        Counter(_counts(opened)),
-        standings_of(list(listed.object_list), definition, lambda _form, item: place.shows(found.item(item))),
+        Counter(_counts(_shown_to(place, opened))),
+        standings_of(entries, definition, lambda _form, item: place.shows(found.item(item))),
     )
+    address = Address(request.path, {name: request.GET.get(name, "") for name in ("show", "sort")})
+    numbers = table.counts
+    chosen = table.only(address.chosen.get("show", ""))
+    listed = page_of(table.sorted(chosen, address.chosen.get("sort", "number")), request.GET.get("page"), LOG_PAGE)
     refusal = place.refusal()
     context = {
         "place": place,
         "table": table,
         "listed": listed,
+        "rows": table.lines(listed.object_list),
+        "heads": [
+            {"label": label} | address.sort(name, "number")
+            for name, label in [("number", _("No.")), *table.heads, ("state", _("State")), ("queries", _("Queries"))]
+        ],
+        "filters": [address.group(_("Show"), "show", table.filters, numbers)] if len(entries) > 1 else [],
+        "query": address.rest(),
         "crumbs": [*crumbs(place)[:-2], {"label": definition.text(found.label, place.locale)}],
         "title": definition.text(found.label, place.locale),
         "hint": definition.text(found.hint, place.locale),
@@ -501,6 +534,12 @@ def log(request: SignedInRequest, code: str, form: str) -> HttpResponse:
         "refusal": _refusal_words(place, refusal) if person_can_enter(request.user, participant, found) else None,
     }
     return render(request, "ecrf/log.html", context)
+
+
+def _shown_to(place: RecordPlace, queries: Any) -> Any:
+    """Queries about what the person may see: none about an item that would tell the arm."""
+    hidden = [item.id for item in place.form.items.values() if not place.shows(item)]
+    return queries.exclude(item__in=hidden) if hidden else queries
 
 
 def _counts(rows: Any) -> dict[int, int]:

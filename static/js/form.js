@@ -75,10 +75,18 @@ function start(form) {
   let refused = false;
   let leaving = false;
 
+  let at = words.focus ?? ""; // the field where the person is: a draft brings them back to it
+
   function say(state, text) {
     if (status) {
       status.dataset.draft = state;
       status.textContent = text;
+      if (state === "signed-out" && words.signInUrl) {
+        const link = element("a", "", words.textSignIn);
+        link.href = `${words.signInUrl}?next=${encodeURIComponent(window.location.pathname)}`;
+        link.target = "_blank";
+        status.append(" ", link);
+      }
     }
     form.dispatchEvent(new CustomEvent("stratum:draft", { bubbles: true, detail: { state } }));
   }
@@ -103,7 +111,7 @@ function start(form) {
       const answer = await fetch(words.draftUrl, {
         method: "POST",
         headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": meta("csrf-token") },
-        body: JSON.stringify({ revision: Number(words.revision), fields }),
+        body: JSON.stringify({ revision: Number(words.revision), fields, at }),
         redirect: "manual",
         keepalive: last,
       });
@@ -134,10 +142,27 @@ function start(form) {
       if (changed().any) later(QUIET_MS);
     } else if (answer.status >= 500 || answer.status === 408 || answer.status === 429) {
       failed("offline", words.textOffline);
+    } else if (answer.status === 403 && body.code === "csrf") {
+      const outcome = await renewToken();
+      if (outcome === "renewed") later(retryMs / 4);
+      else if (outcome === "signed-out") failed("signed-out", words.textSignedOut);
+      else failed("offline", words.textOffline);
     } else {
       refused = true;
       say("refused", body.message || words.textRefused);
     }
+  }
+
+  /* Signing in again, in another tab, gives new tokens: this page takes them, so that it can keep and save again. */
+  async function renewToken() {
+    const answer = await fetch(window.location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok) return "offline";
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const token = page.querySelector('meta[name="csrf-token"]')?.content;
+    if (!token || !page.querySelector("form[data-record-form]")) return "signed-out";
+    document.querySelector('meta[name="csrf-token"]').content = token;
+    document.querySelectorAll("input[name=csrfmiddlewaretoken]").forEach((input) => { input.value = token; });
+    return "renewed";
   }
 
   function failed(state, text) {
@@ -183,6 +208,14 @@ function start(form) {
       event.preventDefault();
       return;
     }
+    if (status?.dataset.draft === "signed-out") {
+      // Sent now, what was typed would end at the sign-in page: it stays here until the person is back.
+      event.preventDefault();
+      status.scrollIntoView({ block: "nearest" });
+      retryMs = FIRST_RETRY_MS;
+      keep();
+      return;
+    }
     form.dataset.sent = "yes";
     leaving = true;
     clearTimeout(timer);
@@ -224,7 +257,23 @@ function start(form) {
     }
   }
 
-  function apply({ shown: visible = {}, derived = {}, reasons = {}, options = {}, findings } = {}) {
+  /* What was measured before of the lesion that a row is about, and the change since then. */
+  function showEarlier(name, lines) {
+    const place = by("data-earlier", name);
+    const signature = JSON.stringify(lines);
+    if (!place || place.dataset.shown === signature) return;
+    place.dataset.shown = signature;
+    place.replaceChildren(
+      ...lines.map((line) => {
+        const value = element("dd", "", line.value);
+        if (line.change) value.append(" ", element("strong", "", line.change));
+        if (line.on) value.append(" ", element("span", "", line.on));
+        return element("div", "", element("dt", "", line.label), value);
+      }),
+    );
+  }
+
+  function apply({ shown: visible = {}, derived = {}, reasons = {}, options = {}, earlier = {}, findings } = {}) {
     for (const [name, value] of Object.entries(visible)) {
       const element = by("data-field", name) ?? by("data-group", name);
       // A cell of a grid keeps its place, so that the columns stay where they are.
@@ -240,6 +289,7 @@ function start(form) {
       if (reason) reason.textContent = reasons[name] ?? words.textCalculated;
     }
     for (const [name, list] of Object.entries(options)) offer(name, list);
+    for (const [name, lines] of Object.entries(earlier)) showEarlier(name, lines);
     if (findings) showFindings(findings);
     form.dispatchEvent(new CustomEvent("stratum:evaluated", { bubbles: true, detail: { shown: visible, derived, findings } }));
   }
@@ -457,6 +507,10 @@ function start(form) {
     if (["radio", "checkbox", "select-one"].includes(control.type)) evaluate(control.name);
   });
 
+  form.addEventListener("focusin", (event) => {
+    if (event.target.name && !skipped(event.target)) at = event.target.name;
+  });
+
   form.addEventListener("focusout", (event) => {
     const control = event.target;
     if (!control.name || skipped(control)) return;
@@ -583,6 +637,17 @@ function start(form) {
   });
   form.querySelectorAll("[data-grid-row]").forEach(toggleRowTools);
   form.querySelectorAll("[data-grid]").forEach(refresh);
+
+  /* ---- where the person was --------------------------------------------------------------------------------- */
+
+  if (words.focus && !document.querySelector("[data-error-summary]")) {
+    const named = [...form.querySelectorAll(`[name="${CSS.escape(words.focus)}"]`)].filter((control) => control.type !== "hidden");
+    const control = named.find((each) => each.checked) ?? named[0];
+    if (control?.checkVisibility()) {
+      control.focus({ preventScroll: true });
+      control.scrollIntoView({ block: "center" });
+    }
+  }
 
   /* ---- keyboard ---------------------------------------------------------------------------------------------- */
 

@@ -36,6 +36,7 @@ def marked_folder(target: Path) -> Path:
         path = (target / "forms" / f"{form}.yaml").rename(target / "forms" / f"zq_{form}.yaml")
         content = _read(path)
         content["label"] = {locale: f"Zqform {form} {locale}" for locale in content["label"]}
+        content["pathways"] = [PATHWAYS[name] for name in content.get("pathways", [])]
         _write(path, content)
     study = _read(target / "study.yaml")
     for arm in study["arms"]:

@@ -36,6 +36,7 @@ from trial.definition.model import (
     VisitTemplatePart,
 )
 from trial.definition.sections import Registry, registry
+from trial.definition.uses import Reader, readers
 from trial.language import ItemType, Ref, Spec
 
 FORMAT = 1
@@ -235,9 +236,10 @@ class Definition:
         """Whether showing the form, the item of it, or anything at the visit would tell the arm.
 
         A visit reveals when it says so, or when only some pathways have it and one of these reveals. A visit form
-        reveals when it says so, or when every visit that holds it reveals. An item reveals when it, its group or
-        its form does. Given a visit too, the answer is for the form at that visit. An id that does not exist
-        reveals (doubt leaves the person blinded).
+        reveals when it says so, or when every visit that holds it reveals; a log form when it says so, or when only
+        some pathways have it and one of these reveals. An item reveals when it, its group or its form does. Given a
+        visit too, the answer is for the form at that visit. An id that does not exist reveals (doubt leaves the person
+        blinded).
         """
         if visit_id is not None and self._visit_reveals.get(visit_id, True):
             return True
@@ -253,21 +255,20 @@ class Definition:
 
     @cached_property
     def _visit_reveals(self) -> Mapping[str, bool]:
-        def reveals(visit: VisitDefinition) -> bool:
-            if visit.reveals_arm:
-                return True
-            if not visit.pathways or set(visit.pathways) >= set(self.pathways):
-                return False
-            return any(self.pathways[name].reveals_arm for name in visit.pathways if name in self.pathways)
+        return {visit.id: visit.reveals_arm or self._only_some(visit.pathways) for visit in self.visits}
 
-        return {visit.id: reveals(visit) for visit in self.visits}
+    def _only_some(self, pathways: tuple[str, ...]) -> bool:
+        """Whether having what these pathways have tells the arm: not every pathway is named, and one reveals."""
+        if not pathways or set(pathways) >= set(self.pathways):
+            return False
+        return any(self.pathways[name].reveals_arm for name in pathways if name in self.pathways)
 
     @cached_property
     def _form_reveals(self) -> Mapping[str, bool]:
         def reveals(form: Form) -> bool:
             visits = self.visits_with(form.id)
             by_visits = bool(visits) and all(self._visit_reveals[visit.id] for visit in visits)
-            return form.reveals_arm or (not form.is_log and by_visits)
+            return form.reveals_arm or (self._only_some(form.pathways) if form.is_log else by_visits)
 
         return {form.id: reveals(form) for form in self.forms.values()}
 
@@ -297,6 +298,11 @@ class Definition:
     def fed_by(self, form_id: str, item_id: str) -> tuple[Ref, ...]:
         """What decides an item: the references that its derivation and its skip logic read."""
         return self.compiled.fed_by.get((form_id, item_id), ())
+
+    @cached_property
+    def readers(self) -> Mapping[tuple[str, str], tuple[Reader, ...]]:
+        """All that reads each item, expressions and everything else that names it; see `trial.definition.uses`."""
+        return readers(self)
 
     def forms_read_by(self, form_id: str) -> frozenset[str]:
         """The forms whose other records must be at hand to evaluate a form.

@@ -124,6 +124,10 @@ KEYS: Mapping[str, str] = {
     "sign": gettext_noop("who signs"),
     "area": gettext_noop("the area"),
     "date_item": gettext_noop("the item that dates it"),
+    "unique": gettext_noop("whether each entry has its own value"),
+    "opens_with": gettext_noop("what new rows begin with"),
+    "compares_with": gettext_noop("the earlier measurements shown beside it"),
+    "lanes": gettext_noop("the lanes"),
 }
 
 YES, NO, NOTHING = gettext_noop("yes"), gettext_noop("no"), gettext_noop("nothing")
@@ -388,9 +392,18 @@ class _Comparison:
     def sections(self) -> None:
         for name in sorted({*self.old.sections, *self.new.sections}):
             before, after = self.old.section(name), self.new.section(name)
+            self.reveals = self.names_what_reveals(self.old, before) or self.names_what_reveals(self.new, after)
             if before is None:
                 self.added("section", name, name)
             elif after is None:
                 self.removed("section", name, name)
             else:
                 self.keys("section", name, name, before, after)
+        self.reveals = False
+
+    def names_what_reveals(self, definition: Definition, section: Part | None) -> bool:
+        """Whether a section names an item that only some may see."""
+        section_type = next((t for t in definition.registry.types.values() if type(section) is t.model), None)
+        if section is None or section_type is None or section_type.reads is None:
+            return False
+        return any(definition.reveals_arm(read.form, read.item) for read in section_type.reads(section))

@@ -458,6 +458,12 @@ class Item(Part):
     standard_of_care: StrictBool = False
     reveals_arm: StrictBool = False
     show_previous: StrictBool = False
+    unique: StrictBool = False
+    """In a log form: no two entries of a participant ever have the same value, removed ones included."""
+    opens_with: Reference | None = None
+    """In rows made of the entries of a log: the item of the entry whose value a new row begins with."""
+    compares_with: tuple[Reference, ...] = ()
+    """In rows about the entries of a log: items of other forms that hold the same measure of the same entry."""
     layout: Layout | None = None
     sdtm: Words | None = None
 
@@ -500,6 +506,8 @@ class Form(Part):
     hint: Label | None = None
     domain: Words | None = None
     area: Area = Area.GENERAL
+    pathways: tuple[Id, ...] = ()
+    """Of a log form: the pathways that have it, as for a visit; empty for everybody."""
     reveals_arm: StrictBool = False
     date_item: Id | None = None
     standard_of_care: StrictBool = False
@@ -531,6 +539,10 @@ class Form(Part):
     @property
     def is_log(self) -> bool:
         return self.kind is FormKind.LOG
+
+    def is_for(self, pathway: str | None) -> bool:
+        """Whether a participant on that pathway (none before allocation) may have the form."""
+        return not self.pathways or (pathway or None) in self.pathways
 
     def item(self, item_id: str) -> Item:
         """The item of that id. Raises KeyError."""

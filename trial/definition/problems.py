@@ -172,6 +172,23 @@ CATALOGUE: dict[str, Entry] = {
     ),
     # -- sections of upper rooms
     "DEF120": Entry("{fault}", "{remedy}"),
+    # -- the timeline
+    "DEF140": Entry("The lane {id} shows {what}.", "Give it one of sources:, statuses: and visits: true."),
+    "DEF141": Entry("{key} has no meaning for a source of kind {kind}.", "Remove the line, or write kind: {other}."),
+    "DEF142": Entry("A source of kind span needs to:.", "Name the item that ends it, or write kind: point."),
+    "DEF143": Entry(
+        "The items {items} of pauses do not stand in one repeating group.", "Name two items of the same rows."
+    ),
+    # -- logs and rows about their entries
+    "DEF144": Entry(
+        "Only {pathways} have this log form, and they reveal the arm.", "Add reveals_arm: true to the form.", _WARNING
+    ),
+    "DEF145": Entry("{key} is for rows about the entries of a log.", "Add {needed}, or remove the line."),
+    "DEF146": Entry("{key} names {reference}, which {why}.", "Name another item, or remove it."),
+    "DEF147": Entry(
+        "unique is for a text, whole number, date, choice or link outside the repeating groups of a log form.",
+        "Remove the line.",
+    ),
 }
 
 

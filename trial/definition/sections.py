@@ -14,7 +14,9 @@ A room registers in `AppConfig.ready`:
 
     def expressions(section) -> Iterable[SectionExpression]: ...
 
-    sections.register("safety", SafetySection, validate, expressions)
+    def reads(section) -> Iterable[SectionRead]: ...
+
+    sections.register("safety", SafetySection, validate, expressions, reads)
 
 `say(path, fault, remedy, code="DEF120", severity=…)` makes a Problem with file, place and line; `path` is the
 path in the section's model, indexes included. A section that is absent is not validated; `register(…, required=True)`
@@ -33,7 +35,7 @@ from trial.language import Kind
 if TYPE_CHECKING:
     from trial.definition.definition import Definition
 
-__all__ = ["OWN", "Part", "Registry", "Say", "SectionExpression", "SectionType", "register", "registry"]
+__all__ = ["OWN", "Part", "Registry", "Say", "SectionExpression", "SectionRead", "SectionType", "register", "registry"]
 
 OWN = frozenset({"study", "schedule", "eligibility", "reminders", "codelists", "forms"})
 """Files that belong to this room; no section may take their names."""
@@ -64,10 +66,22 @@ class SectionExpression:
     path: Path
     source: str
     expects: Kind = Kind.BOOL
+    label: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SectionRead:
+    """An item that a section names outside its expressions; `key` says for what, in the words of the section."""
+
+    key: str
+    form: str
+    item: str
+    label: Mapping[str, str] | None = None
 
 
 Validate = Callable[[Any, "Definition", Say], None]
 Expressions = Callable[[Any], Iterable[SectionExpression]]
+Reads = Callable[[Any], Iterable[SectionRead]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,7 @@ class SectionType:
     model: type[Part]
     validate: Validate | None = None
     expressions: Expressions | None = None
+    reads: Reads | None = None
     required: bool = False
 
 
@@ -93,6 +108,7 @@ class Registry:
         model: type[Part],
         validate: Validate | None = None,
         expressions: Expressions | None = None,
+        reads: Reads | None = None,
         *,
         required: bool = False,
     ) -> None:
@@ -103,7 +119,7 @@ class Registry:
         known = self.types.get(name)
         if name in OWN or (known is not None and known.model is not model):
             raise ValueError(f"The section {name} is registered already.")
-        self.types[name] = SectionType(name, model, validate, expressions, required)
+        self.types[name] = SectionType(name, model, validate, expressions, reads, required)
 
     def register_reminder_words(self, *, events: Iterable[str] = (), stops: Iterable[str] = ()) -> None:
         """Words that `on:` and `stop:` of a reminder may use, beside those about visits."""
@@ -120,11 +136,12 @@ def register(
     model: type[Part],
     validate: Validate | None = None,
     expressions: Expressions | None = None,
+    reads: Reads | None = None,
     *,
     required: bool = False,
 ) -> None:
     """Register a section in the registry of the process; see `Registry.register`."""
-    registry.register(name, model, validate, expressions, required=required)
+    registry.register(name, model, validate, expressions, reads, required=required)
 
 
 def registered() -> Mapping[str, SectionType]:

@@ -407,6 +407,10 @@ class _Validation:
                 self.add("DEF079", file, (key,), key=key, kind="visit")
             for n, item_id in enumerate(named):
                 self.item_exists(form, item_id, file, (key, n))
+        if form.pathways and form.kind is FormKind.VISIT:
+            self.add("DEF079", file, ("pathways",), key="pathways", kind="visit")
+        for n, pathway_id in enumerate(form.pathways):
+            self.pathway_exists(pathway_id, file, ("pathways", n))
         for g, group in groups:
             self.group(form, group, file, ("groups", g))
         for item, path in items:
@@ -467,8 +471,59 @@ class _Validation:
                 suggestion = did_you_mean(item.grade_of, terms)
                 self.add("DEF076", file, (*path, "grade_of"), id=item.grade_of, suggestion=suggestion)
         self.units(item, file, path)
+        self.about_entries(form, item, file, path)
         if item.range is not None:
             self.range(item.range, file, (*path, "range"))
+
+    def about_entries(self, form: Form, item: Item, file: str, path: Path) -> None:
+        """`unique` is about the entries of a log; `opens_with` and `compares_with` about rows made of such entries."""
+        group = form.group_of(item.id)
+        if item.unique and (not form.is_log or group.repeating or item.is_derived or item.type not in _UNIQUE):
+            self.add("DEF147", file, (*path, "unique"))
+        if item.opens_with is not None:
+            opens = (*path, "opens_with")
+            found = self.reference(item.opens_with, file, opens, single=False)
+            if group.rows_from is None:
+                self.add("DEF145", file, opens, key="opens_with", needed="rows_from: to the group")
+            elif found is not None:
+                self.opens_with(form, item, group.rows_from, found, file, opens)
+        logs = {each.link for each in group.items if each.link} if group.repeating else set()
+        if item.compares_with and not logs:
+            self.add("DEF145", file, (*path, "compares_with"), key="compares_with", needed="an item with link: to it")
+        elif item.compares_with and item.type not in MEASURES:
+            key, allowed = "compares_with", _unless(MEASURES)
+            self.add("DEF070", file, (*path, key), key=key, type=item.type.value, unless=allowed)
+        elif item.compares_with:
+            for n, reference in enumerate(item.compares_with):
+                other = self.reference(reference, file, (*path, "compares_with", n), single=False)
+                if other is not None:
+                    self.compares_with(item, logs, reference, other, file, (*path, "compares_with", n))
+
+    def opens_with(self, form: Form, item: Item, log: str, other: Item, file: str, path: Path) -> None:
+        reference = item.opens_with or ""
+        there = self.definition.forms[reference.partition(".")[0]]
+        why = ""
+        if there.id != log or there.group_of(other.id).repeating:
+            why = f"is not a single answer of {log}"
+        elif (other.type, other.codelist, other.unit) != (item.type, item.codelist, item.unit):
+            why = "has another type, unit or list of choices"
+        elif item.is_derived:
+            why = "would never be used: this item is calculated"
+        elif self.definition.reveals_arm(there.id, other.id) and not self.definition.reveals_arm(form.id, item.id):
+            why = "reveals the arm, while this item does not"
+        if why:
+            self.add("DEF146", file, path, key="opens_with", reference=reference, why=why)
+
+    def compares_with(self, item: Item, logs: set[str], reference: str, other: Item, file: str, path: Path) -> None:
+        there = self.definition.forms[reference.partition(".")[0]]
+        group = there.group_of(other.id)
+        why = ""
+        if there.is_log or not group.repeating or not any(each.link in logs for each in group.items):
+            why = f"does not stand in rows of a visit form about {' or '.join(sorted(logs))}"
+        elif other.type not in MEASURES or other.unit != item.unit:
+            why = "is not a number in the same unit"
+        if why:
+            self.add("DEF146", file, path, key="compares_with", reference=reference, why=why)
 
     def was_pruned(self, file: str, path: Path) -> bool:
         source = self.report.sources.get(file)
@@ -595,6 +650,8 @@ class _Validation:
                         self.add("DEF113", file, ("groups", g, "items", i, "link"), **words)
             if not form.reveals_arm and not form.is_log and self.definition.reveals_arm(form.id):
                 self.add("DEF111", file, ("id",))
+            if form.is_log and not form.reveals_arm and self.definition.reveals_arm(form.id):
+                self.add("DEF144", file, ("pathways",), pathways=", ".join(form.pathways))
         for v, template in enumerate(self.definition.schedule.visits):
             revealing = [self.definition.reveals_arm(visit_id=visit.id) for visit in expand(template)]
             if revealing and all(revealing) and not template.reveals_arm:
@@ -655,6 +712,7 @@ class _Validation:
         return say
 
 
+_UNIQUE = (ItemType.TEXT, ItemType.INTEGER, ItemType.CHOICE, ItemType.DATE, ItemType.LINK)
 _ALL = tuple(ItemType)
 _NO_REFERENCE = tuple(t for t in ItemType if t not in (ItemType.LINK, ItemType.FILE, ItemType.TERM))
 # key → types that need it, types for which it has a meaning

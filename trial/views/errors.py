@@ -32,11 +32,11 @@ def failed(request: HttpRequest) -> HttpResponse:
 
 def csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403: a form from a page that was open too long, or from elsewhere."""
-    return _page(request, 403, "errors/csrf.html", _("This page was open too long. Reload it and send again."))
+    return _page(request, 403, "errors/csrf.html", _("This page was open too long. Reload it and send again."), "csrf")
 
 
-def _page(request: HttpRequest, status: int, template: str, message: str) -> HttpResponse:
+def _page(request: HttpRequest, status: int, template: str, message: str, code: str = "") -> HttpResponse:
     if wants_json(request):
-        return JsonResponse({"message": message, "code": str(status)}, status=status)
+        return JsonResponse({"message": message, "code": code or str(status)}, status=status)
     context: dict[str, Any] = {"back_url": back_url(request)}
     return render(request, template, context, status=status)

@@ -64,8 +64,8 @@ def form(request: SignedInRequest, form_id: str) -> HttpResponse:
     definition = definition_of(version.pk)
     if form_id not in definition.forms:
         raise Http404("No such form.")
-    words = StudyWords(definition, _locale())
     query = _version_query(request, version)
+    words = StudyWords(definition, _locale(), query)
     context = {
         "version": version,
         "form": words.form(definition.form(form_id)),
@@ -76,6 +76,32 @@ def form(request: SignedInRequest, form_id: str) -> HttpResponse:
         ],
     }
     return render(request, "trial/study_form.html", context)
+
+
+@require_safe
+def item(request: SignedInRequest, form_id: str, item_id: str) -> HttpResponse:
+    """Show one item between what decides it and what it feeds, across forms, and what follows from that in turn."""
+    check(request.user, Permission.STUDY_VIEW)
+    version = _version(request)
+    definition = definition_of(version.pk)
+    if form_id not in definition.forms or item_id not in definition.form(form_id).items:
+        raise Http404("No such item.")
+    query = _version_query(request, version)
+    words = StudyWords(definition, _locale(), query)
+    found = definition.form(form_id)
+    context = {
+        "version": version,
+        "item": words.item(found, found.item(item_id)),
+        "steps": words.uses.steps(found, found.item(item_id)),
+        "form_label": words.text(found.label),
+        "crumbs": [
+            {"label": _("Study"), "url": reverse("study") + (f"?{query}" if query else "")},
+            {"label": _("Forms"), "url": reverse("study") + "?part=forms" + (f"&{query}" if query else "")},
+            {"label": words.text(found.label), "url": words.uses.form_url(form_id, f"item-{item_id}")},
+            {"label": words.text(found.item(item_id).label)},
+        ],
+    }
+    return render(request, "trial/study_item.html", context)
 
 
 @require_safe

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import expect
 
+import audit
 from ecrf.actions import drafts
 from ecrf.actions.records import Where
 from ecrf.models import Draft, Record
@@ -180,9 +181,16 @@ def test_grades_follow_the_term(cast: Cast, consented: Participant) -> None:
     assert [option["value"] for option in fatigue] == ["1", "2", "3"]
 
 
+def on_pathway(participant: Participant, pathway: str) -> Participant:
+    """The participant, as if allocated to the pathway: its logs take entries."""
+    participant.pathway = pathway
+    return participant
+
+
 def test_rows_are_evaluated_one_by_one(cast: Cast, consented: Participant) -> None:
     """ECRF-213: names of cells are GROUP.ROW.ITEM; a row marked as removed no longer counts."""
     theo = cast.client_of(cast.theo_coordinator)
+    audit.save(on_pathway(consented, "srt"), by=None)
     rows = {
         "fraction_rows__rows": ["n1", "n2"],
         "fraction_rows.n1.delivered": "yes", "fraction_rows.n1.fraction_dose": "8",
@@ -252,7 +260,7 @@ def test_the_browser_offers_the_grades_of_the_term(cast: Cast, server: Any, cont
 
 def test_a_row_is_added_and_taken_away_in_the_browser(cast: Cast, server: Any, context: Any) -> None:
     """ECRF-222: the buttons of the grid stay on the page where scripts run."""
-    participant = cast.consented()
+    participant = audit.save(on_pathway(cast.consented(), "srt"), by=None)
     sign_in(context, server, cast, cast.theo_coordinator)
     page = context.new_page()
     page.goto(f"/participants/{participant.code}/log/srt_fractions/new/")

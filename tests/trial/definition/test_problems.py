@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 from pydantic import field_validator
 
+from ecrf.timeline import section as timeline
 from tests.trial.definition.small_study import ELIGIBILITY, REMINDERS, SCHEDULE, VITALS, replaced, write
 from trial.definition import CATALOGUE, Definition, Problem, load_folder, sections
 from trial.definition.problems import number_meant
@@ -57,6 +58,7 @@ def _expressions(section: StrataSection) -> Iterable[SectionExpression]:
 def known() -> sections.Registry:
     registry = sections.Registry()
     registry.register("strata", StrataSection, _validate, _expressions)
+    registry.register("timeline", timeline.TimelineSection, timeline.validate, reads=timeline.reads)
     return registry
 
 
@@ -75,6 +77,21 @@ def schedule(old: str, new: str) -> dict[str, str]:
 
 def study(old: str, new: str) -> dict[str, str]:
     return replaced("study.yaml", old, new)
+
+
+def lanes(text: str) -> dict[str, str]:
+    """A timeline of one lane."""
+    return {"timeline.yaml": f"lanes:\n  - {{id: story, label: {{en: Story, fr: Histoire}}, {text}}}\n"}
+
+
+def rows_of_lesions(*keys: str) -> dict[str, str]:
+    """Vital signs with rows about lesions, in which a size has these keys."""
+    size = f"{{id: seen_size, type: decimal, unit: mm, {LABEL}, {', '.join(keys)}}}"
+    return vitals(
+        "    repeating: true\n    min_rows: 0\n    max_rows: 20\n    shown_when: \"ecog == '1'\"\n    items:\n",
+        "    repeating: true\n    rows_from: lesion\n    items:\n"
+        f"      - {{id: seen, type: link, link: lesion, {LABEL}}}\n      - {size}\n",
+    )
 
 
 V = "forms/vitals.yaml"
@@ -380,6 +397,109 @@ CASES = [
         "of › link",
         "reveals the arm",
         ("DEF110",),
+    ),
+    # logs of one pathway, rows about the entries of a log
+    Case(
+        "DEF144",
+        replaced("forms/lesion.yaml", "kind: log", "kind: log\npathways: [path_a]"),
+        "forms/lesion.yaml",
+        "pathways",
+        "reveals_arm: true",
+        ("DEF110", "DEF113"),
+    ),
+    Case(
+        "DEF043",
+        replaced("forms/lesion.yaml", "kind: log", "kind: log\npathways: [path_c]"),
+        "forms/lesion.yaml",
+        "pathways",
+        "Did you mean path_",
+    ),
+    Case("DEF079", vitals("kind: visit", "kind: visit\npathways: [path_a]"), V, "pathways", "visit form"),
+    Case(
+        "DEF145", item(f"{{id: x, type: decimal, opens_with: lesion.size, {LABEL}}}"), V, "x › opens_with", "rows_from"
+    ),
+    Case(
+        "DEF145",
+        item(f"{{id: x, type: decimal, compares_with: [lesion.size], {LABEL}}}"),
+        V,
+        "x › compares_with",
+        "link:",
+    ),
+    Case("DEF041", rows_of_lesions("opens_with: lesion.sise"), V, "seen_size › opens_with", "Did you mean size?"),
+    Case(
+        "DEF146",
+        rows_of_lesions("opens_with: consent.birth_year"),
+        V,
+        "seen_size › opens_with",
+        "not a single answer of lesion",
+    ),
+    Case("DEF146", rows_of_lesions("opens_with: lesion.place"), V, "seen_size › opens_with", "another type"),
+    Case(
+        "DEF146",
+        rows_of_lesions("compares_with: [consent.birth_year]"),
+        V,
+        "seen_size › compares_with",
+        "does not stand in rows",
+    ),
+    Case(
+        "DEF146",
+        rows_of_lesions("compares_with: [vitals.drug_from]"),
+        V,
+        "seen_size › compares_with",
+        "not a number in the same unit",
+    ),
+    Case("DEF147", item(f"{{id: x, type: text, unique: true, {LABEL}}}"), V, "x › unique", "log form"),
+    # the timeline
+    Case("DEF140", lanes("visits: true, statuses: [died]"), "timeline.yaml", "story", "statuses and visits"),
+    Case("DEF140", lanes("visits: false"), "timeline.yaml", "story", "shows nothing"),
+    Case("DEF044", lanes("statuses: [dead]"), "timeline.yaml", "statuses", "There is no status dead"),
+    Case(
+        "DEF040",
+        lanes("sources: [{form: vitasl, kind: point, from: done_on}]"),
+        "timeline.yaml",
+        "form",
+        "Did you mean vitals?",
+    ),
+    Case("DEF041", lanes("sources: [{form: vitals, kind: point, from: done}]"), "timeline.yaml", "from", "done_on?"),
+    Case("DEF046", lanes("sources: [{form: lesion, kind: point, from: size}]"), "timeline.yaml", "from", "decimal"),
+    Case(
+        "DEF047", lanes("sources: [{form: vitals, kind: point, from: drug_from}]"), "timeline.yaml", "from", "repeating"
+    ),
+    Case(
+        "DEF141",
+        lanes("sources: [{form: vitals, kind: point, from: done_on, to: done_on}]"),
+        "timeline.yaml",
+        "to",
+        "kind: span",
+    ),
+    Case("DEF142", lanes("sources: [{form: vitals, kind: span, from: done_on}]"), "timeline.yaml", "story", "to:"),
+    Case(
+        "DEF143",
+        lanes(
+            "sources: [{form: vitals, kind: span, from: done_on, to: done_on,"
+            " pauses: {on: done_on, kind: ecog, begin: ['0'], end: ['1']}}]"
+        ),
+        "timeline.yaml",
+        "pauses",
+        "one repeating group",
+    ),
+    Case(
+        "DEF044",
+        lanes("sources: [{form: vitals, kind: point, from: done_on, code: ecog, alert: ['7']}]"),
+        "timeline.yaml",
+        "alert",
+        "There is no code 7",
+    ),
+    Case("DEF032", {"timeline.yaml": "lanes: [{id: a, label: {en: A}, visits: true}]"}, "timeline.yaml", "label", "fr"),
+    Case(
+        "DEF030",
+        {
+            "timeline.yaml": "lanes:\n  - {id: a, label: {en: A, fr: A}, visits: true}\n  - {id: a, label: {en: B,"
+            " fr: B}, visits: true}\n"
+        },
+        "timeline.yaml",
+        "id",
+        "lane 1",
     ),
     # sections of rooms above
     Case("DEF120", {"strata.yaml": "ratio: {A: 1, Z: 1}\n"}, "strata.yaml", "ratio › Z", "There is no arm Z."),
