@@ -13,7 +13,7 @@ class EcrfConfig(AppConfig):
 
         from . import effects
         from .actions import eligibility, milestones
-        from .selectors import queries_waiting_for
+        from .selectors import queries_waiting_for, redactions_waiting_for
 
         register_verbs(
             {
@@ -49,6 +49,18 @@ class EcrfConfig(AppConfig):
                 permissions=(Permission.RECORD_VIEW,),
                 count=queries_waiting_for,
                 tone="warn",
+            )
+        )
+        navigation.register(
+            navigation.Entry(
+                "redactions",
+                _("Redactions"),
+                "redactions",
+                icon="eye-off",
+                key="",
+                order=85,
+                permissions=(Permission.REDACTION_PROPOSE, Permission.REDACTION_APPROVE),
+                count=redactions_waiting_for,
             )
         )
         notice_kinds.register(

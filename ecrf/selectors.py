@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from audit import clock
+from audit.models import Redaction, RedactionState
 from trial.definition import Definition
 from trial.definitions import definition_of
 from trial.models import Participant, Visit
@@ -121,3 +122,29 @@ def laboratory_ranges(participant: Participant, on: Any = None) -> dict[str, tup
 def definition_at(participant: Participant) -> Definition:
     """Return the definition under which the participant's forms are shown."""
     return definition_of(participant.version_id)
+
+
+def redactions_for(person: Any) -> QuerySet[Redaction]:
+    """Return the redactions at the sites where this person proposes or approves, without what would reveal an arm."""
+    access = access_of(person)
+    scoped = [access.sites(p) for p in (Permission.REDACTION_PROPOSE, Permission.REDACTION_APPROVE)]
+    redactions = Redaction.objects.all()
+    if None not in scoped:
+        redactions = redactions.filter(site_id__in=frozenset().union(*(sites for sites in scoped if sites)))
+    arm_sites = access.sites(Permission.ARM_VIEW)
+    return redactions if arm_sites is None else redactions.filter(Q(reveals_arm=False) | Q(site_id__in=arm_sites))
+
+
+def redactions_waiting_for(person: Any) -> QuerySet[Redaction]:
+    """Return the proposals of others that this person may approve."""
+    sites = access_of(person).sites(Permission.REDACTION_APPROVE)
+    waiting = redactions_for(person).filter(state=RedactionState.PROPOSED).exclude(proposed_by_id=person.pk)
+    return waiting if sites is None else waiting.filter(site_id__in=sites)
+
+
+def redaction_or_404(person: Any, redaction_id: int) -> Redaction:
+    """Return one redaction, not found for those who may not see it."""
+    found = redactions_for(person).filter(pk=redaction_id).first() if redaction_id < 2**63 else None
+    if found is None:
+        raise Http404("No such redaction.")
+    return found

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from .views import drafts, queries, records, trails
+from .views import drafts, queries, records, redactions, trails
 
 VISIT_FORM = "participants/<str:code>/visits/<int:visit_id>/forms/<str:form>/"
 LOG = "participants/<str:code>/log/<str:form>/"
@@ -34,6 +34,9 @@ urlpatterns: list[URLPattern] = [
     path(ENTRY, records.record, name="entry"),
     *_below(ENTRY, "entry", WHILE_TYPING | ON_WHAT_STANDS | {"remove": records.remove}),
     path(LOG, records.log, name="log"),
+    path("redactions/", redactions.listed, name="redactions"),
+    path("redactions/new/", redactions.new, name="redaction_new"),
+    path("redactions/<int:redaction_id>/", redactions.redaction, name="redaction"),
     path("queries/", queries.worklist, name="queries"),
     path("queries/<int:query_id>/", queries.query, name="query"),
 ]
