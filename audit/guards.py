@@ -326,9 +326,8 @@ def install_guard(connection: BaseDatabaseWrapper, guarded: Guarded) -> None:
 def _missing(cursor: CursorWrapper, wanted: Plan) -> Iterator[str]:
     functions = _functions(cursor, wanted.schema)
     for function in wanted.functions:
-        if functions.get(function.name) != (function.source, True, SEARCH_PATH) or (
-            isinstance(function, Door) and _callers(cursor, wanted.schema, function) != {app_role()}
-        ):
+        is_same = functions.get(function.name) == (function.source, True, SEARCH_PATH)
+        if not is_same or (isinstance(function, Door) and _callers(cursor, wanted.schema, function) != {app_role()}):
             yield function.create(wanted.schema)
     triggers = _triggers(cursor, wanted.schema)
     for trigger in wanted.triggers:

@@ -33,8 +33,8 @@ from .models import Draft
 CODES = frozenset(
     {
         "addressed_to", "analyte", "arm", "by_name", "check_id", "code", "content_hash", "document_version", "event",
-        "context", "form", "group", "history_type", "item", "key", "kind", "meaning", "participant_code", "pathway", "place",
-        "proof", "row", "strata",
+        "context", "form", "group", "history_type", "item", "key", "kind", "meaning", "participant_code",
+        "pathway", "place", "proof", "row", "strata",
         "salt_of_slot", "sex", "state", "status", "stratum", "target_id", "target_label", "target_table", "unit", "url",
         "user_agent", "verb",
     }
@@ -60,7 +60,7 @@ class Places:
     drafts: list[tuple[Draft, dict[str, Any]]] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
-        """How many places per kind: values and notes as they stand, their history, the ledger and signatures, drafts."""
+        """How many places: values and notes as they stand, their history, ledger and signatures, drafts."""
         told = [spot for spot in self.spots if spot.table.startswith("audit_")]
         return {
             "rows": len(self.rows),
@@ -118,7 +118,7 @@ def rows_of(model: type[models.Model], participant: Participant) -> models.Query
 
 
 @cache
-def word_columns(model: type[models.Model]) -> tuple[models.Field, ...]:
+def word_columns(model: Any) -> tuple[models.Field, ...]:
     """The columns that may hold words: text without a list of choices that is no code, and JSON."""
     return tuple(
         f
@@ -140,7 +140,7 @@ def find(participant: Participant, text: str) -> Places:
     for table in write_once().values():
         for row in _holding(table.model, participant, text):
             found.spots += [
-                Spot(table.name, row.pk, column.column, path)
+                Spot(table.name, row.pk, column.attname, path)
                 for column in word_columns(table.model)
                 for path, words in leaves(row, column)
                 if text in words
@@ -170,7 +170,7 @@ def _holding(model: type[models.Model], participant: Participant, text: str) -> 
 def _replace(row: Any, text: str) -> bool:
     """Replace the text in a row that changes with history; whether it was there."""
     is_changed = False
-    for column in word_columns(type(row)):
+    for column in word_columns(row.__class__):
         holding = [(path, words) for path, words in leaves(row, column) if text in words]
         if not holding:
             continue
@@ -291,7 +291,7 @@ def source_at(spot: Spot) -> Source | None:
     table = write_once().get(spot.table)
     if table is None:
         return None
-    column = next((c for c in word_columns(table.model) if c.column == spot.column), None)
+    column = next((c for c in word_columns(table.model) if c.attname == spot.column), None)
     row = table.model._base_manager.filter(pk=spot.key).first() if 0 < spot.key < 2**63 else None
     if row is None or column is None:
         return None

@@ -62,7 +62,7 @@ def trail_of_item(page: RecordPage, item: Item, row: str) -> list[Words]:
         (m.at, m.pk, _said(m, page.locale) | {"redact": _of_place(page, m, {"text": _("Redact the text")})})
         for m in messages[:MOST_LINES]
     ]
-    lines += [line for line in _confirmed(page, item, row)]
+    lines += _confirmed(page, item, row)
     lines += [line for v in verifications for line in _verified(v, page.locale)]
     return _newest_first(lines)
 
@@ -164,12 +164,12 @@ def redactable(person: Any, site_id: int, row: Any, labels: dict[str, Any]) -> l
         return []
     return [
         {"label": labels[column.name], "url": f"{reverse('redaction_new')}?{urlencode(where)}"}
-        for column in word_columns(type(row))
+        for column in word_columns(row.__class__)
         if column.name in labels
         for path, words in leaves(row, column)
         if len(words.strip()) >= 3
         for where in [
-            {"table": row._meta.db_table, "key": row.pk, "column": column.column, "path": "/".join(path)},
+            {"table": row._meta.db_table, "key": row.pk, "column": column.attname, "path": "/".join(path)},
         ]
     ]
 

@@ -1,4 +1,4 @@
-"""Redaction: a name typed by mistake is replaced by “[redacted]” wherever it stands, by two persons and with a reason."""
+"""Redaction: two persons, with a reason, replace a name typed by mistake by “[redacted]” wherever it stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py redactions`: the list that is kept with the backups, so that a restored one is brought to the same state."""
+"""`manage.py redactions`: the list kept with the backups, so that a restored one is brought to the same state."""
 
 import csv
 from typing import Any

@@ -112,6 +112,7 @@ def test_the_text_is_nowhere_in_the_database_and_nothing_else_changed(short_tmp:
     other = cast.fill(record.participant, "demographics", visit="SCR")
     assert NAME in dumped(short_tmp)
     before = Record.objects.get(pk=record.pk)
+    assert before.signature_id is not None
     signature = Signature.objects.get(pk=before.signature_id)
 
     redaction = redactions.approve(redaction=proposed(cast, record), password=PASSWORD, by=dora)
