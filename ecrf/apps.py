@@ -8,11 +8,11 @@ class EcrfConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.verbs import register_verbs
-        from trial import navigation, notice_kinds
+        from trial import facts, navigation, notice_kinds
         from trial.permissions import Permission
 
-        from . import effects
-        from .actions import eligibility, milestones
+        from . import casebooks, consents, effects
+        from .actions import eligibility, milestones, recomputation
         from .selectors import queries_waiting_for, redactions_waiting_for
 
         register_verbs(
@@ -84,6 +84,8 @@ class EcrfConfig(AppConfig):
                 ),
             ),
         )
+        facts.on_change(recomputation.recompute_facts)
+        casebooks.register("consent", consents.casebook_panel)
         effects.on_save(milestones.apply)
         effects.on_save(eligibility.unsettle)
         effects.on_save(eligibility.follow_disagreements)

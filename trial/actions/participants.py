@@ -12,6 +12,7 @@ import audit
 from audit import clock
 from audit.errors import Refused
 
+from .. import facts
 from ..definitions import definition_of, version_at
 from ..free_text import kept
 from ..models import Consent, Participant, Person, ScreeningOutcome, Site, Status, StatusKind, Version
@@ -85,6 +86,7 @@ def identify(
         setattr(participant, name, value)
     audit.save(participant, by=by)
     audit.deed("participant.identified", participant, by=by)
+    facts.changed(participant, "participant.sex", "participant.birth_month", "participant.birth_year", by=by)
     return participant
 
 

@@ -188,6 +188,9 @@ def status(request: SignedInRequest, code: str) -> HttpResponse:
             if may_record and change.reversed_at is None and change.kind in BY_HAND
         ],
         "facts": _participant_facts(participant),
+        "consent_pending": {"version": participant.awaited_consent, "from_on": participant.awaited_since}  # type: ignore[attr-defined]
+        if participant.awaited_consent  # type: ignore[attr-defined]
+        else None,
         "casebook_url": optional_url("casebook", code),
         "may_close": can(request.user, Permission.PARTICIPANT_SCREEN, participant.site_id)
         and participant.randomized_on is None
@@ -310,6 +313,10 @@ def _participant_facts(participant: Participant) -> list[dict[str, Any]]:
         {"label": _("Site"), "value": str(participant.site), "url": reverse("site", args=[participant.site.number])},
         {"label": _("Born"), "value": born},
         {"label": _("Screened"), "value": date_words(participant.screened_on, _locale())},
-        {"label": _("Consent"), "value": date_words(participant.consented_on, _locale())},
+        {
+            "label": _("Consent"),
+            "value": date_words(participant.consented_on, _locale()),
+            "url": reverse("participant_consents", args=[participant.code]),
+        },
         {"label": _("Randomized"), "value": date_words(participant.randomized_on, _locale())},
     ]
