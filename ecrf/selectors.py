@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import Http404
 
 from audit import clock
 from audit.models import Redaction, RedactionState
 from trial.definition import Definition
 from trial.definitions import definition_of
-from trial.models import Participant, Visit
+from trial.models import Participant, Transfer, Visit
 from trial.permissions import Permission, access_of
 from trial.selectors import participants_for
 
@@ -108,11 +109,12 @@ def query_or_404(person: Any, query_id: int) -> Query:
 
 
 def laboratory_ranges(participant: Participant, on: Any = None) -> dict[str, tuple[str, str]]:
-    """Return the site's reference range per analyte in force on a day for the participant's sex (as text)."""
+    """Return the reference range per analyte in force on a day, at the site of that day, for the participant's sex."""
     day = on or clock.today()
     found: dict[str, tuple[str, str]] = {}
+    left = Transfer.objects.filter(participant=participant, on__gt=day).order_by("on", "pk").values("from_site")[:1]
     rows = LaboratoryRange.objects.filter(
-        site_id=participant.site_id, from_on__lte=day, sex__in=["", participant.sex]
+        site_id=Coalesce(Subquery(left), participant.site_id), from_on__lte=day, sex__in=["", participant.sex]
     ).order_by("from_on", "sex")
     for row in rows:
         found[row.analyte] = (row.low, row.high)

@@ -27,6 +27,7 @@ class TrialConfig(AppConfig):
                 "participant.screen_failed": _("Screening closed without inclusion"),
                 "participant.status_recorded": _("Status recorded"),
                 "participant.status_reversed": _("Status reversed"),
+                "participant.transferred": _("Participant transferred to another site"),
                 "consent.recorded": _("Consent recorded"),
                 "consent.taken_back": _("Consent taken back"),
                 "consent.document_in_force": _("Consent version in force"),

@@ -160,6 +160,19 @@ class StatusForm(forms.Form):
         kind.choices = [(str(k), StatusKind(k).label) for k in kinds]
 
 
+class TransferForm(forms.Form):
+    """Where a participant goes on, from when, and why."""
+
+    to_site = forms.ModelChoiceField(label=gettext_lazy("To the site"), queryset=Site.objects.none())
+    on = DayField(label=gettext_lazy("From"))
+    reason = reason_field()
+
+    def __init__(self, *args: Any, sites: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        to_site: Any = self.fields["to_site"]
+        to_site.queryset = sites
+
+
 class ConsentAgainForm(forms.Form):
     """A later consent version, signed."""
 

@@ -24,6 +24,7 @@ from .models import Delegation, Person, Role
 class Permission(StrEnum):
     PARTICIPANT_VIEW = "participant.view"
     PARTICIPANT_SCREEN = "participant.screen"
+    PARTICIPANT_TRANSFER = "participant.transfer"
     STATUS_RECORD = "status.record"
     VISIT_RECORD = "visit.record"
     RECORD_VIEW = "record.view"
@@ -96,7 +97,7 @@ GRANTS: dict[str, frozenset[Permission]] = {
     | {P.REDACTION_PROPOSE},
     Role.DATA_MANAGER: _SPONSOR_READS
     | {P.AUDIT_VIEW, P.QUERY_ASK, P.REVIEW, P.FREEZE, P.LOCK, P.EXPORT, P.LEDGER_VIEW, P.SAFETY_VIEW}
-    | {P.REDACTION_PROPOSE, P.REDACTION_APPROVE, P.CONSENT_DOCUMENTS},
+    | {P.REDACTION_PROPOSE, P.REDACTION_APPROVE, P.CONSENT_DOCUMENTS, P.PARTICIPANT_TRANSFER},
     Role.SAFETY_OFFICER: _SPONSOR_READS | {P.AUDIT_VIEW, P.QUERY_ASK, P.SAFETY_VIEW, P.SAFETY_RECEIVE},
     Role.SPONSOR: _SPONSOR_READS | {P.EXPORT, P.SAFETY_VIEW, P.REDACTION_APPROVE, P.CONSENT_DOCUMENTS},
     Role.STATISTICIAN_BLINDED: frozenset({P.STUDY_VIEW, P.EXPORT, P.LIST_VIEW}),
@@ -235,6 +236,7 @@ REFUSALS: dict[Permission, Callable[[], str]] = {
     P.PARTICIPANT_SCREEN: lambda: _(
         "Only site staff with a delegation in force at this site can screen a participant."
     ),
+    P.PARTICIPANT_TRANSFER: lambda: _("Only a data manager transfers a participant to another site."),
     P.STATUS_RECORD: lambda: _("Only site staff with a delegation in force at this site can record this."),
     P.VISIT_RECORD: lambda: _("Only site staff with a delegation in force at this site can record a visit."),
     P.ENTER_GENERAL: lambda: _("Your role at this site does not enter this form."),

@@ -19,6 +19,7 @@ urlpatterns = [
     path("screening/<str:code>/reopen/", participants.screening_reopen, name="screening_reopen"),
     path("participants/<str:code>/status/", participants.status, name="participant_status"),
     path("participants/<str:code>/status/reverse/", participants.status_reverse, name="participant_status_reverse"),
+    path("participants/<str:code>/transfer/", participants.transfer, name="participant_transfer"),
     path("participants/<str:code>/consents/", consents.of_participant, name="participant_consents"),
     path("study/consents/", consents.documents, name="consent_documents"),
     path("participants/<str:code>/visits/add/", visits.add, name="visit_add"),

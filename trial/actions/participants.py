@@ -39,7 +39,9 @@ def screen(*, site: Site, by: Person, on: dt.date | None = None) -> Participant:
         version = version_at(site, today)
     except Version.DoesNotExist:
         raise Refused(_("No version of the study is in force at site %(site)s.") % {"site": site.number}) from None
-    used = Participant.objects.filter(site=site).aggregate(last=Max("sequence"))["last"] or 0
+    # By the code: a participant who was transferred away keeps it, and so the number is never given again.
+    named_here = Participant.objects.filter(code__startswith=f"{site.number}-")
+    used = named_here.aggregate(last=Max("sequence"))["last"] or 0
     participant = audit.save(
         Participant(
             site=site,

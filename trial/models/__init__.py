@@ -2,7 +2,16 @@
 
 from .leases import Lease
 from .notices import Notice, NoticeState
-from .participants import Consent, ConsentDocument, Participant, ScreeningOutcome, Status, StatusChange, StatusKind
+from .participants import (
+    Consent,
+    ConsentDocument,
+    Participant,
+    ScreeningOutcome,
+    Status,
+    StatusChange,
+    StatusKind,
+    Transfer,
+)
 from .people import Credential, Delegation, Person, Role
 from .studies import Site, SiteActivation, Study, Version
 from .visits import Visit, VisitStatus
@@ -25,6 +34,7 @@ __all__ = [
     "StatusChange",
     "StatusKind",
     "Study",
+    "Transfer",
     "Version",
     "Visit",
     "VisitStatus",
