@@ -20,7 +20,7 @@ def casebook_panel(casebook: Casebook) -> Panel | None:
     url = reverse("participant_consents", args=[participant.code])
     text = _("Consent to version %(version)s is pending") % {"version": version}
     note = _("in force since %(date)s; nothing is blocked") % {"date": date_words(since, casebook.locale)}
-    actions = ()
+    actions: tuple[Action, ...] = ()
     if can(casebook.person, Permission.STATUS_RECORD, participant.site_id):
         actions = (Action(_("Record the consent"), url, icon="edit", order=30),)
     return Panel(steps=(Step(text, url, note, "due", order=8),), actions=actions)

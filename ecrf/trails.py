@@ -18,6 +18,7 @@ from trial.permissions import Permission, can
 from trial.presenters import visit_label
 
 from .actions import data_queries
+from .actions.redactions import LEAST
 from .models import (
     Change,
     ChangeKind,
@@ -162,16 +163,22 @@ def redactable(person: Any, site_id: int, row: Any, labels: dict[str, Any]) -> l
     """Links to propose a redaction, one per text of the row in one of these columns, for those who may propose it."""
     if not can(person, Permission.REDACTION_PROPOSE, site_id):
         return []
-    return [
-        {"label": labels[column.name], "url": f"{reverse('redaction_new')}?{urlencode(where)}"}
-        for column in word_columns(row.__class__)
-        if column.name in labels
-        for path, words in leaves(row, column)
-        if len(words.strip()) >= 3
-        for where in [
-            {"table": row._meta.db_table, "key": row.pk, "column": column.attname, "path": "/".join(path)},
-        ]
-    ]
+    found: dict[Any, Words] = {}
+    for column in word_columns(row.__class__):
+        texts = sorted(leaves(row, column), key=_value_first) if column.name in labels else []
+        for path, words in texts:
+            if len(words.strip()) >= LEAST and labels[column.name] not in found:
+                where = {
+                    "table": row._meta.db_table, "key": row.pk, "column": column.attname, "path": "/".join(path),
+                }  # fmt: skip
+                url = f"{reverse('redaction_new')}?{urlencode(where)}"
+                found[labels[column.name]] = {"label": labels[column.name], "url": url}
+    return list(found.values())
+
+
+def _value_first(leaf: tuple[tuple[str, ...], str]) -> bool:
+    """Of a value and of what was typed for it, the value leads; the redaction takes both."""
+    return leaf[0][-1:] != ("value",)
 
 
 def _said(message: QueryMessage, locale: str) -> Words:
