@@ -19,7 +19,7 @@ from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 
 from audit.door import CLOSED_TABLES, MARK, REDACTIONS, Spot
-from audit.models import AuditedModel
+from audit.models import AuditedModel, Signature
 from audit.tables import Kind, Table, of_kind
 from trial.definition import Form
 from trial.definitions import definition_of
@@ -281,9 +281,19 @@ class Source:
 
     @property
     def reveals_arm(self) -> bool:
-        """Whether the row tells the arm."""
-        parents = (self.row, getattr(self.row, "query", None), getattr(self.row, "record", None))
-        return any(getattr(each, "reveals_arm", False) for each in parents if each is not None)
+        """Whether the text could tell the arm: by its row, its record or query, or its item. In doubt it does."""
+        if isinstance(self.row, Signature):  # whatever was signed, whole
+            return True
+        record = getattr(self.row, "record", None)
+        rows = (self.row, getattr(self.row, "query", None), record)
+        if any(getattr(each, "reveals_arm", False) for each in rows if each is not None):
+            return True
+        form = getattr(self.row, "form", "") or getattr(record, "form", "")
+        item = getattr(self.row, "item", "") or (self.spot.path[2] if len(self.spot.path) > 2 else "")
+        definition = definition_of(self.participant.version_id)
+        return form in definition.forms and definition.reveals_arm(
+            form, item if item in definition.form(form).items else None
+        )
 
 
 def source_at(spot: Spot) -> Source | None:

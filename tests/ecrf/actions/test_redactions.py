@@ -420,3 +420,16 @@ def test_the_list_kept_with_the_backups_leads_back_to_each_text(cast: Cast, dora
     assert NAME not in line
     assert f"/redactions/new/?table=ecrf_change&key={spot.key}&column=new&path=value" in line
     assert line.split(",")[1] == record.participant.code
+
+
+def test_what_was_signed_is_shown_to_holders_of_the_arm_only(cast: Cast) -> None:
+    """ECRF-443: a signature holds a whole form: in doubt it tells the arm."""
+    record = told_everywhere(cast)
+    signature = Signature.objects.get(pk=Record.objects.get(pk=record.pk).signature_id)
+    path = ("data", "conditions", "0", "condition", "value")
+    spot = Spot("audit_signature", signature.pk, "content", path)
+    blind = people.create(email="b2@example.org", given_name="Bea", family_name="Blind", password=PASSWORD, by=None)
+    people.delegate(person=blind, role=Role.DATA_MANAGER, site=None, starts_on=cast.opened_on, by=None)
+    with pytest.raises(Refused, match="no such text"):
+        redactions.propose(spot=spot, words=NAME, reason=REASON, by=blind)
+    assert redactions.propose(spot=spot, words=NAME, reason=REASON, by=cast.dan_data_manager).reveals_arm
