@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from audit import door
 from audit.columns import STAMPS
 from audit.exempt import READ, READ_WRITE, UNMODELLED
 from audit.roles import app_role
@@ -64,6 +65,24 @@ class Function:
             f"SET search_path = pg_catalog, pg_temp AS $audit${self.source}$audit$;\n"
             f"REVOKE ALL ON FUNCTION {name}() FROM PUBLIC;"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Door(Function):
+    """The one function that the application's role may call itself (`audit.door`)."""
+
+    def create(self, schema: str) -> str:
+        """The statements that make it so; nobody but the application's role may call it."""
+        name = f"{quote(schema)}.{quote(self.name)}"
+        return (
+            f"CREATE OR REPLACE FUNCTION {name}({door.ARGUMENTS}) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER "
+            f"SET search_path = pg_catalog, pg_temp AS $audit${self.source}$audit$;\n"
+            f"REVOKE ALL ON FUNCTION {name}({door.TYPES}) FROM PUBLIC;\n{self.grant(schema)}"
+        )
+
+    def grant(self, schema: str) -> str:
+        """The statement that lets the application's role call it."""
+        return f"GRANT EXECUTE ON FUNCTION {quote(schema)}.{quote(self.name)}({door.TYPES}) TO {quote(app_role())};"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +140,10 @@ def plan(cursor: CursorWrapper) -> Plan:
     """What must stand for the tables that exist now."""
     schema = _schema(cursor)
     columns = _columns(cursor, schema)
-    functions: dict[str, Function] = {REFUSE.name: REFUSE}
+    has_door = door.ROWS in columns and door.REDACTIONS in columns
+    refuse = _refuse(schema, door.passes(schema) if has_door else "")
+    functions: dict[str, Function] = {refuse.name: refuse}
+    write_once: dict[str, str] = {}
     triggers: list[Trigger] = []
     privileges: dict[str, tuple[str, ...]] = {
         name: exemption.privileges for name, exemption in UNMODELLED.items() if name in columns
@@ -139,27 +161,36 @@ def plan(cursor: CursorWrapper) -> Plan:
             triggers += guard_triggers(guarded, function.name)
             privileges[table.name] = READ_WRITE
         elif table.kind in (Kind.HISTORY, Kind.APPEND_ONLY):
+            write_once[table.name] = table.key
             stamp, trigger = _stamp(cursor, schema, table.name, table.key)
             functions[stamp.name] = stamp
-            triggers += [trigger, Trigger(table.name, "audit_frozen", REFUSE.name, BEFORE | UPDATE | DELETE | TRUNCATE)]
+            triggers += [trigger, Trigger(table.name, "audit_frozen", REFUSE, BEFORE | UPDATE | DELETE | TRUNCATE)]
             privileges[table.name] = WRITE_ONCE
         elif table.kind is Kind.EXEMPT:
             assert table.exemption is not None
             privileges[table.name] = table.exemption.privileges
         else:
             privileges[table.name] = READ
+    if has_door:
+        functions[door.NAME] = Door(door.NAME, door.source(schema, write_once))
     return Plan(schema, tuple(functions.values()), tuple(triggers), privileges)
 
 
-REFUSE = Function(
-    "audit_refuse",
-    """
+REFUSE = "audit_refuse"
+
+
+def _refuse(schema: str, passes: str) -> Function:
+    """Refuses what a table never allows; `passes` is the condition under which the door's own UPDATE goes through."""
+    let_through = f"    IF {passes} THEN\n        RETURN NULL;\n    END IF;\n" if passes else ""
+    return Function(
+        REFUSE,
+        f"""
 BEGIN
-    RAISE EXCEPTION 'audit: % on % is refused', TG_OP, TG_TABLE_NAME
+{let_through}    RAISE EXCEPTION 'audit: % on % is refused', TG_OP, TG_TABLE_NAME
         USING ERRCODE = '23000', HINT = 'Rows of this table are written once, or removed one by one with history.';
 END
 """,
-)
+    )
 
 
 def _stamp(cursor: CursorWrapper, schema: str, table: str, key: str) -> tuple[Function, Trigger]:
@@ -186,7 +217,7 @@ def guard_triggers(guarded: Guarded, function: str) -> list[Trigger]:
     """The guard on the table and on its history, and no TRUNCATE."""
     return [
         Trigger(guarded.table, "audit_guard", function, ROW | INSERT | UPDATE | DELETE, deferred=True),
-        Trigger(guarded.table, "audit_no_truncate", REFUSE.name, BEFORE | TRUNCATE),
+        Trigger(guarded.table, "audit_no_truncate", REFUSE, BEFORE | TRUNCATE),
         Trigger(guarded.history, "audit_guard", function, ROW | INSERT, deferred=True),
     ]
 
@@ -295,7 +326,8 @@ def install_guard(connection: BaseDatabaseWrapper, guarded: Guarded) -> None:
 def _missing(cursor: CursorWrapper, wanted: Plan) -> Iterator[str]:
     functions = _functions(cursor, wanted.schema)
     for function in wanted.functions:
-        if functions.get(function.name) != (function.source, True, SEARCH_PATH):
+        is_same = functions.get(function.name) == (function.source, True, SEARCH_PATH)
+        if not is_same or (isinstance(function, Door) and _callers(cursor, wanted.schema, function) != {app_role()}):
             yield function.create(wanted.schema)
     triggers = _triggers(cursor, wanted.schema)
     for trigger in wanted.triggers:
@@ -356,6 +388,10 @@ def faults(cursor: CursorWrapper) -> list[Fault]:
             found.append(Fault(function.name, "the function is not the generated one"))
         elif stands != (function.source, True, SEARCH_PATH):
             found.append(Fault(function.name, "the function does not run as its owner with a fixed search path"))
+        elif isinstance(function, Door) and _callers(cursor, wanted.schema, function) != {app_role()}:
+            found.append(
+                Fault(function.name, "others than the application's role may call the function, or it may not")
+            )
     triggers = _triggers(cursor, wanted.schema)
     for trigger in wanted.triggers:
         standing = triggers.get((trigger.table, trigger.name))
@@ -445,6 +481,20 @@ def _functions(cursor: CursorWrapper, schema: str) -> dict[str, tuple[str, bool,
         [quote(schema)],
     )
     return {name: (source, definer, config) for name, source, definer, config in cursor.fetchall()}
+
+
+def _callers(cursor: CursorWrapper, schema: str, function: Door) -> set[str]:
+    """Who may call the door, its owner apart; `public` for everybody."""
+    cursor.execute(
+        """
+        SELECT CASE WHEN a.grantee = 0 THEN 'public' ELSE a.grantee::regrole::text END
+          FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+         WHERE p.pronamespace = %s::regnamespace AND p.proname = %s AND a.privilege_type = 'EXECUTE'
+           AND a.grantee <> p.proowner
+        """,
+        [quote(schema), function.name],
+    )
+    return {name.strip('"') for (name,) in cursor.fetchall()}
 
 
 def _triggers(cursor: CursorWrapper, schema: str) -> dict[tuple[str, str], tuple[Trigger, bool]]:

@@ -9,6 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, router, transaction
 from django.utils.translation import gettext_lazy as _
 
+from audit import exempt
 from audit.columns import Stamped
 from audit.errors import AppendOnly
 from audit.history import History
@@ -213,3 +214,95 @@ class Signature(AppendOnlyModel):
 
     def __str__(self) -> str:
         return f"{self.by_name}: {self.meaning}"
+
+
+class RedactionState(models.TextChoices):
+    PROPOSED = "proposed", _("Proposed")
+    APPLIED = "applied", _("Applied")
+    DECLINED = "declined", _("Declined")
+
+
+class Redaction(AuditedModel):
+    """One text to be replaced by “[redacted]”: where it stands, who proposed it and why, who approved it.
+
+    The text itself is never kept here: it is characters `start` to `start + length` of a text of a row that nobody
+    can change otherwise (`source_…`: table, key, column, and the path inside a JSON column). People are plain numbers
+    and printed names, as everywhere on the floor.
+    """
+
+    site_id = models.BigIntegerField()
+    participant_code = models.CharField(max_length=40)
+    source_table = models.CharField(max_length=63)
+    source_key = models.BigIntegerField()
+    source_column = models.CharField(max_length=63)
+    source_path = models.JSONField(default=list, blank=True)
+    start = models.PositiveIntegerField()
+    length = models.PositiveIntegerField()
+    reveals_arm = models.BooleanField(default=False)
+    reason = models.CharField(max_length=300)
+    state = models.CharField(max_length=10, choices=RedactionState.choices, default=RedactionState.PROPOSED)
+    proposed_by_id = models.BigIntegerField()
+    proposed_by_name = models.CharField(max_length=200)
+    proposed_at = models.DateTimeField()
+    decided_by_id = models.BigIntegerField(null=True, blank=True)
+    decided_by_name = models.CharField(max_length=200, blank=True, default="")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision_reason = models.CharField(max_length=300, blank=True, default="")
+
+    class Meta:
+        verbose_name = _("redaction")
+        verbose_name_plural = _("redactions")
+        default_permissions = ()
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=~models.Q(state="applied")
+                | (models.Q(decided_by_id__isnull=False) & ~models.Q(decided_by_id=models.F("proposed_by_id"))),
+                name="redaction_applied_by_a_second_person",
+            ),
+            models.CheckConstraint(condition=models.Q(length__gte=3), name="redaction_of_three_characters_or_more"),
+            models.UniqueConstraint(
+                fields=("source_table", "source_key", "source_column", "source_path", "start", "length"),
+                condition=models.Q(state="proposed"),
+                name="one_open_redaction_per_text",
+            ),
+        )
+        indexes = (models.Index(fields=("state", "site_id"), name="redaction_open"),)
+
+    def __str__(self) -> str:
+        return f"Redaction {self.pk}"
+
+    def deed_scope(self) -> tuple[int | None, str | None]:
+        """Deeds about a redaction are filed under the participant whose rows held the text."""
+        return self.site_id, self.participant_code
+
+
+class RedactedRow(models.Model):
+    """A row of history, ledger or another write-once table in which a text was replaced: written by the door alone.
+
+    `columns` says, per column, what stands for it: `before` (the salted commitment of what it held first), `after`
+    (the hash of what it holds now) and the numbers of the `redactions`. `salts` are those of the row's other columns:
+    the row's own salt went with the text, so that nobody can try names against `before` (docs/adr/0008).
+    """
+
+    table = models.CharField(max_length=63)
+    key = models.BigIntegerField()
+    columns = models.JSONField()
+    salts = models.JSONField()
+    is_open = models.BooleanField(default=False)
+    cluster = models.BigIntegerField()
+    tx = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=("table", "key"), name="redacted_row_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.key}"
+
+
+exempt.register(
+    "audit.RedactedRow",
+    "what was redacted where, written by the database's own door (audit_redact) and readable by the application only",
+    exempt.READ,
+)

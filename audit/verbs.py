@@ -47,5 +47,8 @@ FLOOR_VERBS = {
     "person.locked_out": _("Locked out after failed sign-ins"),
     "signature.given": _("Signed"),
     "signature.refused": _("Signature refused: wrong password"),
+    "redaction.proposed": _("Redaction proposed"),
+    "redaction.declined": _("Redaction declined"),
+    "redaction.applied": _("Redacted"),
     "simulation.run": _("Filled with simulated data"),
 }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from audit import guards
+from audit import door, guards
 from audit.guards import Fault, literal, quote
 from audit.tables import Kind, Table, all_tables, of_kind
 
@@ -169,13 +169,93 @@ def verify_dates(cursor: CursorWrapper) -> Iterator[Fault]:
 
 
 def verify_signatures(cursor: CursorWrapper) -> Iterator[Fault]:
-    """The hash of every signature is that of the content kept with it."""
+    """The hash of every signature is that of the content kept with it, redacted ones apart (`verify_redactions`)."""
     from audit.actions import content_hash
-    from audit.models import Signature
+    from audit.models import RedactedRow, Signature
 
+    rows = RedactedRow.objects.filter(table="audit_signature", columns__has_key="content")
+    redacted = set(rows.values_list("key", flat=True))
     for signature in Signature.objects.order_by("id").iterator(chunk_size=500):
-        if content_hash(signature.content) != signature.content_hash:
+        if signature.pk not in redacted and content_hash(signature.content) != signature.content_hash:
             yield Fault(f"audit_signature {signature.pk}", "its content is not what was signed")
+
+
+def verify_redactions(cursor: CursorWrapper) -> Iterator[Fault]:
+    """Every redacted row stands as the redaction left it; every redaction was applied by two persons and is told.
+
+    What is no longer the text that was typed is named by `redactions`, as what it is: a redaction.
+    """
+    keys = {table.name: table.key for table in of_kind(Kind.HISTORY, Kind.APPEND_ONLY)}
+    cursor.execute(f'SELECT DISTINCT "table" FROM {quote(door.ROWS)} ORDER BY 1')
+    for (name,) in cursor.fetchall():
+        if name not in keys:
+            yield Fault(name, "is redacted, and is no write-once table")
+            continue
+        cursor.execute(
+            f"""
+            SELECT d.key, c.key, CASE WHEN r.{quote(keys[name])} IS NULL THEN 'is gone'
+                                      WHEN d.is_open THEN 'is left open by a redaction'
+                                      ELSE 'was altered after its redaction' END
+              FROM {quote(door.ROWS)} AS d CROSS JOIN LATERAL jsonb_each(d.columns) AS c
+              LEFT JOIN {quote(name)} AS r ON r.{quote(keys[name])} = d.key
+             WHERE d."table" = %s AND (r.{quote(keys[name])} IS NULL OR d.is_open OR c.value ->> 'after'
+                   IS DISTINCT FROM encode(sha256(convert_to({_text_of(cursor, name)}, 'UTF8')), 'hex'))
+             ORDER BY d.key LIMIT {LIMIT}
+            """,
+            [name],
+        )
+        for row_key, column, fault in cursor.fetchall():
+            yield Fault(f"{name} {row_key}", f"{column} {fault}")
+    cursor.execute(
+        f"""
+        SELECT r.id, r.state, d.id IS NOT NULL FROM {quote(door.REDACTIONS)} AS r
+          LEFT JOIN audit_deed AS d ON d.target_table = %s AND d.target_id = r.id::text AND d.verb = %s
+         WHERE (r.state = 'applied') <> (d.id IS NOT NULL) ORDER BY r.id LIMIT {LIMIT}
+        """,
+        [door.REDACTIONS, door.APPLIED],
+    )
+    for number, _state, told in cursor.fetchall():
+        yield Fault(f"redaction {number}", "is told but was not applied" if told else "was applied but is not told")
+    cursor.execute(
+        f"""
+        SELECT DISTINCT d."table", d.key, n.value::text FROM {quote(door.ROWS)} AS d
+         CROSS JOIN LATERAL jsonb_each(d.columns) AS c
+         CROSS JOIN LATERAL jsonb_array_elements(c.value -> 'redactions') AS n
+          LEFT JOIN {quote(door.REDACTIONS)} AS r ON r.id = n.value::text::bigint AND r.state = 'applied'
+         WHERE r.id IS NULL ORDER BY 1, 2 LIMIT {LIMIT}
+        """
+    )
+    for name, row_key, number in cursor.fetchall():
+        yield Fault(f"{name} {row_key}", f"is redacted, but redaction {number} was not applied")
+
+
+def _text_of(cursor: CursorWrapper, table: str) -> str:
+    """An expression over `c` (a redacted column's name) and `r` (the row): the text of that column."""
+    cases = " ".join(
+        f"WHEN {literal(name)} THEN r.{quote(name)}::text"
+        for name, kind in sorted(guards.columns_of(cursor, table).items())
+        if kind in ("text", "character varying", "jsonb")
+    )
+    return f"(CASE c.key {cases} END)"
+
+
+def redactions(cursor: CursorWrapper) -> list[str]:
+    """Each redaction in one line: what the auditor is told in place of the text."""
+    cursor.execute(
+        f"""
+        SELECT r.id, r.participant_code, r.proposed_by_name, r.decided_by_name, r.decided_at::date, r.reason,
+               count(DISTINCT d.id)
+          FROM {quote(door.REDACTIONS)} AS r
+          LEFT JOIN {quote(door.ROWS)} AS d
+            ON EXISTS (SELECT 1 FROM jsonb_each(d.columns) AS c WHERE c.value -> 'redactions' @> to_jsonb(r.id))
+         WHERE r.state = 'applied' GROUP BY r.id ORDER BY r.id
+        """
+    )
+    return [
+        f"redaction {number}: {code}, {rows} row{'' if rows == 1 else 's'}, proposed by {proposed}, "
+        f"approved by {approved} on {day:%Y-%m-%d}: {reason}"
+        for number, code, proposed, approved, day, reason, rows in cursor.fetchall()
+    ]
 
 
 FLOOR: dict[str, Verifier] = {
@@ -186,6 +266,7 @@ FLOOR: dict[str, Verifier] = {
     "transactions and salts": verify_stamps,
     "dates agree with the database's clock": verify_dates,
     "signatures cover what they show": verify_signatures,
+    "redactions are whole": verify_redactions,
 }
 
 

@@ -10,14 +10,14 @@ class EcrfConfig(AppConfig):
         from django.db.models.signals import post_save
 
         from audit.verbs import register_verbs
-        from trial import home_panels, navigation, notice_kinds
+        from trial import facts, home_panels, navigation, notice_kinds
         from trial.models import Visit
         from trial.permissions import Permission
 
-        from . import effects
-        from .actions import eligibility, findings, milestones, verifications
+        from . import casebooks, consents, effects
+        from .actions import eligibility, findings, milestones, recomputation, verifications
         from .home import queries_panel
-        from .selectors import queries_waiting_for, query_notice_is_settled
+        from .selectors import queries_waiting_for, query_notice_is_settled, redactions_waiting_for
         from .timeline import section as timeline
         from .verification import plan
 
@@ -70,6 +70,18 @@ class EcrfConfig(AppConfig):
             ),
         )
         home_panels.register("ecrf.queries", queries_panel, order=5)
+        navigation.register(
+            navigation.Entry(
+                "redactions",
+                _("Redactions"),
+                "redactions",
+                icon="eye-off",
+                key="",
+                order=85,
+                permissions=(Permission.REDACTION_PROPOSE, Permission.REDACTION_APPROVE),
+                count=redactions_waiting_for,
+            )
+        )
         notice_kinds.register(
             eligibility.INPUT_CHANGED,
             notice_kinds.NoticeKind(
@@ -101,6 +113,8 @@ class EcrfConfig(AppConfig):
                 is_settled=query_notice_is_settled,
             ),
         )
+        facts.on_change(recomputation.recompute_facts)
+        casebooks.register("consent", consents.casebook_panel)
         effects.on_save(milestones.apply)
         effects.on_save(eligibility.unsettle)
         effects.on_save(eligibility.follow_disagreements)

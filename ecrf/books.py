@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
 from audit import clock
+from trial.consents import documents_at
 from trial.definition import Definition
 from trial.models import Participant, Visit
 
@@ -22,6 +24,7 @@ def facts_of(participant: Participant) -> Facts:
         status=participant.status,
         randomized_on=participant.randomized_on,
         consented_on=participant.consented_on,
+        consent_documents=partial(documents_at, participant),
     )
 
 

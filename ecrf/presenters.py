@@ -24,6 +24,8 @@ def check_message(definition: Definition, form: Form, check_id: str, locale: str
         return _("This value is outside the usual limits.")
     if check_id.startswith("consent:"):
         return _("This date is before the consent.")
+    if check_id.startswith("consent_version:"):
+        return _("This version was not in force at the site on the day of the signature.")
     if check_id.startswith("recompute:"):
         return _("A calculated value no longer agrees with its inputs.")
     if check_id.startswith("criterion:"):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import Http404
 
 from audit import clock
+from audit.models import Redaction, RedactionState
 from trial.definition import Definition
 from trial.definitions import definition_of
-from trial.models import Delegation, Notice, Participant, Visit
+from trial.models import Delegation, Notice, Participant, Transfer, Visit
 from trial.permissions import Permission, access_of
 from trial.selectors import participants_for
 
@@ -153,11 +155,12 @@ def query_or_404(person: Any, query_id: int) -> Query:
 
 
 def laboratory_ranges(participant: Participant, on: Any = None) -> dict[str, tuple[str, str]]:
-    """Return the site's reference range per analyte in force on a day for the participant's sex (as text)."""
+    """Return the reference range per analyte in force on a day, at the site of that day, for the participant's sex."""
     day = on or clock.today()
     found: dict[str, tuple[str, str]] = {}
+    left = Transfer.objects.filter(participant=participant, on__gt=day).order_by("on", "pk").values("from_site")[:1]
     rows = LaboratoryRange.objects.filter(
-        site_id=participant.site_id, from_on__lte=day, sex__in=["", participant.sex]
+        site_id=Coalesce(Subquery(left), participant.site_id), from_on__lte=day, sex__in=["", participant.sex]
     ).order_by("from_on", "sex")
     for row in rows:
         found[row.analyte] = (row.low, row.high)
@@ -167,3 +170,29 @@ def laboratory_ranges(participant: Participant, on: Any = None) -> dict[str, tup
 def definition_at(participant: Participant) -> Definition:
     """Return the definition under which the participant's forms are shown."""
     return definition_of(participant.version_id)
+
+
+def redactions_for(person: Any) -> QuerySet[Redaction]:
+    """Return the redactions at the sites where this person proposes or approves, without what would reveal an arm."""
+    access = access_of(person)
+    scoped = [access.sites(p) for p in (Permission.REDACTION_PROPOSE, Permission.REDACTION_APPROVE)]
+    redactions = Redaction.objects.all()
+    if None not in scoped:
+        redactions = redactions.filter(site_id__in=frozenset().union(*(sites for sites in scoped if sites)))
+    arm_sites = access.sites(Permission.ARM_VIEW)
+    return redactions if arm_sites is None else redactions.filter(Q(reveals_arm=False) | Q(site_id__in=arm_sites))
+
+
+def redactions_waiting_for(person: Any) -> QuerySet[Redaction]:
+    """Return the proposals of others that this person may approve."""
+    sites = access_of(person).sites(Permission.REDACTION_APPROVE)
+    waiting = redactions_for(person).filter(state=RedactionState.PROPOSED).exclude(proposed_by_id=person.pk)
+    return waiting if sites is None else waiting.filter(site_id__in=sites)
+
+
+def redaction_or_404(person: Any, redaction_id: int) -> Redaction:
+    """Return one redaction, not found for those who may not see it."""
+    found = redactions_for(person).filter(pk=redaction_id).first() if redaction_id < 2**63 else None
+    if found is None:
+        raise Http404("No such redaction.")
+    return found

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
@@ -13,13 +15,17 @@ from audit.models import Deed
 from audit.selectors import ledger_of
 from trial.definition import Item
 from trial.models import Role
+from trial.permissions import Permission, can
 from trial.presenters import visit_label
 
 from .actions import data_queries
+from .actions.redactions import LEAST
 from .models import (
     WAITS_FOR_ANSWER,
     Change,
     ChangeKind,
+    Finding,
+    FindingState,
     Query,
     QueryKind,
     QueryMessage,
@@ -29,6 +35,7 @@ from .models import (
 )
 from .pages import RecordPage, Words, initials, moment
 from .places import RecordPlace
+from .redaction_places import leaves, word_columns
 
 SYSTEM = "Stratum"
 MOST_LINES = 500
@@ -56,9 +63,39 @@ def trail_of_item(page: RecordPage, item: Item, row: str) -> list[Words]:
         "verified_by", "cleared_by"
     )
     lines = [(c.at, c.pk, _change(page, c, with_title=False)) for c in changes[:MOST_LINES]]
-    lines += [(m.at, m.pk, _said(m, page.locale)) for m in messages[:MOST_LINES]]
+    lines += [
+        (m.at, m.pk, _said(m, page.locale) | {"redact": _of_place(page, m, {"text": _("Redact the text")})})
+        for m in messages[:MOST_LINES]
+    ]
+    lines += _confirmed(page, item, row)
     lines += [line for v in verifications for line in _verified(v, page.locale)]
     return _newest_first(lines)
+
+
+def _of_place(page: RecordPage, row: Any, labels: dict[str, Any]) -> list[Words]:
+    return redactable(page.place.person, page.place.participant.site_id, row, labels)
+
+
+def _confirmed(page: RecordPage, item: Item, row: str) -> list[tuple[dt.datetime, int, Words]]:
+    """Each time that somebody said why a value is right although an edit check fired."""
+    history: Any = Finding.history.model
+    rows = history._base_manager.filter(record=page.record, item=item.id, row=row, state=FindingState.JUSTIFIED)
+    told: set[tuple[int, str]] = set()
+    lines: list[tuple[dt.datetime, int, Words]] = []
+    for found in rows.order_by("history_id")[:MOST_LINES]:
+        if (found.id, found.justification) in told:
+            continue
+        told.add((found.id, found.justification))
+        words = {
+            "when": moment(found.history_date, page.locale, zone=True),
+            "by": found.by_name or SYSTEM,
+            "initials": initials(found.by_name) if found.by_id else "",
+            "kind": str(FindingState.JUSTIFIED.label),
+            "note": found.justification,
+            "redact": _of_place(page, found, {"justification": _("Redact the text")}),
+        }
+        lines.append((found.history_date, found.history_id, words))
+    return lines
 
 
 def trail_of_row(page: RecordPage, row: str) -> list[Words]:
@@ -83,7 +120,10 @@ def trail_of_record(page: RecordPage, changes: list[Change], *, first: bool, las
         deeds = deeds.filter(at__lt=changes[0].at)
     if changes and not last:
         deeds = deeds.filter(at__gte=changes[-1].at)
-    lines += [(d.at, d.pk, _deed(d, page.locale)) for d in deeds[:MOST_LINES]]
+    lines += [
+        (d.at, d.pk, _deed(d, page.locale) | {"redact": _of_place(page, d, {"details": _("Redact the reason")})})
+        for d in deeds[:MOST_LINES]
+    ]
     return _newest_first(lines)
 
 
@@ -96,6 +136,8 @@ def _newest_first(lines: list[tuple[dt.datetime, int, Words]]) -> list[Words]:
 
 
 def _change(page: RecordPage, change: Change, *, with_title: bool = True) -> Words:
+    assert page.record is not None
+    change.record = page.record
     item = page.form.items.get(change.item)
     old = page.display(item, change.old) if item is not None else ""
     new = page.display(item, change.new) if item is not None else ""
@@ -112,7 +154,35 @@ def _change(page: RecordPage, change: Change, *, with_title: bool = True) -> Wor
         "reason": change.reason,
         "kind": _("Range of reference of that day") if ranged else ChangeKind(change.kind).label,
         "note": _("version %(number)s") % {"number": change.version.number},
+        "redact": redactable(
+            page.place.person,
+            page.place.participant.site_id,
+            change,
+            {"new": _("Redact the value"), "reason": _("Redact the reason")},
+        ),
     }
+
+
+def redactable(person: Any, site_id: int, row: Any, labels: dict[str, Any]) -> list[Words]:
+    """Links to propose a redaction, one per text of the row in one of these columns, for those who may propose it."""
+    if not can(person, Permission.REDACTION_PROPOSE, site_id):
+        return []
+    found: dict[Any, Words] = {}
+    for column in word_columns(row.__class__):
+        texts = sorted(leaves(row, column), key=_value_first) if column.name in labels else []
+        for path, words in texts:
+            if len(words.strip()) >= LEAST and labels[column.name] not in found:
+                where = {
+                    "table": row._meta.db_table, "key": row.pk, "column": column.attname, "path": "/".join(path),
+                }  # fmt: skip
+                url = f"{reverse('redaction_new')}?{urlencode(where)}"
+                found[labels[column.name]] = {"label": labels[column.name], "url": url}
+    return list(found.values())
+
+
+def _value_first(leaf: tuple[tuple[str, ...], str]) -> bool:
+    """Of a value and of what was typed for it, the value leads; the redaction takes both."""
+    return leaf[0][-1:] != ("value",)
 
 
 def _said(message: QueryMessage, locale: str) -> Words:
@@ -192,6 +262,7 @@ def thread(query: Query, locale: str, person: Any) -> Words:
                 "when": moment(message.at, locale, zone=True),
                 "event": _event(message, before),
                 "text": line_words(message, locale),
+                "redact": redactable(person, query.participant.site_id, message, {"text": _("Redact the text")}),
             }
         )
         before = message.state

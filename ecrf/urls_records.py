@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from .views import drafts, queries, records, trails, verification
+from .views import drafts, queries, records, redactions, trails, verification
 
 VISIT_FORM = "participants/<str:code>/visits/<int:visit_id>/forms/<str:form>/"
 LOG = "participants/<str:code>/log/<str:form>/"
@@ -37,6 +37,9 @@ urlpatterns: list[URLPattern] = [
     path("verification/", verification.progress, name="verification"),
     path("participants/<str:code>/verification/", verification.participant, name="participant_verification"),
     path("participants/<str:code>/verification/next/", verification.next_form, name="verification_next"),
+    path("redactions/", redactions.listed, name="redactions"),
+    path("redactions/new/", redactions.new, name="redaction_new"),
+    path("redactions/<int:redaction_id>/", redactions.redaction, name="redaction"),
     path("queries/", queries.worklist, name="queries"),
     path("queries/<int:query_id>/", queries.query, name="query"),
 ]

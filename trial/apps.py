@@ -9,7 +9,8 @@ class TrialConfig(AppConfig):
     def ready(self) -> None:
         from audit.verbs import register_verbs
 
-        from . import frame, panels
+        from . import frame, notice_kinds, panels
+        from .actions import consents
 
         register_verbs(
             {
@@ -27,14 +28,27 @@ class TrialConfig(AppConfig):
                 "participant.screen_failed": _("Screening closed without inclusion"),
                 "participant.status_recorded": _("Status recorded"),
                 "participant.status_reversed": _("Status reversed"),
+                "participant.transferred": _("Participant transferred to another site"),
                 "consent.recorded": _("Consent recorded"),
                 "consent.taken_back": _("Consent taken back"),
+                "consent.document_in_force": _("Consent version in force"),
                 "visit.dated": _("Visit date recorded"),
                 "visit.missed": _("Visit recorded as missed"),
                 "visit.reopened": _("Visit reopened"),
                 "visit.added": _("Visit added"),
                 "notice.sent": _("Reminder sent"),
             }
+        )
+        notice_kinds.register(
+            consents.RECONSENT,
+            notice_kinds.NoticeKind(
+                subject=_("{code}: a new consent version is to be signed"),
+                body=_(
+                    "A new version of the information document is in force at site {site} since {date}. Participant "
+                    "{code} has not consented to it yet. Nothing is blocked. Once it is signed, record the date: {url}"
+                ),
+                is_settled=consents.is_settled,
+            ),
         )
         frame.register()
         panels.register()

@@ -167,6 +167,52 @@ class StatusForm(forms.Form):
         kind.choices = [(str(k), StatusKind(k).label) for k in kinds]
 
 
+class TransferForm(forms.Form):
+    """Where a participant goes on, from when, and why."""
+
+    to_site = forms.ModelChoiceField(label=gettext_lazy("To the site"), queryset=Site.objects.none())
+    on = DayField(label=gettext_lazy("From"))
+    reason = reason_field()
+
+    def __init__(self, *args: Any, sites: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        to_site: Any = self.fields["to_site"]
+        to_site.queryset = sites
+
+
+class ConsentAgainForm(forms.Form):
+    """A later consent version, signed."""
+
+    version = forms.ChoiceField(label=gettext_lazy("Version signed"), widget=forms.RadioSelect)
+    signed_on = DayField(label=gettext_lazy("Signed by the participant on"))
+
+    def __init__(self, *args: Any, versions: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        version: Any = self.fields["version"]
+        version.choices = [(each, each) for each in versions]
+        if len(versions) == 1:
+            version.initial = versions[0]
+
+
+class ConsentDocumentForm(forms.Form):
+    """A consent version and from when it is in force, at one site or at all of them."""
+
+    site = forms.ChoiceField(label=gettext_lazy("Site"), required=False)
+    version = forms.CharField(
+        label=gettext_lazy("Version"), max_length=20, help_text=gettext_lazy("As it is printed on the document.")
+    )
+    from_on = DayField(label=gettext_lazy("In force from"), future=True)
+    asks_again = forms.BooleanField(
+        label=gettext_lazy("Participants still in the study are asked to consent again"), required=False, initial=True
+    )
+    note = reason_field(gettext_lazy("What changed"), required=False)
+
+    def __init__(self, *args: Any, sites: list[Site], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        site: Any = self.fields["site"]
+        site.choices = [("", _("Every site")), *((each.number, str(each)) for each in sites)]
+
+
 class VisitDateForm(forms.Form):
     """The day on which a visit took place; the reason is asked when a recorded day changes."""
 

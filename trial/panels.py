@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from audit import clock
 
 from . import home_panels, listings
+from .consents import awaiting_for
 from .definitions import current_study, definition_of
 from .home_panels import Bar, Panel, Row, Stat, first_rows
 from .links import casebook_url, visit_anchor
@@ -75,6 +76,24 @@ def in_screening(person: Person) -> Panel | None:
         url=reverse("screening_log"),
         url_label=_("Screening log"),
         empty=_("Nobody is in screening."),
+    )
+
+
+def consents_pending(person: Person) -> Panel | None:
+    """Participants who are to consent to a new version: a warning, which blocks nothing."""
+    if not access_of(person).has(Permission.STATUS_RECORD):
+        return None
+    found, total = first_rows(awaiting_for(person))
+    if not found:
+        return None
+    return Panel(
+        title=_("Consent to a new version"),
+        icon="edit",
+        rows=[
+            Row(label=participant.code, url=reverse("participant_consents", args=[participant.code]), state="due")
+            for participant in found
+        ],
+        count=total,
     )
 
 
@@ -198,6 +217,7 @@ def delegations_ending(person: Person) -> Panel | None:
 def register() -> None:
     """Put the trial's panels on the home page, the most pressing first."""
     home_panels.register("trial.overdue", visits_overdue, order=10)
+    home_panels.register("trial.consents", consents_pending, order=15)
     home_panels.register("trial.week", visits_this_week, order=20)
     home_panels.register("trial.screening", in_screening, order=50)
     home_panels.register("trial.accrual", accrual, order=5)

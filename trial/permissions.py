@@ -24,6 +24,7 @@ from .models import Delegation, Person, Role
 class Permission(StrEnum):
     PARTICIPANT_VIEW = "participant.view"
     PARTICIPANT_SCREEN = "participant.screen"
+    PARTICIPANT_TRANSFER = "participant.transfer"
     STATUS_RECORD = "status.record"
     VISIT_RECORD = "visit.record"
     RECORD_VIEW = "record.view"
@@ -40,6 +41,8 @@ class Permission(StrEnum):
     REVIEW = "record.review"
     FREEZE = "record.freeze"
     LOCK = "record.lock"
+    REDACTION_PROPOSE = "redaction.propose"
+    REDACTION_APPROVE = "redaction.approve"
     AUDIT_VIEW = "audit.view"
     LEDGER_VIEW = "ledger.view"
     EXPORT = "data.export"
@@ -50,6 +53,7 @@ class Permission(StrEnum):
     LIST_APPROVE = "list.approve"
     SAFETY_VIEW = "safety.view"
     SAFETY_RECEIVE = "safety.receive"
+    CONSENT_DOCUMENTS = "consent.documents"
     PEOPLE_MANAGE = "people.manage"
     SITES_MANAGE = "sites.manage"
     STUDY_VIEW = "study.view"
@@ -89,11 +93,14 @@ GRANTS: dict[str, frozenset[Permission]] = {
     Role.CO_INVESTIGATOR: _INVESTIGATOR,
     Role.RADIATION_ONCOLOGIST: _SITE_READS | {P.ENTER_SRT, P.ENTER_IMAGING, P.QUERY_ANSWER, P.SIGN_RECORD},
     Role.RADIOLOGIST: _SITE_READS | {P.ENTER_IMAGING, P.QUERY_ANSWER, P.SIGN_RECORD},
-    Role.MONITOR: _SPONSOR_READS | {P.AUDIT_VIEW, P.QUERY_ASK, P.VERIFY, P.SAFETY_VIEW, P.LEDGER_VIEW},
+    Role.MONITOR: _SPONSOR_READS
+    | {P.AUDIT_VIEW, P.QUERY_ASK, P.VERIFY, P.SAFETY_VIEW, P.LEDGER_VIEW}
+    | {P.REDACTION_PROPOSE},
     Role.DATA_MANAGER: _SPONSOR_READS
-    | {P.AUDIT_VIEW, P.QUERY_ASK, P.VERIFY, P.REVIEW, P.FREEZE, P.LOCK, P.EXPORT, P.LEDGER_VIEW, P.SAFETY_VIEW},
+    | {P.AUDIT_VIEW, P.QUERY_ASK, P.VERIFY, P.REVIEW, P.FREEZE, P.LOCK, P.EXPORT, P.LEDGER_VIEW, P.SAFETY_VIEW}
+    | {P.REDACTION_PROPOSE, P.REDACTION_APPROVE, P.CONSENT_DOCUMENTS, P.PARTICIPANT_TRANSFER},
     Role.SAFETY_OFFICER: _SPONSOR_READS | {P.AUDIT_VIEW, P.QUERY_ASK, P.VERIFY, P.SAFETY_VIEW, P.SAFETY_RECEIVE},
-    Role.SPONSOR: _SPONSOR_READS | {P.EXPORT, P.SAFETY_VIEW},
+    Role.SPONSOR: _SPONSOR_READS | {P.EXPORT, P.SAFETY_VIEW, P.REDACTION_APPROVE, P.CONSENT_DOCUMENTS},
     Role.STATISTICIAN_BLINDED: frozenset({P.STUDY_VIEW, P.EXPORT, P.LIST_VIEW}),
     Role.STATISTICIAN_UNBLINDED: frozenset({P.STUDY_VIEW, P.LIST_VIEW, P.LIST_DRAFT, P.LIST_APPROVE, P.ARM_BALANCE}),
     Role.COMMITTEE: frozenset({P.STUDY_VIEW, P.ARM_BALANCE}),
@@ -230,6 +237,7 @@ REFUSALS: dict[Permission, Callable[[], str]] = {
     P.PARTICIPANT_SCREEN: lambda: _(
         "Only site staff with a delegation in force at this site can screen a participant."
     ),
+    P.PARTICIPANT_TRANSFER: lambda: _("Only a data manager transfers a participant to another site."),
     P.STATUS_RECORD: lambda: _("Only site staff with a delegation in force at this site can record this."),
     P.VISIT_RECORD: lambda: _("Only site staff with a delegation in force at this site can record a visit."),
     P.ENTER_GENERAL: lambda: _("Your role at this site does not enter this form."),
@@ -245,6 +253,9 @@ REFUSALS: dict[Permission, Callable[[], str]] = {
     P.REVIEW: lambda: _("Only the data manager reviews forms."),
     P.FREEZE: lambda: _("Only the data manager freezes forms."),
     P.LOCK: lambda: _("Only the data manager locks forms."),
+    P.REDACTION_PROPOSE: lambda: _("Only the data manager and the site's monitor propose a redaction."),
+    P.REDACTION_APPROVE: lambda: _("Only a data manager or the sponsor approves a redaction."),
+    P.CONSENT_DOCUMENTS: lambda: _("Only a data manager or the sponsor puts a consent version into force."),
     P.EXPORT: lambda: _("Your role does not export data."),
     P.ARM_VIEW: lambda: _("You may not see the arm of a participant."),
     P.ARM_BALANCE: lambda: _("Only the committee and the unblinded statistician see counts or results by arm."),

@@ -30,7 +30,9 @@ def participants_for(person: Any, permission: Permission = Permission.PARTICIPAN
 def participant_or_404(person: Any, code: str) -> Participant:
     """Return a participant by code; another site's participant is *not found*, exactly as a code that nobody has."""
     possible = code.isascii() and code.isprintable()  # PostgreSQL takes no NUL, and codes hold none of the others
-    participant = participants_for(person).filter(code=code).first() if possible else None
+    from .consents import with_awaited  # which reads participants through this module
+
+    participant = with_awaited(participants_for(person)).filter(code=code).first() if possible else None
     if participant is None:
         raise Http404("No such participant.")
     return participant

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import path
 
-from .views import account, home, notices, participants, people, signing_in, sites, study, visits
+from .views import account, consents, home, notices, participants, people, signing_in, sites, study, visits
 
 urlpatterns = [
     path("login/", signing_in.sign_in, name="sign_in"),
@@ -20,6 +20,9 @@ urlpatterns = [
     path("screening/<str:code>/reopen/", participants.screening_reopen, name="screening_reopen"),
     path("participants/<str:code>/status/", participants.status, name="participant_status"),
     path("participants/<str:code>/status/reverse/", participants.status_reverse, name="participant_status_reverse"),
+    path("participants/<str:code>/transfer/", participants.transfer, name="participant_transfer"),
+    path("participants/<str:code>/consents/", consents.of_participant, name="participant_consents"),
+    path("study/consents/", consents.documents, name="consent_documents"),
     path("participants/<str:code>/visits/add/", visits.add, name="visit_add"),
     path("participants/<str:code>/visits/<int:visit_id>/", visits.visit, name="visit"),
     path("notices/", notices.inbox, name="notices"),

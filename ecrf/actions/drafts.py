@@ -70,6 +70,12 @@ def read(draft: Draft) -> dict[str, Any]:
     return found
 
 
+def rewrite(draft: Draft, fields: dict[str, Any]) -> None:
+    """Put other fields into a draft, its author, place and time staying what they are (a redaction)."""
+    draft.payload = _cipher().encrypt(json.dumps(fields).encode()).decode()
+    draft.save(update_fields=["payload"])
+
+
 @transaction.atomic
 def discard(*, where: Where, by: Person) -> None:
     """Throw away the person's draft at a place."""

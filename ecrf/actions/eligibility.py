@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -134,7 +136,7 @@ def _report_changed_input(record: Record, changed: frozenset[str], by: Person) -
         by=by,
         form=record.form,
         revision=record.revision,
-        items=sorted(item for item in changed if _is_input(definition, record.form, item)),
+        items=sorted(inputs_among(definition, record.form, changed)),
         reveals_arm=record.reveals_arm,
     )
     key = f"{record.pk}:{record.revision}"
@@ -147,7 +149,7 @@ def _report_changed_input(record: Record, changed: frozenset[str], by: Person) -
         (
             DEVIATION_PROPOSED,
             (Role.INVESTIGATOR, Role.CO_INVESTIGATOR, Role.COORDINATOR),
-            f"{casebook}log/{deviations}/new/" if deviations else casebook,
+            f"{casebook}log/{deviations}/new/?about={record.pk}.{record.revision}" if deviations else casebook,
         ),
     )
     for kind, roles, url in told:
@@ -169,6 +171,11 @@ def _decides(definition: Definition, record: Record, changed: frozenset[str]) ->
             _is_input(definition, record.form, item) for item in definition.form(record.form).items
         )
     return any(_is_input(definition, record.form, item) for item in changed)
+
+
+def inputs_among(definition: Definition, form: str, items: Iterable[str]) -> set[str]:
+    """Return those of a form's items on which a criterion or a stratum rests."""
+    return {item for item in items if _is_input(definition, form, item)}
 
 
 def _is_input(definition: Definition, form: str, item: str) -> bool:

@@ -84,6 +84,14 @@ def _consent(record: Record, definition: Definition, by: Person) -> None:
     if before is not None and (now is None or now[0] != before):
         participants.take_back_consent(participant=record.participant, document_version=before, by=by, reason=reason)
     record.participant.refresh_from_db()
+    _read_again(record)
+
+
+def _read_again(record: Record) -> None:
+    """Take over what a recomputation wrote into this very record, because a fact about the participant changed."""
+    participant, visit = record.participant, record.visit
+    record.refresh_from_db()
+    record.participant, record.visit = participant, visit
 
 
 def _consent_now(record: Record, definition: Definition) -> tuple[str, dt.date] | None:
@@ -129,6 +137,7 @@ def _identity(record: Record, definition: Definition, by: Person) -> None:
             value = int(value) if value is not None else None
         found[name] = value
     record.participant = participants.identify(participant=record.participant, by=by, **found)
+    _read_again(record)
 
 
 def value_at(record: Record, definition: Definition, reference: str) -> Any:

@@ -12,7 +12,7 @@ import audit
 from audit import clock
 from trial.definition import Definition, Severity
 from trial.definitions import definition_of
-from trial.models import Person
+from trial.models import Participant, Person, Visit
 
 from .. import effects
 from ..books import book_of, place_of
@@ -35,26 +35,78 @@ def recompute_dependents(record: Record, changed_items: frozenset[str], *, by: P
     pending = {
         form for form in definition.forms_fed_by(record.form) if _reads(definition, form, record.form, changed_items)
     }
-    touched: list[Record] = []
-    if not pending:
-        return touched
     cause = definition.text(definition.form(record.form).label, definition.study.locales[0])
-    for _round in range(MOST_ROUNDS):
+    return _recompute_forms(record.participant, definition, pending, cause, by, but=record)
+
+
+CAUSES = {
+    "visit.date": "the date of a visit",
+    "participant.status": "the status of the participant",
+    "participant.sex": "the demographics of the participant",
+    "randomization.date": "the randomization",
+    "consent.date": "the date of the consent",
+    "consent.documents": "the consent versions of the site",
+}
+"""What a recomputation says that it follows, when no form caused it."""
+ALSO = {
+    "participant.birth_month": frozenset({"participant.age"}),
+    "participant.birth_year": frozenset({"participant.age"}),
+    "visit.date": frozenset({"participant.age"}),
+}
+"""What expressions read that follows from another fact."""
+
+
+def recompute_facts(participant: Participant, names: frozenset[str], by: Person | None, visit: Visit | None) -> None:
+    """Evaluate again what reads facts that stand in no form: dates of visits, sex, birth, randomization, consent.
+
+    Follows `trial.facts`. A visit that moved changes its own records, and which earlier record others read.
+    """
+    records = Record.objects.filter(participant=participant)
+    if not (records.filter(visit=visit) if visit is not None else records).exists():
+        return
+    definition = definition_of(participant.version_id)
+    read = names.union(*(ALSO.get(name, frozenset()) for name in names))
+    pending = {
+        form_id
+        for form_id, program in definition.compiled.forms.items()
+        if any(ref.kind == "context" and ref.name in read for ref in program.reads)
+        or ("visit.date" in names and program.reads_forms)
+    }
+    consent = definition.study_file.consent.form
+    if "consent.date" in names:  # what is dated before it is a finding
+        pending |= {form.id for form in definition.forms.values() if form.date_item and not form.standard_of_care}
+    if names & {"consent.date", "consent.documents"}:
+        pending.add(consent)
+    cause = next((CAUSES[name] for name in CAUSES if name in names), "a change")
+    _recompute_forms(participant, definition, pending, cause, by)
+
+
+def _recompute_forms(
+    participant: Participant,
+    definition: Definition,
+    pending: set[str],
+    cause: str,
+    by: Person | None,
+    but: Record | None = None,
+) -> list[Record]:
+    """Evaluate again the records of some forms (`but`: not this one at first), and what reads those that change."""
+    touched: list[Record] = []
+    for _round in range(MOST_ROUNDS if pending else 0):
         candidates = list(
             Record.objects.select_for_update(no_key=True, of=("self",))
-            .filter(participant=record.participant, form__in=pending, removed_at=None)
-            .exclude(pk=record.pk if _round == 0 else 0)
+            .filter(participant=participant, form__in=pending, removed_at=None)
+            .exclude(pk=but.pk if but is not None and _round == 0 else 0)
             .exclude(entry_state__in=[EntryState.EXPECTED, EntryState.NOT_DONE, EntryState.NOT_APPLICABLE])
             .select_related("visit")
             .order_by("pk")
         )
         if not candidates:
             break
-        book = book_of(record.participant, definition)
+        book = book_of(participant, definition)
         judged = set(Finding.objects.filter(record__in=candidates).values_list("record_id", flat=True))
         moved: set[str] = set()
         for other in candidates:
-            other.participant = record.participant
+            other.participant = participant
             if _recompute(other, book, definition, cause, by, has_findings=other.pk in judged):
                 moved.add(other.form)
                 touched.append(other)
@@ -75,7 +127,7 @@ def _reads(definition: Definition, form: str, source: str, items: frozenset[str]
 
 
 def _recompute(
-    record: Record, book: Book, definition: Definition, cause: str, by: Person, *, has_findings: bool
+    record: Record, book: Book, definition: Definition, cause: str, by: Person | None, *, has_findings: bool
 ) -> bool:
     from . import findings
     from .records import _append, _change, _settle_derived, dated_on
@@ -111,13 +163,13 @@ def _recompute(
     if evaluation.fired or has_findings:
         findings.sync(record, evaluation, definition=definition, justifications={}, by=by)
     if changed:
-        effects.saved(record, frozenset(key[2] for key in changed), by)
+        effects.saved(record, frozenset(key[2] for key in changed), by)  # type: ignore[arg-type]
     elif is_moved:
         count(record)  # what is hidden now is no longer to be verified
     return is_moved
 
 
-def _report(record: Record, definition: Definition, changed: dict[RowKey, tuple[Any, Any]], by: Person) -> None:
+def _report(record: Record, definition: Definition, changed: dict[RowKey, tuple[Any, Any]], by: Person | None) -> None:
     """Raise "would be 3, is 2" on a record whose values may not change any more."""
     from . import findings
 

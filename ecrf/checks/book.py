@@ -8,7 +8,7 @@ Values of hidden items are kept in the data but read as unknown (DOMAIN: hidden 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -32,6 +32,8 @@ class Facts:
     status: str = ""
     randomized_on: dt.date | None = None
     consented_on: dt.date | None = None
+    consent_documents: Callable[[], Sequence[tuple[str, dt.date]]] = tuple
+    """Consent versions of the site with their first day, oldest first; asked for only where the consent is judged."""
 
     def age_on(self, day: dt.date) -> int | None:
         """Age in whole years on a day, taking the birthday as the 15th of its month; None when the year is unknown."""

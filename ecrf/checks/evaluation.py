@@ -166,6 +166,7 @@ def evaluate(book: Book, entry: Entry) -> Evaluation:
         if group.repeating and outer is not False and len(rows) < group.min_rows:
             found.lacking.append((group.id, "", ""))
     _ask_consent(run, found)
+    _ask_consent_version(run, found)
     for compiled in run.program.checks.values():
         _ask(run, compiled.check, compiled.expression, compiled.group, found)
     return found
@@ -207,6 +208,29 @@ def _ask_consent(run: _Run, found: Evaluation) -> None:
             "fr": "Cette date est antérieure au consentement. Corrigez-la ou expliquez pourquoi elle peut l’être.",
         }
         found.fired.append(Fired(f"consent:{item.id}", Severity.SOFT, group, "", (item.id,), words))
+
+
+def _ask_consent_version(run: _Run, found: Evaluation) -> None:
+    """A consent signed under a version that was not in force at the site on that day is a finding (DOMAIN)."""
+    consent = run.book.definition.study_file.consent
+    if run.form.id != consent.form or consent.document_version is None:
+        return
+    item, dated = (run.form.item(each.partition(".")[2]) for each in (consent.document_version, consent.signed_on))
+    group, dated_group = run.form.group_of(item.id).id, run.form.group_of(dated.id).id
+    if not (run.is_shown(group, 0, item.id) and run.is_shown(dated_group, 0, dated.id)):
+        return
+    version, day = operand(run.value(group, 0, item.id)), operand(run.value(dated_group, 0, dated.id))
+    if not isinstance(version, str) or not isinstance(day, dt.date):
+        return
+    documents = run.book.facts.consent_documents()
+    begun = [known for known, from_on in documents if from_on <= day]
+    if not documents or (begun and begun[-1] == version):
+        return
+    words = {
+        "en": "This version was not in force at the site on the day of the signature. Correct it, or say why.",
+        "fr": "Cette version n’était pas en vigueur dans le centre le jour de la signature. Corrigez ou justifiez.",
+    }
+    found.fired.append(Fired(f"consent_version:{item.id}", Severity.SOFT, group, "", (item.id,), words))
 
 
 def _soft_range(item: Item, value: Value | None) -> tuple[str, dict[str, str]] | None:

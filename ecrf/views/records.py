@@ -28,6 +28,7 @@ from ..actions import drafts, records, verifications
 from ..actions.records import StaleRecord
 from ..checks.book import ROW_ID
 from ..conflicts import Conflict, compare, only_calculated_since, resolved
+from ..deviations import proposed as proposed_deviation
 from ..entry import FieldError, InvalidValues, new_row_id
 from ..models import UNSETTLED, Draft, Query, Verification
 from ..pages import (
@@ -66,6 +67,8 @@ def record(
     if refusal is not None and place.is_new_entry:
         raise refusal  # there is nothing to read yet
     page = entry_page(place) if refusal is None else stored_page(place)
+    if page.entering and page.draft is None and "about" in request.GET:
+        page.fields = page.fields | proposed_deviation(place, request.GET["about"])
     return _show(request, page, refusal)
 
 

@@ -275,7 +275,10 @@ def test_after_randomization_a_change_alters_nothing_and_is_reported(cast: Cast)
     assert told.count() == 4 * 4
     proposed = Notice.objects.filter(kind="deviation_proposed")
     assert {n.person for n in proposed} == {cast.ines_investigator, cast.theo_coordinator}
-    assert {n.url for n in proposed} == {f"/participants/{participant.code}/log/protocol_deviation/new/"}
+    assert {n.url.partition("?")[0] for n in proposed} == {
+        f"/participants/{participant.code}/log/protocol_deviation/new/"
+    }
+    _accepts_the_deviation(cast, participant, proposed.order_by("pk")[0].url)
     for notice in (*told, *proposed):
         subject, body = notices.text_of(notice, "en")
         assert participant.code in subject
@@ -285,6 +288,25 @@ def test_after_randomization_a_change_alters_nothing_and_is_reported(cast: Cast)
     count = Deed.objects.filter(verb="eligibility.input_changed").count()
     cast.save(Where(participant, "lesion"), {"lesion_number": "T9", "organ": "BRAIN", "category": "NON_TARGET"})
     assert Deed.objects.filter(verb="eligibility.input_changed").count() == count
+
+
+def _accepts_the_deviation(cast: Cast, participant: Participant, url: str) -> None:
+    """ECRF-442: the link opens a deviation that says what changed; the site completes it and saves, or leaves it."""
+    client = cast.client_of(cast.theo_coordinator)
+    answer = client.get(url)
+    fields = answer.context["page"].fields
+    assert fields["deviation_type"] == "ELIGIBILITY"
+    assert fields["deviation_on"] == _typed(clock.today())
+    assert fields["deviation_description"].startswith("Changed after randomization, in “")
+    assert "→ Yes" in fields["deviation_description"]
+    assert not Record.objects.filter(participant=participant, form="protocol_deviation").exists()
+    said = {**fields, "found_on": _typed(clock.today()), "severity": "MINOR", "corrected": "yes", "whole_form": "1",
+            "revision": "0", "save": "in_progress"}  # fmt: skip
+    assert client.post(url.partition("?")[0], said).status_code == 302
+    entry = Record.objects.get(participant=participant, form="protocol_deviation")
+    assert entry.data["deviation"][0]["deviation_type"]["value"] == "ELIGIBILITY"
+    for nonsense in ["?about=1", "?about=999999.1", "?about=x.y", f"?about={entry.pk}.1"]:
+        assert "deviation_description" not in client.get(url.partition("?")[0] + nonsense).context["page"].fields
 
 
 def _typed(day: dt.date) -> str:

@@ -69,6 +69,7 @@ def places(cast: Cast) -> dict[str, str]:
         "list_id": "1",
         "export_id": "1",
         "notice_id": "1",
+        "redaction_id": "1",
         "dictionary": "ctcae",
         "item": "kps",
         "row": "",

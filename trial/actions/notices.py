@@ -108,7 +108,9 @@ def owe_reminders() -> list[Notice]:
             reveals_arm=visit.reveals_arm,
             by=None,
         )
-    return owed
+    from .consents import owe_reminders as owe_consents
+
+    return owed + owe_consents()
 
 
 def send_owed(limit: int = 200) -> int:

@@ -12,6 +12,7 @@ import audit
 from audit import clock
 from audit.errors import Refused
 
+from .. import facts
 from ..definitions import definition_of, version_at
 from ..free_text import kept
 from ..models import Consent, Participant, Person, ScreeningOutcome, Site, Status, StatusKind, Version
@@ -39,7 +40,9 @@ def screen(*, site: Site, by: Person, on: dt.date | None = None) -> Participant:
         version = version_at(site, today)
     except Version.DoesNotExist:
         raise Refused(_("No version of the study is in force at site %(site)s.") % {"site": site.number}) from None
-    used = Participant.objects.filter(site=site).aggregate(last=Max("sequence"))["last"] or 0
+    # By the code: a participant who was transferred away keeps it, and so the number is never given again.
+    named_here = Participant.objects.filter(code__startswith=f"{site.number}-")
+    used = named_here.aggregate(last=Max("sequence"))["last"] or 0
     participant = audit.save(
         Participant(
             site=site,
@@ -86,6 +89,7 @@ def identify(
         setattr(participant, name, value)
     audit.save(participant, by=by)
     audit.deed("participant.identified", participant, by=by)
+    facts.changed(participant, "participant.sex", "participant.birth_month", "participant.birth_year", by=by)
     return participant
 
 

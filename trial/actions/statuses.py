@@ -11,12 +11,18 @@ import audit
 from audit import clock
 from audit.errors import Refused
 
+from .. import facts
 from ..free_text import kept
 from ..models import Participant, Person, Status, StatusChange, StatusKind
 from ..permissions import Permission, check
 from ..statuses import ANCHORS, BY_HAND, DATE_FIELDS, status_of
 from . import visits
 
+FACTS: dict[str, tuple[str, ...]] = {
+    StatusKind.CONSENTED: ("consent.date",),
+    StatusKind.RANDOMIZED: ("randomization.date",),
+}
+"""What expressions and rules read of a status change, beside the status itself (`trial.facts`)."""
 _REASON_WORDS = 40
 """Characters of a status change's reason: a code of the study's list, or a few words; details stand beside it."""
 _BEFORE_SCREENING = (StatusKind.SCREENED, StatusKind.CONSENTED)
@@ -143,4 +149,5 @@ def _apply(
     if kind in ANCHORS:
         visits.plan(participant=participant, anchor=ANCHORS[kind], by=by)
     visits.settle(participant=participant, by=by)
+    facts.changed(participant, "participant.status", *FACTS.get(kind, ()), by=by)
     return participant

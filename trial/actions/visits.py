@@ -15,6 +15,7 @@ from trial.definition import Phase, VisitDefinition
 from trial.schedule import expected
 from trial.schedule import plan as plan_dates
 
+from .. import facts
 from ..definitions import definition_of
 from ..free_text import kept
 from ..models import Participant, Person, Visit, VisitStatus
@@ -101,6 +102,7 @@ def record_date(*, visit: Visit, on: dt.date, by: Person, reason: str = "") -> V
         return visit
     if visit.actual_on is not None and not reason:
         raise Refused(_("Give the reason for changing the date of the visit."), code="reason_needed")
+    is_moved = visit.actual_on is not None
     visit.actual_on = on
     visit.status = VisitStatus.DONE
     visit.missed_reason = ""
@@ -109,6 +111,8 @@ def record_date(*, visit: Visit, on: dt.date, by: Person, reason: str = "") -> V
         "visit.dated", visit, by=by, reveals_arm=visit.reveals_arm, event=visit.event, on=on, reason=reason
     )  # fmt: skip
     notices.cancel_settled(participant=participant, by=by)
+    if is_moved:
+        facts.changed(participant, "visit.date", by=by, visit=visit)
     return visit
 
 

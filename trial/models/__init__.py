@@ -2,13 +2,23 @@
 
 from .leases import Lease
 from .notices import Notice, NoticeState
-from .participants import Consent, Participant, ScreeningOutcome, Status, StatusChange, StatusKind
+from .participants import (
+    Consent,
+    ConsentDocument,
+    Participant,
+    ScreeningOutcome,
+    Status,
+    StatusChange,
+    StatusKind,
+    Transfer,
+)
 from .people import Credential, Delegation, Person, Role
 from .studies import Site, SiteActivation, Study, Version
 from .visits import Visit, VisitStatus
 
 __all__ = [
     "Consent",
+    "ConsentDocument",
     "Credential",
     "Delegation",
     "Lease",
@@ -24,6 +34,7 @@ __all__ = [
     "StatusChange",
     "StatusKind",
     "Study",
+    "Transfer",
     "Version",
     "Visit",
     "VisitStatus",

@@ -88,7 +88,6 @@ class Participant(AuditedModel):
         verbose_name = _("participant")
         ordering = ["code"]
         constraints = [
-            models.UniqueConstraint(fields=["site", "sequence"], name="participant_sequence_once_per_site"),
             models.CheckConstraint(
                 condition=models.Q(birth_month__isnull=True) | models.Q(birth_month__range=(1, 12)),
                 name="participant_birth_month_is_a_month",
@@ -147,3 +146,51 @@ class Consent(AuditedModel):
 
     def __str__(self) -> str:
         return f"{self.participant} {self.document_version}"
+
+
+class Transfer(AuditedModel):
+    """A participant moved to another site from a day on: that site sees everything, the former one nothing more."""
+
+    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="transfers")
+    from_site = models.ForeignKey("trial.Site", on_delete=models.PROTECT, related_name="+")
+    to_site = models.ForeignKey("trial.Site", on_delete=models.PROTECT, related_name="+")
+    on = models.DateField()
+    reason = models.CharField(max_length=300)
+
+    class Meta:
+        verbose_name = _("transfer")
+        ordering = ["on", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(from_site=models.F("to_site")), name="transfer_leads_to_another_site"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant_id} {self.from_site_id} → {self.to_site_id}"
+
+
+class ConsentDocument(AuditedModel):
+    """A version of the information document that a site uses from a day on; entered when its approval reaches the site.
+
+    It stands beside the documents of the study folder, which every site uses. `asks_again`: participants of the site
+    who are still in the study and have not consented to it, or to a later one, are asked to.
+    """
+
+    site = models.ForeignKey("trial.Site", on_delete=models.PROTECT, related_name="consent_documents")
+    version = models.CharField(max_length=20)
+    from_on = models.DateField()
+    asks_again = models.BooleanField(default=True)
+    note = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("consent version")
+        ordering = ["site", "-from_on", "-pk"]
+        constraints = [models.UniqueConstraint(fields=["site", "version"], name="consent_version_once_per_site")]
+
+    def __str__(self) -> str:
+        return f"{self.site_id} {self.version}"
+
+    def deed_scope(self) -> tuple[int | None, str | None]:
+        """Deeds about a consent version are filed under its site."""
+        return self.site_id, None

@@ -15,11 +15,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit import clock
 
 from .. import listings, participant_columns
-from ..actions import participants, statuses
+from ..actions import participants, statuses, transfers
 from ..definitions import definition_of
-from ..forms import ReasonForm, ScreenFailureForm, ScreenForm, StatusForm
+from ..forms import ReasonForm, ScreenFailureForm, ScreenForm, StatusForm, TransferForm
 from ..links import casebook_url, optional_url
-from ..models import Participant, ScreeningOutcome, Status, StatusKind
+from ..models import Participant, ScreeningOutcome, Status, StatusKind, Transfer
 from ..permissions import Permission, can, check
 from ..presenters import date_words
 from ..selectors import participant_or_404, sites_for
@@ -178,7 +178,8 @@ def status(request: SignedInRequest, code: str) -> HttpResponse:
         "form": form,
         "may_record": may_record and bool(kinds) and participant.consented_on is not None,
         "before_consent": may_record and participant.consented_on is None and participant.failed_on is None,
-        "story": [_story_entry(change, authors) for change in changes],
+        "story": _with_transfers([_story_entry(change, authors) for change in changes], participant),
+        "may_transfer": can(request.user, Permission.PARTICIPANT_TRANSFER, participant.site_id),
         "reversible": [
             {
                 "label": StatusKind(change.kind).label,
@@ -188,6 +189,9 @@ def status(request: SignedInRequest, code: str) -> HttpResponse:
             if may_record and change.reversed_at is None and change.kind in BY_HAND
         ],
         "facts": _participant_facts(participant),
+        "consent_pending": {"version": participant.awaited_consent, "from_on": participant.awaited_since}  # type: ignore[attr-defined]
+        if participant.awaited_consent  # type: ignore[attr-defined]
+        else None,
         "casebook_url": optional_url("casebook", code),
         "may_close": can(request.user, Permission.PARTICIPANT_SCREEN, participant.site_id)
         and participant.randomized_on is None
@@ -214,6 +218,25 @@ def status_reverse(request: SignedInRequest, code: str) -> HttpResponse:
             return redirect("participant_status", code)
     context = {"participant": participant, "form": form, "kind": kind, "what": StatusKind(kind).label}
     return render(request, "trial/participant_status_reverse.html", context, status=tried.status)
+
+
+@require_http_methods(["GET", "POST"])
+def transfer(request: SignedInRequest, code: str) -> HttpResponse:
+    """Move a participant to another site, from a day on, with the reason."""
+    participant = participant_or_404(request.user, code)
+    check(request.user, Permission.PARTICIPANT_TRANSFER, participant.site_id)
+    sites = sites_for(request.user, Permission.PARTICIPANT_TRANSFER).exclude(pk=participant.site_id)
+    form = TransferForm(request.POST or None, sites=sites, initial={"on": clock.today()})
+    tried = attempt(form)
+    if request.method == "POST" and form.is_valid():
+        with tried:
+            transfers.transfer(participant=participant, by=request.user, **form.cleaned_data)
+        if tried.done:
+            messages.success(request, _("%(code)s is transferred.") % {"code": code})
+            return redirect("participant_status", code)
+    return render(
+        request, "trial/participant_transfer.html", {"participant": participant, "form": form}, status=tried.status
+    )
 
 
 # ---------------------------------------------------------------- words
@@ -297,6 +320,21 @@ def _story_entry(change: Any, authors: dict[int, tuple[str, str]]) -> dict[str, 
     return entry
 
 
+def _with_transfers(story: list[dict[str, Any]], participant: Participant) -> list[dict[str, Any]]:
+    """Add the transfers to what happened, last."""
+    moves = Transfer.objects.filter(participant=participant).select_related("from_site", "to_site")
+    return story + [
+        {
+            "title": _("Transferred from site %(old)s to site %(new)s")
+            % {"old": move.from_site.number, "new": move.to_site.number},
+            "date": date_words(move.on, _locale()),
+            "text": move.reason,
+            "state": "done",
+        }
+        for move in moves
+    ]
+
+
 def _participant_facts(participant: Participant) -> list[dict[str, Any]]:
     born = ""
     if participant.birth_year:
@@ -310,6 +348,10 @@ def _participant_facts(participant: Participant) -> list[dict[str, Any]]:
         {"label": _("Site"), "value": str(participant.site), "url": reverse("site", args=[participant.site.number])},
         {"label": _("Born"), "value": born},
         {"label": _("Screened"), "value": date_words(participant.screened_on, _locale())},
-        {"label": _("Consent"), "value": date_words(participant.consented_on, _locale())},
+        {
+            "label": _("Consent"),
+            "value": date_words(participant.consented_on, _locale()),
+            "url": reverse("participant_consents", args=[participant.code]),
+        },
         {"label": _("Randomized"), "value": date_words(participant.randomized_on, _locale())},
     ]

@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import connection
 
 from audit import verification
 
@@ -29,6 +30,9 @@ class Command(BaseCommand):
                     self.stdout.write(f"    {fault}")
             elif not options["quiet"]:
                 self.stdout.write(self.style.SUCCESS(f"✓ {name}"))
+        with connection.cursor() as cursor:
+            for line in verification.redactions(cursor):
+                self.stdout.write(line)
         if total:
             self.stdout.write(self.style.ERROR(f"{total} fault{'s' if total > 1 else ''} found."))
             raise SystemExit(1)
