@@ -425,7 +425,8 @@ def test_the_list_kept_with_the_backups_leads_back_to_each_text(cast: Cast, dora
 def test_what_was_signed_is_shown_to_holders_of_the_arm_only(cast: Cast) -> None:
     """ECRF-443: a signature holds a whole form: in doubt it tells the arm."""
     record = told_everywhere(cast)
-    signature = Signature.objects.get(pk=Record.objects.get(pk=record.pk).signature_id)
+    signature = Record.objects.select_related("signature").get(pk=record.pk).signature
+    assert signature is not None
     path = ("data", "conditions", "0", "condition", "value")
     spot = Spot("audit_signature", signature.pk, "content", path)
     blind = people.create(email="b2@example.org", given_name="Bea", family_name="Blind", password=PASSWORD, by=None)
