@@ -221,7 +221,7 @@ class Bench:
 
     def exporting(self) -> Iterator[Measure]:
         """Every table as CSV, mostly one log of many rows; its rows are not timed while they are made."""
-        self.stage.with_entries("srt_course", self.size.export_rows)
+        self.stage.with_entries("concomitant_medication", self.size.export_rows)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "data"
 

@@ -36,7 +36,7 @@ def test_the_page_shows_what_will_be_frozen_and_allocates_nothing(cast: Cast) ->
     words = words_of(answer)
     for expected in (participant.code, str(participant.birth_year), "Centre des Tilleuls", "Théo Coordinator"):
         assert expected in words
-    assert "Ongoing regimen contains a checkpoint inhibitor" in words
+    assert "Checkpoint inhibitor (ICI) in the ongoing regimen" in words
     assert "Signed" not in words or "Inès Investigator" in words
     assert 'type="password"' in words and "data-once" in words
     client.get(url(participant))
