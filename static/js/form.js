@@ -74,10 +74,13 @@ function start(form) {
   let retryMs = FIRST_RETRY_MS;
   let refused = false;
   let leaving = false;
+  let signedOut = false; // until a draft is kept again: a try on its way does not open the form
 
   let at = words.focus ?? ""; // the field where the person is: a draft brings them back to it
 
   function say(state, text) {
+    if (state === "signed-out") signedOut = true;
+    if (state === "kept") signedOut = false;
     if (status) {
       status.dataset.draft = state;
       status.textContent = text;
@@ -106,7 +109,7 @@ function start(form) {
       return;
     }
     sending = true;
-    if (!last) say("keeping", words.textKeeping);
+    if (!last && !signedOut) say("keeping", words.textKeeping);
     try {
       const answer = await fetch(words.draftUrl, {
         method: "POST",
@@ -175,7 +178,7 @@ function start(form) {
     refused = false;
     markDirty(name);
     if (!words.draftUrl) return;
-    if (status && status.dataset.draft !== "offline" && status.dataset.draft !== "signed-out") say("unsent", words.textUnsent);
+    if (status && status.dataset.draft !== "offline" && !signedOut) say("unsent", words.textUnsent);
     later(QUIET_MS);
   }
 
@@ -208,10 +211,10 @@ function start(form) {
       event.preventDefault();
       return;
     }
-    if (status?.dataset.draft === "signed-out") {
+    if (signedOut) {
       // Sent now, what was typed would end at the sign-in page: it stays here until the person is back.
       event.preventDefault();
-      status.scrollIntoView({ block: "nearest" });
+      status?.scrollIntoView({ block: "nearest" });
       retryMs = FIRST_RETRY_MS;
       keep();
       return;
