@@ -36,6 +36,9 @@ class EcrfConfig(AppConfig):
                 "query.cancelled": _("Query cancelled"),
                 "eligibility.input_changed": _("Data behind eligibility or stratum changed after randomization"),
                 "laboratory.ranges_set": _("Laboratory reference ranges set"),
+                "laboratory.range_corrected": _("Laboratory reference range corrected"),
+                "file.opened": _("File of a form opened"),
+                "note.added": _("Note added"),
             }
         )
         navigation.register(

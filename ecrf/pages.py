@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db.models import CharField
 from django.db.models import Value as Literal
 from django.urls import reverse
@@ -21,6 +22,7 @@ from audit import clock
 from trial.definition import Definition, Form, Group, Item
 from trial.dictionaries import dictionary_of
 from trial.language import (
+    MEDIA_TYPES,
     Fault,
     ItemType,
     PartialDate,
@@ -33,18 +35,20 @@ from trial.language import (
     missing_inputs,
     missing_words,
     parse,
+    size_words,
     unit_words,
 )
 from trial.links import casebook_url
 from trial.models import Participant, VisitStatus
 from trial.permissions import Permission, access_of
 
-from .actions import drafts
+from .actions import drafts, files
 from .books import book_of, place_of
 from .checks import Book, Entry, Evaluation, Fired, evaluate
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
-from .entry import FieldError, RowKey
+from .entry import FieldError, FileFacts, RowKey
 from .models import Change, Draft, EntryState, FindingState, QueryState, Record
+from .permissions import person_can_note
 from .places import RecordPlace
 from .posted import (
     WHOLE,
@@ -58,7 +62,7 @@ from .posted import (
     understand,
 )
 from .presenters import check_message, fired_message, value_words
-from .selectors import draft_of, laboratory_ranges
+from .selectors import draft_of, laboratory_ranges, notes_for
 
 Words = dict[str, Any]
 BLANK = "__ROW__"
@@ -137,7 +141,7 @@ def entry_title(definition: Definition, form: Form, number: int, data: Rows, loc
 
 
 class Beside(NamedTuple):
-    """One thing beside a record: a finding, a query or a verification."""
+    """One thing beside a record: a finding, a query, a verification or a note."""
 
     what: str
     row: str
@@ -214,6 +218,11 @@ class RecordPage:
         return {item.link: self.links.titles(item.link) for item in self.form.items.values() if item.link}
 
     @cached_property
+    def files(self) -> dict[tuple[str, str], FileFacts]:
+        """The files that this person uploaded here and has not saved yet."""
+        return {} if not self.takes_files else files.pending(self.place.person, self.place.where)
+
+    @cached_property
     def ranges(self) -> dict[str, tuple[str, str]]:
         if not any(item.analyte for item in self.form.items.values()):
             return {}
@@ -249,6 +258,7 @@ class RecordPage:
                 today=clock.today(),
                 is_linked=lambda form, number: number in self._titles.get(form, {}),
                 ranges=self.ranges,
+                files=self.files,
             )
             data = merged.data
         place = place_of(self.definition, self.form.id, self.place.visit, self.place.number)
@@ -272,7 +282,7 @@ class RecordPage:
 
     @cached_property
     def _beside(self) -> list[Beside]:
-        """Findings in force, queries and verifications of the record, in one statement."""
+        """Findings in force, queries, verifications and notes of the record, in one statement."""
         record = self.record
         if record is None:
             return []
@@ -282,6 +292,9 @@ class RecordPage:
         rows = findings.values_list(_said("finding"), "row", "item", "state", "check_id", "justification").union(
             record.queries.order_by().values_list(_said("query"), "row", "item", "state", _said(""), _said("")),
             verifications.values_list(_said("verified"), "row", "item", _said(""), _said(""), _said("")),
+            notes_for(self.place.person, record)
+            .order_by()
+            .values_list(_said("note"), "row", "item", _said(""), _said(""), _said("")),
             all=True,
         )
         return [Beside(*row) for row in rows]
@@ -309,6 +322,29 @@ class RecordPage:
             if each.what == "query" and (each.item == "" or known):
                 found.setdefault((each.row, each.item), []).append(each.state)
         return found
+
+    @cached_property
+    def notes(self) -> Counter[tuple[str, str]]:
+        """How many notes stand on each (row, item) that the person may see; ("", "") are those on the form."""
+        return Counter(
+            (each.row, each.item)
+            for each in self._beside
+            if each.what == "note"
+            and (each.item == "" or (each.item in self.form.items and self.place.shows(self.form.item(each.item))))
+        )
+
+    @cached_property
+    def _may_note(self) -> bool:
+        locked = self.record is not None and self.record.is_locked
+        return not locked and person_can_note(self.place.person, self.place.participant)
+
+    @property
+    def note_count(self) -> int:
+        return self.notes.total()
+
+    @property
+    def may_see_notes(self) -> bool:
+        return self._may_note or bool(self.notes)
 
     @property
     def open_queries(self) -> int:
@@ -405,6 +441,7 @@ class RecordPage:
     def _row(self, group: Group, row: str, number: int, items: list[Item], *, removed: bool) -> Words:
         saved = self.record is not None and any(r[ROW_ID] == row for r in self.stored.get(group.id, []))
         queries = sum(_is_open(state) for (at, _item), states in self.queries.items() if at == row for state in states)
+        notes = sum(count for (at, _item), count in self.notes.items() if at == row)
         return {
             "id": row,
             "number": number or "",
@@ -414,6 +451,8 @@ class RecordPage:
             "trail_url": f"{self.place.url('trail')}?row={row}" if saved and self._reads_trail else "",
             "query_url": f"{self.place.url('queries')}?row={row}" if saved and self._asks(row, "") else "",
             "queries": queries,
+            "note_url": f"{self.place.notes_url}?row={row}" if saved and (self._may_note or notes) else "",
+            "notes": notes,
         }
 
     @cached_property
@@ -463,15 +502,27 @@ class RecordPage:
             words["queries"] = sum(_is_open(state) for state in states)
             if self._asks(row, item.id):
                 words["query_url"] = f"{self.place.url('queries')}?item={item.id}"
+            words["notes"] = self.notes[row, item.id]
+            if self._may_note or words["notes"]:
+                words["note_url"] = f"{self.place.notes_url}?item={item.id}"
             if self._reads_trail:
                 words["trail_url"] = f"{self.place.url('trail')}?item={item.id}"
         words |= self._flag(stored)
         if item.is_derived:
             return words | self._derived(key, item)
+        if item.type is ItemType.FILE:
+            words |= self._file(stored)
         if readonly:
             return words | {"readonly": True, "display": self.display(item, stored), "required": False,
                             "type": str(item.type)}  # fmt: skip
         return words | self._control(item, name, stored, row)
+
+    def _file(self, stored: Mapping[str, Any] | None) -> Words:
+        """Where the file of an item can be opened."""
+        if stored is None or stored.get("missing"):
+            return {}
+        key = str(stored["value"])
+        return {"file_url": file_url(self.place.participant, key)}
 
     def finding(self, fired: Fired) -> Words:
         """What one edit check says, with the field in which a soft one is confirmed."""
@@ -617,6 +668,15 @@ class RecordPage:
             words |= self._units(item, name)
         if item.type is ItemType.TERM:
             words["list_id"] = f"terms-{item.dictionary}"
+        if item.type is ItemType.FILE:
+            accepted = [MEDIA_TYPES[word] for word in item.accepted]
+            words |= {
+                "display": self.display(item, stored) if not missing else "",
+                "removed": bool(self.fields.get(f"{name}__remove")),
+                "accept": ",".join(suffix for media in accepted for suffix in media.suffixes),
+                "accept_words": _("%(types)s, at most %(size)s")
+                % {"types": ", ".join(media.label for media in accepted), "size": size_words(settings.FILE_MAX_BYTES)},
+            }
         if item.type is ItemType.VAS:
             spec = self.definition.spec(self.form.id, item.id)
             words |= {"min": spec.minimum, "max": spec.maximum}
@@ -683,6 +743,11 @@ class RecordPage:
         return found
 
     # ------------------------------------------------------------ marks and facts
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether a file can be chosen on the page."""
+        return self.entering and any(item.type is ItemType.FILE for item in self.form.items.values())
 
     @property
     def hint(self) -> str:
@@ -832,6 +897,11 @@ class RecordPage:
             "findings": findings,
             "options": options,
         }
+
+
+def file_url(participant: Participant, key: str) -> str:
+    """Where a file is given to those who may see it."""
+    return reverse("file", args=[participant.code, key])
 
 
 def _labelled(label: str, text: object) -> str:

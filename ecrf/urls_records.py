@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from .views import drafts, queries, records, trails
+from .views import drafts, files, notes, queries, records, trails
 
 VISIT_FORM = "participants/<str:code>/visits/<int:visit_id>/forms/<str:form>/"
 LOG = "participants/<str:code>/log/<str:form>/"
@@ -18,8 +18,9 @@ ON_WHAT_STANDS: dict[str, View] = {
     "verify": records.verify,
     "trail": trails.trail,
     "queries": queries.of_record,
+    "notes": notes.of_record,
 }
-WHILE_TYPING: dict[str, View] = {"draft": drafts.draft, "evaluate": drafts.evaluate}
+WHILE_TYPING: dict[str, View] = {"draft": drafts.draft, "evaluate": drafts.evaluate, "upload": files.upload}
 
 
 def _below(address: str, name: str, views: dict[str, View]) -> list[URLPattern]:
@@ -34,6 +35,7 @@ urlpatterns: list[URLPattern] = [
     path(ENTRY, records.record, name="entry"),
     *_below(ENTRY, "entry", WHILE_TYPING | ON_WHAT_STANDS | {"remove": records.remove}),
     path(LOG, records.log, name="log"),
+    path("participants/<str:code>/files/<slug:key>/", files.file, name="file"),
     path("queries/", queries.worklist, name="queries"),
     path("queries/<int:query_id>/", queries.query, name="query"),
 ]

@@ -49,7 +49,12 @@ STATUSES = {
     "WITHHELD": "not for the person who asked for the dataset",
 }
 """What ITEM_STATUS can say. Not asked, not answered, not done, unknown and not applicable are different things."""
-RESERVED = frozenset({"participants", "visits", "queries", "verifications", "dictionary", "codelists", "manifest"})
+RESERVED = frozenset(
+    {
+        "participants", "visits", "queries", "verifications", "notes", "missing_reasons", "dictionary", "codelists",
+        "manifest",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -204,6 +209,11 @@ class Shape:
             yield column("", "", str(item.type), unit=item.unit or "", codelist=codelist)
             if item.type is ItemType.TERM:
                 yield column("_LABEL", ": words of the dictionary")
+            if item.type is ItemType.FILE:
+                yield column("_NAME", ": name of the file")
+                yield column("_TYPE", ": type of the file, from its content")
+                yield column("_SIZE", ": size in bytes", "integer")
+                yield column("_SHA256", ": SHA-256 of the content")
             if item.units:
                 yield column("_ORIG", ": as entered", "decimal")
                 yield column("_ORIGU", ": unit as entered")
@@ -323,6 +333,9 @@ def _cells(made: Field, stored: Mapping[str, Any] | None, status: str) -> Iterat
         yield _plain(value)
         if item.type is ItemType.TERM:
             yield "" if value is None else _term_words(made, str(value))
+        if item.type is ItemType.FILE:
+            facts = (stored.get("extra") if stored is not None else None) or {}
+            yield from (facts.get(name, "") for name in ("name", "media", "size", "sha256"))
         if item.units:
             original = stored.get("original", value) if stored is not None else ""
             yield _plain(original)

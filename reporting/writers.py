@@ -21,14 +21,14 @@ from django.db.models import Q, QuerySet
 
 from ecrf.books import facts_of
 from ecrf.checks import Book, Place, evaluate
-from ecrf.checks.book import ROW_ID
-from ecrf.models import Change, EntryState, Query, Record, Verification
+from ecrf.checks.book import HIDDEN, ROW_ID
+from ecrf.models import Change, EntryState, Note, Query, Record, Verification
 from randomization.models import Allocation
 from trial.definition import Definition, Form
 from trial.definitions import definition_of
 from trial.models import Participant, Version, Visit
 
-from .datasets import STATUSES, Shape, Table, flat_row, keys_of, record_values, values_of
+from .datasets import KEYS, STATUSES, Shape, Table, flat_row, keys_of, record_values, values_of
 
 Progress = Callable[[int], None]
 STEP = 100
@@ -75,6 +75,7 @@ def write_csv(
         writer.records_tables()
         writer.queries_table()
         writer.verifications_table()
+        writer.notes_table()
         writer.dictionary_table()
         writer.codelists_table()
     manifest = writer.manifest(simulated)
@@ -212,6 +213,8 @@ class _Writer:
             self.open(table.name, [column.name for column in table.columns])
             if table.group:
                 grids.setdefault(table.form, []).append(table)
+        names = [name for name, _label in KEYS]
+        self.open("missing_reasons", [*names, "FORM", "ROWID", "ITEM", "STATUS", "REASON"])
         kept = Record.objects.filter(removed_at=None).exclude(entry_state=EntryState.EXPECTED)
         wanted = self.visible(kept).filter(form__in=flat)
         total = wanted.count()
@@ -238,6 +241,7 @@ class _Writer:
                     ),
                 ],
             )  # fmt: skip
+            self.missing_reasons_of(record, keys, sees_arm=sees_arm)
             for grid in grids.get(record["form"], ()):
                 if grid.reveals_arm and not sees_arm:
                     continue
@@ -258,6 +262,19 @@ class _Writer:
         if counted != rows_in_grids:
             raise CountError(f"{counted} rows were written, {rows_in_grids} are in the forms.")
         self.progress(90)
+
+    def missing_reasons_of(self, record: Mapping[str, Any], keys: Sequence[Any], *, sees_arm: bool) -> None:
+        """Write the words that were given for the values of a record that are missing."""
+        for rows in record["data"].values():
+            for row in rows:
+                for item, stored in row.items():
+                    if item in (ROW_ID, HIDDEN) or item in row.get(HIDDEN, ()):
+                        continue
+                    if not stored.get("missing") or not stored.get("reason"):
+                        continue
+                    if sees_arm or not self.shape.reveals_arm(record["form"], item):
+                        cells = [record["form"], row.get(ROW_ID, ""), item, stored["missing"], stored["reason"]]
+                        self.row("missing_reasons", [*keys, *cells])
 
     def _with_what_is_shown(self, rows: QuerySet[Record]) -> Iterator[dict[str, Any]]:
         """Yield the records in key order, each with `not_shown`: row id → items that skip logic does not ask.
@@ -327,6 +344,24 @@ class _Writer:
                 ],
             )  # fmt: skip
 
+    def notes_table(self) -> None:
+        """Write the notes: what people said beside the data, which is no data."""
+        header = ["NOTE", "SITEID", "USUBJID", "VISIT", "FORM", "ENTRYNO", "ROWID", "ITEM", "TEXT", "BY", "AT"]
+        self.open("notes", header)
+        rows = self.visible(Note.objects.all()).filter(record__removed_at=None).order_by("pk")
+        for n in rows.select_related("participant__site", "record__visit").iterator(chunk_size=1000):
+            if (n.item and self.is_hidden(n.record.form, n.item, n.participant.site_id)) or (
+                n.record.reveals_arm and not self.sees_arm(n.participant.site_id)
+            ):
+                continue
+            self.row(
+                "notes",
+                [
+                    n.pk, n.participant.site.number, n.participant.code, n.record.visit.event if n.record.visit else "",
+                    n.record.form, n.record.number or "", n.row, n.item, n.text, n.by_name, n.at.isoformat(),
+                ],
+            )  # fmt: skip
+
     # ------------------------------------------------------------ what the tables mean
 
     def dictionary_table(self) -> None:
@@ -368,7 +403,7 @@ class _Writer:
             "status_columns": STATUSES
             if self.includes_arms
             else {k: v for k, v in STATUSES.items() if k != "WITHHELD"},
-            "left_out": "log entries removed as entered by mistake; drafts",
+            "left_out": "log entries removed as entered by mistake; drafts; the content of files",
         }
 
     def _check_count(self, name: str, held: int) -> None:

@@ -25,7 +25,7 @@ from .. import effects, policies
 from ..books import book_of, place_of
 from ..checks import Evaluation, evaluate
 from ..checks.book import HIDDEN, ROW_ID, Book, Entry, Rows
-from ..entry import FieldError, InvalidValues, Merged, RowKey, Submission, Typed, entered_values, merge
+from ..entry import NO_FILES, FieldError, InvalidValues, Merged, RowKey, Submission, Typed, entered_values, merge
 from ..models import Change, ChangeKind, Draft, EntryState, Record, Verification
 from ..permissions import (
     check_person_can_enter,
@@ -36,7 +36,7 @@ from ..permissions import (
 )
 from ..presenters import fired_message
 from ..selectors import laboratory_ranges
-from . import findings
+from . import files, findings
 
 
 class StaleRecord(Conflict):
@@ -119,6 +119,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
         may_answer=lambda item: may_answer(by, participant, form, item),
         is_linked=lambda log_form, number: number in linked.get(log_form, ()),
         ranges=ranges,
+        files=files.pending(by, where) if form_takes_files(form) else NO_FILES,
     )
     _check_reasons(record, merged, submission, reason)
     if record.number is None and form.is_log:
@@ -142,6 +143,15 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     record.dated_on = dated_on(definition, form, entry.data)
     record.revision += 1
     audit.save(record, by=by, reason=reason)
+    if form_takes_files(form):
+        files.attach(
+            record=record,
+            values={key: new for key, (_old, new) in merged.changed.items() if form.item(key[2]).type is ItemType.FILE},
+            where=where,
+            by=by,
+            reveals={item: definition.reveals_arm(form.id, item) for item in form.items},
+        )
+        files.forget(person=by, participant=participant, place=where.draft_place)
     _write_changes(record, merged, derived, submission, reason, by)
     findings.sync(
         record, evaluation, definition=definition, justifications=submission.justifications, by=by, is_first=is_new
@@ -210,6 +220,7 @@ def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Re
     )
     findings.resolve_all(record, by=by)
     Draft.objects.filter(person=by, participant=participant, place=where.draft_place).delete()
+    files.forget(person=by, participant=participant, place=where.draft_place)
     audit.deed("record.not_done", record, by=by, form=record.form, reason=reason, reveals_arm=record.reveals_arm)
     changed_items = frozenset(key[2] for key in cleared)
     effects.saved(record, changed_items, by)
@@ -488,6 +499,11 @@ def _settle_ranges(form: Form, merged: Merged, ranges: dict[str, tuple[str, str]
     return changed
 
 
+def form_takes_files(form: Form) -> bool:
+    """Tell whether a form has an item that holds a file."""
+    return any(item.type is ItemType.FILE for item in form.items.values())
+
+
 def _linked_forms(form: Form) -> set[str]:
     return {item.link for item in form.items.values() if item.link}
 
@@ -521,6 +537,9 @@ def _check_complete(definition: Definition, form: Form, evaluation: Evaluation, 
             "required",
         )
         for group, row, item in evaluation.lacking
+    ]
+    errors += [
+        FieldError(*key, _("Say in words why there is no value."), "missing_reason") for key in evaluation.unexplained
     ]
     errors += [
         FieldError(f.group, f.row, f.items[0], fired_message(f, definition, locale), f.check_id)

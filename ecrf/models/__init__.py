@@ -1,23 +1,29 @@
 """Records, their changes, checks' findings, queries and verification."""
 
 from .drafts import Draft
+from .files import Attachment, FileContent, Upload
 from .laboratories import LaboratoryRange
+from .notes import Note
 from .queries import Query, QueryKind, QueryMessage, QueryState
 from .records import Change, ChangeKind, EntryState, Finding, FindingState, Record, Severity, Verification
 
 __all__ = [
+    "Attachment",
     "Change",
     "ChangeKind",
     "Draft",
     "EntryState",
+    "FileContent",
     "Finding",
     "FindingState",
     "LaboratoryRange",
+    "Note",
     "Query",
     "QueryKind",
     "QueryMessage",
     "QueryState",
     "Record",
     "Severity",
+    "Upload",
     "Verification",
 ]

@@ -420,22 +420,51 @@ function start(form) {
     if (button) button.hidden = !form.querySelector(`[name="${CSS.escape(name)}"]:checked`);
   }
 
+  /* ---- visual analogue scale: the number beside it is what is saved; the slider never answers by itself ---------- */
+
+  function followScale(slider, field) {
+    const number = Number(field.value);
+    const empty = field.value.trim() === "" || Number.isNaN(number);
+    slider.toggleAttribute("data-empty", empty);
+    slider.value = empty ? slider.min : number;
+    if (empty) slider.setAttribute("aria-valuetext", words.textNotAnswered);
+    else slider.removeAttribute("aria-valuetext");
+  }
+
+  function answerScale(slider) {
+    const field = document.getElementById(slider.dataset.vas);
+    if (!slider.hasAttribute("data-empty") && field.value === slider.value) return;
+    field.value = slider.value;
+    followScale(slider, field);
+    touched(field.name);
+  }
+
+  form.querySelectorAll("[data-vas]").forEach((slider) => {
+    slider.closest("[data-vas-scale]").hidden = false;
+    followScale(slider, document.getElementById(slider.dataset.vas));
+    // The lowest value is an answer too: choosing it where the slider stands moves nothing, so no input event comes.
+    slider.addEventListener("pointerup", () => answerScale(slider));
+    slider.addEventListener("keydown", (event) => {
+      const field = document.getElementById(slider.dataset.vas);
+      if (["Home", "ArrowLeft", "ArrowDown", "PageDown"].includes(event.key) && slider.hasAttribute("data-empty")) answerScale(slider);
+      if (["Delete", "Backspace"].includes(event.key) && field.value !== "") {
+        field.value = "";
+        followScale(slider, field);
+        touched(field.name);
+        evaluate(field.name);
+      }
+    });
+  });
+
   form.addEventListener("input", (event) => {
     const control = event.target;
     if (control.dataset.vas) {
-      const target = document.getElementById(control.dataset.vas);
-      target.value = control.value;
-      delete control.dataset.empty;
-      touched(target.name);
+      answerScale(control);
       return;
     }
     if (control.dataset.counter) counter(control);
     const slider = control.id && by("data-vas", control.id);
-    if (slider) {
-      const number = Number(control.value);
-      slider.toggleAttribute("data-empty", control.value.trim() === "" || Number.isNaN(number));
-      if (control.value.trim() !== "" && !Number.isNaN(number)) slider.value = number;
-    }
+    if (slider) followScale(slider, control);
     if (!skipped(control)) touched(control.name);
   });
 
@@ -485,6 +514,51 @@ function start(form) {
   });
   form.querySelectorAll("[data-counter]").forEach(counter);
   form.querySelectorAll("[data-clear]").forEach((button) => offerClear(button.dataset.clear));
+
+  /* ---- files: sent as they are chosen, into the draft; they become data when the form is saved ------------------- */
+
+  async function upload(input) {
+    const place = input.closest("[data-file]");
+    const name = place.dataset.file;
+    const said = place.querySelector("[data-file-error]");
+    const body = new FormData();
+    body.append("name", name);
+    body.append("file", input.files[0]);
+    said.hidden = true;
+    input.setAttribute("aria-busy", "true");
+    say("keeping", words.textUploading);
+    try {
+      const answer = await fetch(words.uploadUrl, {
+        method: "POST",
+        headers: { Accept: "application/json", "X-CSRFToken": meta("csrf-token") },
+        body,
+        redirect: "manual",
+      });
+      const result = await answer.json().catch(() => ({}));
+      if (!answer.ok) throw new Error(result.message || words.textUploadFailed);
+      place.querySelector("[data-file-key]").value = result.key;
+      const link = place.querySelector("[data-file-link]");
+      link.textContent = result.words;
+      link.href = result.url;
+      link.parentElement.hidden = false;
+      place.querySelector('[name$="__remove"]').checked = false;
+      input.value = ""; // it is kept: the page need not post it again
+      touched(name);
+      await keep();
+      evaluate(name);
+    } catch (error) {
+      said.textContent = error instanceof TypeError ? words.textUploadFailed : error.message;
+      said.hidden = false;
+      if (!(error instanceof TypeError)) input.value = ""; // refused for what it is: Save must not send it again
+      say("refused", words.textUploadFailed);
+    } finally {
+      input.removeAttribute("aria-busy");
+    }
+  }
+
+  form.addEventListener("change", (event) => {
+    if (event.target.type === "file" && event.target.files.length && words.uploadUrl) upload(event.target);
+  });
 
   /* ---- rows -------------------------------------------------------------------------------------------------- */
 
