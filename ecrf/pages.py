@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -47,6 +47,7 @@ from .books import book_of, place_of
 from .checks import Book, Entry, Evaluation, Fired, evaluate
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
 from .entry import FieldError, FileFacts, RowKey
+from .laboratory import HIGH, LOW, NORMAL, baseline_of, grade_of, result_of, with_range
 from .models import Change, Draft, EntryState, FindingState, QueryState, Record
 from .permissions import person_can_note
 from .places import RecordPlace
@@ -270,8 +271,16 @@ class RecordPage:
         for (group, row_id, item), value in found.derived.items():
             for row in self.entry.data.get(group, []):
                 if row.get(ROW_ID, "") == row_id and value is not None:
-                    row[item] = dump(value)
+                    row[item] = self._ranged(item, dump(value), row.get(item))
         return found
+
+    def _ranged(self, item: str, dumped: dict[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
+        """A derived value with the range under which it was read first, else with that of its day."""
+        analyte = self.form.item(item).analyte
+        if not analyte:
+            return dumped
+        held = (before or {}).get("extra")
+        return {**dumped, "extra": held} if held else with_range(dumped, self.ranges.get(analyte, ("", "")))
 
     @cached_property
     def previous(self) -> Entry | None:
@@ -507,7 +516,7 @@ class RecordPage:
                 words["note_url"] = f"{self.place.notes_url}?item={item.id}"
             if self._reads_trail:
                 words["trail_url"] = f"{self.place.url('trail')}?item={item.id}"
-        words |= self._flag(stored)
+        words |= self._flag(item, stored)
         if item.is_derived:
             return words | self._derived(key, item)
         if item.type is ItemType.FILE:
@@ -607,24 +616,23 @@ class RecordPage:
         low, high = str(extra.get("lo") or low or ""), str(extra.get("hi") or high or "")
         if not (low or high):
             return ""
-        comma = self.locale.startswith("fr")
-        low, high = (text.replace(".", ",") if comma else text for text in (low, high))
-        words = f"{low} – {high}" if low and high else (f"≥ {low}" if low else f"≤ {high}")
-        return f"{words} {unit_words(item.unit, self.locale)}" if item.unit else words
+        return range_words(low, high, item.unit or "", self.locale)
 
-    def _flag(self, stored: Mapping[str, Any] | None) -> Words:
-        extra = (stored or {}).get("extra") or {}
-        if stored is None or stored.get("missing") or not extra:
+    def _flag(self, item: Item, stored: Mapping[str, Any] | None) -> Words:
+        """Low, normal or high against the laboratory's range, and the toxicity grade that the value reaches."""
+        result = result_of(stored) if item.analyte else None
+        if result is None or not result.flag:
             return {}
-        try:
-            value = Decimal(str(stored["value"]))
-            if extra.get("lo") and value < Decimal(str(extra["lo"])):
-                return {"flag": "low", "flag_label": _("Below the range")}
-            if extra.get("hi") and value > Decimal(str(extra["hi"])):
-                return {"flag": "high", "flag_label": _("Above the range")}
-        except InvalidOperation:
-            pass
-        return {}
+        name, label = _FLAGS[result.flag]
+        words: Words = {"flag": name, "flag_label": label}
+        anchor = self.place.participant.randomized_on
+        graded = grade_of(self.definition, item, result, baseline_of(self.book, self.entry, item, anchor))
+        if graded is not None and graded.grade:
+            term = self.definition.text(graded.label, self.locale)
+            words["flag_label"] = _("%(flag)s – %(term)s, grade %(grade)s") % {
+                "flag": label, "term": term, "grade": graded.grade,
+            }  # fmt: skip
+        return words
 
     def _previous(self, group: Group, key: RowKey, item: Item) -> str:
         """The value at the visit before; in rows made from a log, of the row about the same entry."""
@@ -899,9 +907,23 @@ class RecordPage:
         }
 
 
+def range_words(low: str, high: str, unit: str, locale: str) -> str:
+    """A range of reference in words: `13,0 – 17,0 g/dL`, `≤ 40 UI/L`."""
+    low, high = (text.replace(".", ",") if locale.startswith("fr") else text for text in (low, high))
+    words = f"{low} – {high}" if low and high else (f"≥ {low}" if low else f"≤ {high}")
+    return f"{words} {unit_words(unit, locale)}" if unit else words
+
+
 def file_url(participant: Participant, key: str) -> str:
     """Where a file is given to those who may see it."""
     return reverse("file", args=[participant.code, key])
+
+
+_FLAGS: dict[str, tuple[str, Any]] = {
+    LOW: ("low", gettext_lazy("Below the range")),
+    NORMAL: ("normal", gettext_lazy("Within the range")),
+    HIGH: ("high", gettext_lazy("Above the range")),
+}
 
 
 def _labelled(label: str, text: object) -> str:

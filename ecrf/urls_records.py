@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from .views import drafts, files, notes, queries, records, trails
+from .views import drafts, files, laboratories, notes, queries, records, trails
 
 VISIT_FORM = "participants/<str:code>/visits/<int:visit_id>/forms/<str:form>/"
 LOG = "participants/<str:code>/log/<str:form>/"
@@ -36,6 +36,8 @@ urlpatterns: list[URLPattern] = [
     *_below(ENTRY, "entry", WHILE_TYPING | ON_WHAT_STANDS | {"remove": records.remove}),
     path(LOG, records.log, name="log"),
     path("participants/<str:code>/files/<slug:key>/", files.file, name="file"),
+    path("sites/<str:number>/laboratory/", laboratories.ranges, name="laboratory"),
+    path("sites/<str:number>/laboratory/<int:range_id>/", laboratories.correct, name="laboratory_range"),
     path("queries/", queries.worklist, name="queries"),
     path("queries/<int:query_id>/", queries.query, name="query"),
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -26,6 +28,7 @@ from ..books import book_of, place_of
 from ..checks import Evaluation, evaluate
 from ..checks.book import HIDDEN, ROW_ID, Book, Entry, Rows
 from ..entry import NO_FILES, FieldError, InvalidValues, Merged, RowKey, Submission, Typed, entered_values, merge
+from ..laboratory import with_range
 from ..models import Change, ChangeKind, Draft, EntryState, Record, Verification
 from ..permissions import (
     check_person_can_enter,
@@ -128,7 +131,8 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     ranged = _settle_ranges(form, merged, ranges)
     entry = book.entry(place, merged.data)
     evaluation = evaluate(book, entry)
-    derived = _settle_derived(form, entry.data, evaluation) | ranged
+    is_redated = any(item == form.date_item for _group, _row, item in merged.changed)
+    derived = _settle_derived(form, entry.data, evaluation, ranges, is_redated=is_redated) | ranged
     state = EntryState.COMPLETE if complete else EntryState.IN_PROGRESS
     is_new = record._state.adding
     is_moved = record.entry_state != state  # completing a form has effects even when no value changes with it
@@ -481,7 +485,7 @@ def _settle_ranges(form: Form, merged: Merged, ranges: dict[str, tuple[str, str]
     is_redated = any(item == form.date_item for _group, _row, item in merged.changed)
     changed: dict[RowKey, tuple[Any, Any]] = {}
     for item in form.items.values():
-        if not item.analyte:
+        if not item.analyte or item.is_derived:
             continue
         group = form.group_of(item.id).id
         low, high = ranges.get(item.analyte, ("", ""))
@@ -549,8 +553,18 @@ def _check_complete(definition: Definition, form: Form, evaluation: Evaluation, 
         raise InvalidValues(errors, code="incomplete")
 
 
-def _settle_derived(form: Form, data: Rows, evaluation: Evaluation) -> dict[RowKey, tuple[Any, Any]]:
-    """Write derived values and hidden marks into the data; return what changed of the derived ones."""
+def _settle_derived(
+    form: Form,
+    data: Rows,
+    evaluation: Evaluation,
+    ranges: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+    *,
+    is_redated: bool = False,
+) -> dict[RowKey, tuple[Any, Any]]:
+    """Write derived values and hidden marks into the data; return what changed of the derived ones.
+
+    A derived value of an analyte keeps the range under which it was first read, as entered ones do.
+    """
     changed: dict[RowKey, tuple[Any, Any]] = {}
     for key, value in evaluation.derived.items():
         group_id, row_id, item_id = key
@@ -559,6 +573,13 @@ def _settle_derived(form: Form, data: Rows, evaluation: Evaluation) -> dict[RowK
             continue
         before = row.get(item_id)
         after = dump(value) if value is not None else None
+        analyte = form.item(item_id).analyte
+        if after is not None and analyte:
+            held = (before or {}).get("extra")
+            if held and not is_redated:
+                after["extra"] = held
+            else:
+                after = with_range(after, ranges.get(analyte, ("", "")))
         if before != after:
             changed[key] = (before, after)
             if after is None:

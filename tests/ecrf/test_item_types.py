@@ -1,4 +1,4 @@
-"""Each type of item through the page, the save, the audit trail, the dataset and the API; as typed and as understood."""
+"""Each type of item through the page, the save, the audit trail, the dataset and the API."""
 
 from __future__ import annotations
 
@@ -112,7 +112,13 @@ def test_what_is_calculated_or_read_from_another_form_is_shown_and_never_typed(p
     assert (line["TOLD"], line["SEX_SHOWN"], line["DOUBLE"]) == ("Reads well", "M", "8")
     said = play.api()
     assert said["told"]["derived"] and said["sex_shown"]["words"] == "Male"
-    play._save(play.where.__class__(play.participant, "consent", visit=play.where.visit), 1, {"remark": "Other"})
+    play._save(
+        play.where.__class__(play.participant, "consent", visit=play.where.visit),
+        1,
+        {"remark": "Other"},
+        complete=True,
+        reason="Seen",
+    )
     assert play.stored("told")["value"] == "Other"
     assert Change.objects.filter(item="told").latest("pk").kind == ChangeKind.DERIVED
 
