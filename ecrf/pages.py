@@ -57,6 +57,7 @@ from .posted import (
     answer_name,
     fields_of_data,
     fields_of_draft,
+    item_named,
     name_of,
     submission_of,
     text_of,
@@ -171,6 +172,12 @@ class RecordPage:
     entering: bool = False
     draft: Draft | None = None
     revision_read: int | None = None
+    typed: Fields | None = None
+    """Of `fields`, those that may differ from what is stored; None when that is not known."""
+    typed_over: Fields = field(default_factory=dict)
+    """What the page adds to what is stored: known entries as rows, the draft."""
+    changed: str = ""
+    """The control that was left last; what is said of the page may keep to what follows from it."""
 
     # ------------------------------------------------------------ what is known
 
@@ -221,7 +228,9 @@ class RecordPage:
     @cached_property
     def files(self) -> dict[tuple[str, str], FileFacts]:
         """The files that this person uploaded here and has not saved yet."""
-        return {} if not self.takes_files else files.pending(self.place.person, self.place.where)
+        if not self.takes_files or (self.draft is None and not self.whole):
+            return {}
+        return files.pending(self.place.person, self.place.where)
 
     @cached_property
     def ranges(self) -> dict[str, tuple[str, str]]:
@@ -251,7 +260,8 @@ class RecordPage:
         """The entry with what stands in the fields, as far as it can be understood."""
         data = self.stored
         if self.entering:
-            submission = submission_of(self.place, self.fields, whole=self.whole)
+            typed = self.fields if self.typed is None else self.typed
+            submission = submission_of(self.place, typed, whole=self.whole and self.typed is None)
             merged, _refused = understand(
                 self.place,
                 self.stored,
@@ -268,10 +278,11 @@ class RecordPage:
     @cached_property
     def evaluation(self) -> Evaluation:
         found = evaluate(self.book, self.entry)
+        rows = {(group, row.get(ROW_ID, "")): row for group, held in self.entry.data.items() for row in held}
         for (group, row_id, item), value in found.derived.items():
-            for row in self.entry.data.get(group, []):
-                if row.get(ROW_ID, "") == row_id and value is not None:
-                    row[item] = self._ranged(item, dump(value), row.get(item))
+            row = rows.get((group, row_id))
+            if row is not None and value is not None:
+                row[item] = self._ranged(item, dump(value), row.get(item))
         return found
 
     def _ranged(self, item: str, dumped: dict[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -753,6 +764,11 @@ class RecordPage:
     # ------------------------------------------------------------ marks and facts
 
     @property
+    def is_known(self) -> bool:
+        """Whether what stands in the fields is what is stored with the person's draft over it, and nothing else."""
+        return self.entering and (not self.whole or self.draft is not None) and not self.is_outdated
+
+    @property
     def takes_files(self) -> bool:
         """Whether a file can be chosen on the page."""
         return self.entering and any(item.type is ItemType.FILE for item in self.form.items.values())
@@ -874,24 +890,30 @@ class RecordPage:
         derived: dict[str, str] = {}
         reasons: dict[str, str] = {}
         options: dict[str, list[Words]] = {}
+        flags: dict[str, list[str]] = {}
+        program = self.definition.compiled.forms[self.form.id]
         for group, items in self.place.groups():
             rows = [str(row) for row in self.fields.get(f"{group.id}__rows", [])] if group.repeating else [""]
             for row in rows:
                 for item in items:
                     key = (group.id, row, item.id)
                     name = name_of(group, row, item.id)
-                    visible = self.evaluation.shown.get(key, True)
-                    shown[name] = None if visible and key in self.evaluation.uncertain else visible
+                    if item.id in program.items_shown_when or not group.repeating:
+                        visible = self.evaluation.shown.get(key, True)
+                        shown[name] = None if visible and key in self.evaluation.uncertain else visible
                     if item.is_derived:
                         value = self.evaluation.derived.get(key)
                         derived[name] = self.derived_text(item, value)
                         if value is None:
                             reasons[name] = self.derived_reason(key)
-                    if item.type is ItemType.GRADE:
+                    if item.type is ItemType.GRADE and self._is_near(group, row):
                         options[name] = [
                             {"value": option["value"], "label": option["label"], "hint": option["hint"]}
                             for option in self.options(item, name, row) or []
                         ]
+                    if item.analyte and not group.repeating:
+                        flag = self._flag(item, self._stored_value(self.entry.data, key))
+                        flags[name] = [flag.get("flag", ""), str(flag.get("flag_label", ""))]
             shown.setdefault(group.id, self.evaluation.shown_groups.get(group.id, True))
         findings = [
             {"item": item, "row": row} | self.finding(fired)
@@ -904,7 +926,13 @@ class RecordPage:
             "reasons": {name: words for name, words in reasons.items() if words},
             "findings": findings,
             "options": options,
+            "flags": flags,
         }
+
+    def _is_near(self, group: Group, row: str) -> bool:
+        """Whether the control that was left last may decide what a row offers: its own row, or what is no row."""
+        left = item_named(self.form, self.changed) if self.changed else None
+        return not group.repeating or left is None or left[0].id != group.id or left[1] == row
 
 
 def range_words(low: str, high: str, unit: str, locale: str) -> str:
@@ -982,10 +1010,11 @@ def entry_page(place: RecordPlace) -> RecordPage:
     """The record as the person finds it to fill: stored values, rows of known entries, their own draft over them."""
     page = stored_page(place)
     page.entering = True
-    page.fields = page.fields | known_rows(page)
+    page.typed_over = known_rows(page)
     page.draft = draft_of(place.person, place.participant, place.where.draft_place)
     if page.draft is not None:
-        page.fields = page.fields | fields_of_draft(place.form, drafts.read(page.draft))
+        page.typed_over |= fields_of_draft(place.form, drafts.read(page.draft))
+    page.fields = page.fields | page.typed_over
     return page
 
 
@@ -1015,6 +1044,17 @@ def posted_page(
 ) -> RecordPage:
     """The record with what was just posted: nothing that was typed is lost."""
     return RecordPage(place, fields, whole=True, errors=errors, entering=True, revision_read=revision)
+
+
+def changed_page(place: RecordPlace, fields: Fields, changed: str) -> RecordPage:
+    """The record with what changed on the page since it was made, over the draft and what is stored.
+
+    Only what was typed is read: what is stored was understood when it was saved.
+    """
+    page = entry_page(place)
+    typed = page.typed_over | fields
+    page.fields, page.typed, page.whole, page.changed = page.fields | fields, typed, True, changed
+    return page
 
 
 def crumbs(place: RecordPlace, last: str = "") -> list[Words]:

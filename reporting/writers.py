@@ -22,6 +22,7 @@ from django.db.models import Q, QuerySet
 from ecrf.books import facts_of
 from ecrf.checks import Book, Place, evaluate
 from ecrf.checks.book import HIDDEN, ROW_ID
+from ecrf.laboratory import baseline_of, grade_of, result_of
 from ecrf.models import Change, EntryState, Note, Query, Record, Verification
 from randomization.models import Allocation
 from trial.definition import Definition, Form
@@ -237,7 +238,7 @@ class _Writer:
                     *record_values(record),
                     *values_of(
                         sheet, flat_row(sheet, data), entry_state=state, not_shown=not_shown.get("", ()),
-                        sees_arm=sees_arm,
+                        sees_arm=sees_arm, grades=record["grades"],
                     ),
                 ],
             )  # fmt: skip
@@ -296,7 +297,7 @@ class _Writer:
             records = list(held)
             book = _book_of(people[participant_id], records)
             for record in records:
-                yield {**record, "not_shown": _not_shown(book, record)}
+                yield {**record, "not_shown": _not_shown(book, record), "grades": _grades(book, record)}
 
     # ------------------------------------------------------------ queries and verifications
 
@@ -448,6 +449,26 @@ def _not_shown(book: Book, record: Mapping[str, Any]) -> dict[str, Collection[st
         if not shown:
             found.setdefault(row_id, []).append(item)
     return {row_id: frozenset(items) for row_id, items in found.items()}
+
+
+def _grades(book: Book, record: Mapping[str, Any]) -> dict[str, int]:
+    """Return the toxicity grades that the laboratory values of a form reach by themselves, by item."""
+    form = book.definition.forms.get(record["form"])
+    if form is None or record["entry_state"] in _NO_VALUES or not any(i.analyte for i in form.items.values()):
+        return {}
+    entry = book.entry(_place_of(record))
+    found: dict[str, int] = {}
+    for item in form.items.values():
+        group = form.group_of(item.id)
+        if not item.analyte or group.repeating:
+            continue
+        result = result_of(entry.value(group.id, 0, item.id))
+        if result is None or not result.flag:
+            continue
+        graded = grade_of(book.definition, item, result, baseline_of(book, entry, item, book.facts.randomized_on))
+        if graded is not None:
+            found[item.id] = graded.grade
+    return found
 
 
 def _may_hide(definition: Definition, form: Form, data: Mapping[str, Any]) -> bool:

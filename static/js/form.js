@@ -47,13 +47,18 @@ function start(form) {
   const saved = values(); // as the page came: dirty marks compare with this
   let kept = new Map(saved); // what the server has: drafts compare with this
 
-  function changed() {
-    const now = values();
+  function difference(now, before) {
     const fields = {};
-    for (const [name, value] of now) if (!same(value, kept.get(name))) fields[name] = value;
-    for (const [name, value] of kept) {
+    for (const [name, value] of now) if (!same(value, before.get(name))) fields[name] = value;
+    for (const [name, value] of before) {
       if (!now.has(name) && !same(value, "")) fields[name] = Array.isArray(value) ? [] : "";
     }
+    return fields;
+  }
+
+  function changed() {
+    const now = values();
+    const fields = difference(now, kept);
     return { now, fields, any: Object.keys(fields).length > 0 };
   }
 
@@ -203,13 +208,21 @@ function start(form) {
     evaluated = snapshot;
     asked += 1;
     const turn = asked;
-    const body = new URLSearchParams();
-    for (const [key, value] of new FormData(form)) if (typeof value === "string") body.append(key, value);
-    body.append("_changed", name);
+    const headers = { Accept: "application/json", "X-CSRFToken": meta("csrf-token") };
+    let body;
+    if (words.evaluatePartly !== undefined) {
+      // Only what changed since the page was made: a grid of 200 rows is not sent for one of its cells.
+      headers["Content-Type"] = "application/json";
+      body = JSON.stringify({ fields: difference(values(), saved), changed: name });
+    } else {
+      body = new URLSearchParams();
+      for (const [key, value] of new FormData(form)) if (typeof value === "string") body.append(key, value);
+      body.append("_changed", name);
+    }
     try {
       const answer = await fetch(words.evaluateUrl, {
         method: "POST",
-        headers: { Accept: "application/json", "X-CSRFToken": meta("csrf-token") },
+        headers,
         body,
         redirect: "manual",
       });
@@ -224,7 +237,23 @@ function start(form) {
     }
   }
 
-  function apply({ shown: visible = {}, derived = {}, reasons = {}, options = {}, findings } = {}) {
+  function showFlag(name, [flag, text]) {
+    const control = by("data-field", name)?.querySelector(".item__control");
+    if (!control) return;
+    const held = control.querySelector(".flag");
+    if (!flag) {
+      held?.remove();
+      return;
+    }
+    const made = element("span", "flag");
+    made.dataset.flag = flag;
+    if (flag === "high" || flag === "low") made.append(icon(flag === "high" ? "sort-up" : "sort-down"));
+    made.append(text);
+    if (held) held.replaceWith(made);
+    else control.firstElementChild.after(made);
+  }
+
+  function apply({ shown: visible = {}, derived = {}, reasons = {}, options = {}, flags = {}, findings } = {}) {
     for (const [name, value] of Object.entries(visible)) {
       const element = by("data-field", name) ?? by("data-group", name);
       // A cell of a grid keeps its place, so that the columns stay where they are.
@@ -240,6 +269,7 @@ function start(form) {
       if (reason) reason.textContent = reasons[name] ?? words.textCalculated;
     }
     for (const [name, list] of Object.entries(options)) offer(name, list);
+    for (const [name, flag] of Object.entries(flags)) showFlag(name, flag);
     if (findings) showFindings(findings);
     form.dispatchEvent(new CustomEvent("stratum:evaluated", { bubbles: true, detail: { shown: visible, derived, findings } }));
   }
@@ -411,8 +441,20 @@ function start(form) {
       if (set) wrapper.dataset.missing = select.value;
       else delete wrapper.dataset.missing;
     }
-    const reason = by("data-missing-reason", name);
+    const reason = by("data-missing-reason", name) ?? (set ? cellReason(wrapper, name) : null);
     if (reason) reason.hidden = !set;
+  }
+
+  /* A cell of a grid gets the field of its reason when a code is chosen: two hundred rows do not carry it empty. */
+  function cellReason(wrapper, name) {
+    const place = wrapper?.matches("td") ? wrapper.querySelector(".rows__control") : null;
+    if (!place) return null;
+    const input = element("input", "input missing__reason");
+    Object.assign(input, { type: "text", name: `${name}__reason`, maxLength: 200, autocomplete: "off", placeholder: words.textWhyMissing });
+    input.setAttribute("aria-label", `${words.textWhyMissing}: ${wrapper.dataset.label}`);
+    input.dataset.missingReason = name;
+    place.append(input);
+    return input;
   }
 
   function offerClear(name) {

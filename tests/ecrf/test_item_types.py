@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from ecrf.actions.records import Where
 from ecrf.models import Change, ChangeKind
 from reporting.writers import write_csv
 from tests.ecrf.items_study import PDF, Play
@@ -112,13 +113,8 @@ def test_what_is_calculated_or_read_from_another_form_is_shown_and_never_typed(p
     assert (line["TOLD"], line["SEX_SHOWN"], line["DOUBLE"]) == ("Reads well", "M", "8")
     said = play.api()
     assert said["told"]["derived"] and said["sex_shown"]["words"] == "Male"
-    play._save(
-        play.where.__class__(play.participant, "consent", visit=play.where.visit),
-        1,
-        {"remark": "Other"},
-        complete=True,
-        reason="Seen",
-    )
+    consent = Where(play.participant, "consent", visit=play.where.visit)
+    play._save(consent, 1, {"remark": "Other"}, complete=True, reason="Read again")
     assert play.stored("told")["value"] == "Other"
     assert Change.objects.filter(item="told").latest("pk").kind == ChangeKind.DERIVED
 
