@@ -632,18 +632,16 @@ class RecordPage:
     def _flag(self, item: Item, stored: Mapping[str, Any] | None) -> Words:
         """Low, normal or high against the laboratory's range, and the toxicity grade that the value reaches."""
         result = result_of(stored) if item.analyte else None
-        if result is None or not result.flag:
+        if result is None:
             return {}
-        name, label = _FLAGS[result.flag]
-        words: Words = {"flag": name, "flag_label": label}
+        name, label = _FLAGS.get(result.flag, ("", ""))
         anchor = self.place.participant.randomized_on
         graded = grade_of(self.definition, item, result, baseline_of(self.book, self.entry, item, anchor))
-        if graded is not None and graded.grade:
+        if graded is not None and graded.grade:  # also where no range is known, when the number itself decides
             term = self.definition.text(graded.label, self.locale)
-            words["flag_label"] = _("%(flag)s – %(term)s, grade %(grade)s") % {
-                "flag": label, "term": term, "grade": graded.grade,
-            }  # fmt: skip
-        return words
+            words = _("%(term)s, grade %(grade)s") % {"term": term, "grade": graded.grade}
+            return {"flag": name or "graded", "flag_label": f"{label} – {words}" if label else words}
+        return {"flag": name, "flag_label": label} if name else {}
 
     def _previous(self, group: Group, key: RowKey, item: Item) -> str:
         """The value at the visit before; in rows made from a log, of the row about the same entry."""

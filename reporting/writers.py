@@ -463,7 +463,7 @@ def _grades(book: Book, record: Mapping[str, Any]) -> dict[str, int]:
         if not item.analyte or group.repeating:
             continue
         result = result_of(entry.value(group.id, 0, item.id))
-        if result is None or not result.flag:
+        if result is None:
             continue
         graded = grade_of(book.definition, item, result, baseline_of(book, entry, item, book.facts.randomized_on))
         if graded is not None:

@@ -51,7 +51,8 @@ def test_a_file_is_told_by_its_content() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "code"), [(b"", "file.empty"), (ZIP, "file.not"), (PDF, "file.not_accepted"), (PNG * 9, "file.too_large")]
+    ("content", "code"),
+    [(b"", "file.empty"), (ZIP, "file.not"), (PDF, "file.not_accepted"), (PNG * 9, "file.too_large")],
 )
 def test_a_file_that_an_item_does_not_take_is_refused_in_words(content: bytes, code: str) -> None:
     """ECRF-361: empty, too large, nothing known, or of a type that this item does not take: what to send instead."""
