@@ -115,7 +115,7 @@ def test_a_note_on_what_tells_the_arm_is_hidden_from_who_may_not_see_it(cast: Ca
     from ecrf.selectors import notes_for
 
     participant = one_of_each_arm(cast)["SRT"]
-    record = Record.objects.filter(participant=participant, form="vitals_performance").first()
+    record = Record.objects.filter(participant=participant, form="vitals_performance")[0]
     told = notes.add(
         where=Where(participant, "vitals_performance", visit=record.visit), text="Plain", by=cast.theo_coordinator
     )
