@@ -195,7 +195,6 @@ def test_an_expression_is_compiled_or_refused_and_never_fails(source: str, value
         "(" * 500 + "a" + ")" * 500,
         "9" * 3000,
         "a" * 2001,
-        "2 ** 99999",
     ],
 )
 def test_limits_hold(source: str) -> None:
