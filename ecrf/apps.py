@@ -45,6 +45,9 @@ class EcrfConfig(AppConfig):
                 "query.readdressed": _("Query asked of another role"),
                 "eligibility.input_changed": _("Data behind eligibility or stratum changed after randomization"),
                 "laboratory.ranges_set": _("Laboratory reference ranges set"),
+                "laboratory.range_corrected": _("Laboratory reference range corrected"),
+                "file.opened": _("File of a form opened"),
+                "note.added": _("Note added"),
             }
         )
         navigation.register(

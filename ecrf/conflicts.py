@@ -65,6 +65,7 @@ def compare(place: RecordPlace, fields: Fields, revision_read: int) -> Conflict:
         today=clock.today(),
         is_linked=lambda log_form, number: number in links.titles(log_form),
         ranges=page.ranges,
+        files=page.files,
     )
     saved: dict[RowKey, Change] = {
         (c.group, c.row, c.item): c for c in changes if c.kind != ChangeKind.DERIVED and c.item in form.items

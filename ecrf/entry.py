@@ -6,7 +6,8 @@ import datetime as dt
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -88,6 +89,9 @@ class Merged:
     removed_rows: list[tuple[str, dict[str, Any]]]
 
 
+FileFacts = Mapping[str, str | int]
+"""What a value keeps of its file: `name`, `media` (type), `size` in bytes, `sha256`."""
+NO_FILES: Mapping[tuple[str, str], FileFacts] = MappingProxyType({})
 Linked = Callable[[str, str], bool]
 """Tells whether an entry of a log form with that number exists for the participant: `(form, number)`."""
 
@@ -103,9 +107,15 @@ def merge(
     may_answer: Callable[[Item], bool],
     is_linked: Linked,
     ranges: Mapping[str, tuple[str, str]],
+    files: Mapping[tuple[str, str], FileFacts] = NO_FILES,
 ) -> Merged:
-    """Understand what was typed and lay it over the data. Raises InvalidValues with every fault."""
+    """Understand what was typed and lay it over the data. Raises InvalidValues with every fault.
+
+    `files` are those that the person uploaded into the draft of this form, by (item, key): a value may name one of
+    these, or the file that it names already.
+    """
     errors: list[FieldError] = []
+    named: set[str] = set()
     groups = {group.id: group for group in form.groups}
     next_data = {g: [dict(row) for row in rows] for g, rows in data.items()}
     removed = _merge_rows(groups, next_data, submission, errors)
@@ -138,6 +148,14 @@ def merge(
             errors.append(FieldError(*key, _("There is no such entry for this participant."), "link"))
             continue
         before = row.get(item_id)
+        if value is not None and value.missing == "" and item.type is ItemType.FILE:
+            facts = _file_facts(str(value.value), item_id, before, files)
+            if facts is None or value.value in named:
+                message = _("This file is not here any more. Choose it again.")
+                errors.append(FieldError(*key, message, "file_gone"))
+                continue
+            named.add(str(value.value))
+            value = replace(value, extra=dict(facts))
         after = dump(value) if value is not None else None
         if _same(before, after):
             continue
@@ -157,6 +175,15 @@ def merge(
         if not rows or (group is not None and not group.repeating and not _filled(rows[0])):
             next_data.pop(group_id)
     return Merged(next_data, changed, removed)
+
+
+def _file_facts(
+    key: str, item: str, before: Any, files: Mapping[tuple[str, str], FileFacts]
+) -> Mapping[str, Any] | None:
+    """What is kept of the file that a value names; None when it is neither the one that stands nor an upload."""
+    if before is not None and before.get("value") == key:
+        return dict(before.get("extra", {}))
+    return files.get((item, key))
 
 
 def _filled(row: Mapping[str, Any]) -> list[str]:

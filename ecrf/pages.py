@@ -6,10 +6,11 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
+from django.conf import settings
 from django.db.models import CharField
 from django.db.models import Value as Literal
 from django.urls import reverse
@@ -21,6 +22,7 @@ from audit import clock
 from trial.definition import Definition, Form, Group, Item
 from trial.dictionaries import dictionary_of
 from trial.language import (
+    MEDIA_TYPES,
     Fault,
     ItemType,
     PartialDate,
@@ -33,6 +35,7 @@ from trial.language import (
     missing_inputs,
     missing_words,
     parse,
+    size_words,
     unit_words,
 )
 from trial.links import casebook_url
@@ -40,13 +43,15 @@ from trial.models import Participant, Visit, VisitStatus
 from trial.permissions import Permission, access_of
 
 from . import measurements
-from .actions import drafts
+from .actions import drafts, files
 from .actions.records import dated_on
 from .books import book_of, place_of
 from .checks import Book, Entry, Evaluation, Fired, evaluate
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
-from .entry import FieldError, RowKey
+from .entry import FieldError, FileFacts, RowKey
+from .laboratory import HIGH, LOW, NORMAL, baseline_of, grade_of, result_of, with_range
 from .models import UNSETTLED, Change, Draft, EntryState, FindingState, Record
+from .permissions import person_can_note
 from .places import RecordPlace
 from .posted import (
     WHOLE,
@@ -55,13 +60,14 @@ from .posted import (
     fields_of_data,
     fields_of_draft,
     fields_of_value,
+    item_named,
     name_of,
     submission_of,
     text_of,
     understand,
 )
 from .presenters import check_message, fired_message, value_words
-from .selectors import draft_of, laboratory_ranges
+from .selectors import draft_of, laboratory_ranges, notes_for
 from .standings import Standing, is_owed, plan_in_force, rule_of, sees_plan
 from .verification import filled_values, required_values
 
@@ -152,7 +158,7 @@ def title_words(definition: Definition, form: Form, data: Rows, locale: str) -> 
 
 
 class Beside(NamedTuple):
-    """One thing beside a record: a finding, a query or a verification."""
+    """One thing beside a record: a finding, a query, a verification or a note."""
 
     what: str
     row: str
@@ -181,6 +187,12 @@ class RecordPage:
     entering: bool = False
     draft: Draft | None = None
     revision_read: int | None = None
+    typed: Fields | None = None
+    """Of `fields`, those that may differ from what is stored; None when that is not known."""
+    typed_over: Fields = field(default_factory=dict)
+    """What the page adds to what is stored: known entries as rows, the draft."""
+    changed: str = ""
+    """The control that was left last; what is said of the page may keep to what follows from it."""
 
     # ------------------------------------------------------------ what is known
 
@@ -229,6 +241,13 @@ class RecordPage:
         return {item.link: self.links.titles(item.link) for item in self.form.items.values() if item.link}
 
     @cached_property
+    def files(self) -> dict[tuple[str, str], FileFacts]:
+        """The files that this person uploaded here and has not saved yet."""
+        if not self.takes_files or (self.draft is None and not self.whole):
+            return {}
+        return files.pending(self.place.person, self.place.where)
+
+    @cached_property
     def ranges(self) -> dict[str, tuple[str, str]]:
         if not any(item.analyte for item in self.form.items.values()):
             return {}
@@ -256,7 +275,8 @@ class RecordPage:
         """The entry with what stands in the fields, as far as it can be understood."""
         data = self.stored
         if self.entering:
-            submission = submission_of(self.place, self.fields, whole=self.whole)
+            typed = self.fields if self.typed is None else self.typed
+            submission = submission_of(self.place, typed, whole=self.whole and self.typed is None)
             merged, _refused = understand(
                 self.place,
                 self.stored,
@@ -264,6 +284,7 @@ class RecordPage:
                 today=clock.today(),
                 is_linked=lambda form, number: number in self._titles.get(form, {}),
                 ranges=self.ranges,
+                files=self.files,
             )
             data = merged.data
         place = place_of(self.definition, self.form.id, self.place.visit, self.place.number)
@@ -272,11 +293,20 @@ class RecordPage:
     @cached_property
     def evaluation(self) -> Evaluation:
         found = evaluate(self.book, self.entry)
+        rows = {(group, row.get(ROW_ID, "")): row for group, held in self.entry.data.items() for row in held}
         for (group, row_id, item), value in found.derived.items():
-            for row in self.entry.data.get(group, []):
-                if row.get(ROW_ID, "") == row_id and value is not None:
-                    row[item] = dump(value)
+            row = rows.get((group, row_id))
+            if row is not None and value is not None:
+                row[item] = self._ranged(item, dump(value), row.get(item))
         return found
+
+    def _ranged(self, item: str, dumped: dict[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
+        """A derived value with the range under which it was read first, else with that of its day."""
+        analyte = self.form.item(item).analyte
+        if not analyte:
+            return dumped
+        held = (before or {}).get("extra")
+        return {**dumped, "extra": held} if held else with_range(dumped, self.ranges.get(analyte, ("", "")))
 
     @cached_property
     def previous(self) -> Entry | None:
@@ -287,7 +317,7 @@ class RecordPage:
 
     @cached_property
     def _beside(self) -> list[Beside]:
-        """Findings in force, queries and verifications of the record, in one statement."""
+        """Findings in force, queries, verifications and notes of the record, in one statement."""
         record = self.record
         if record is None:
             return []
@@ -297,6 +327,9 @@ class RecordPage:
         rows = findings.values_list(_said("finding"), "row", "item", "state", "check_id", "justification").union(
             record.queries.order_by().values_list(_said("query"), "row", "item", "state", _said(""), _said("")),
             verifications.values_list(_said("verified"), "row", "item", _said(""), _said(""), _said("")),
+            notes_for(self.place.person, record)
+            .order_by()
+            .values_list(_said("note"), "row", "item", _said(""), _said(""), _said("")),
             all=True,
         )
         return [Beside(*row) for row in rows]
@@ -344,6 +377,29 @@ class RecordPage:
             if each.what == "query" and (each.item == "" or known):
                 found.setdefault((each.row, each.item), []).append(each.state)
         return found
+
+    @cached_property
+    def notes(self) -> Counter[tuple[str, str]]:
+        """How many notes stand on each (row, item) that the person may see; ("", "") are those on the form."""
+        return Counter(
+            (each.row, each.item)
+            for each in self._beside
+            if each.what == "note"
+            and (each.item == "" or (each.item in self.form.items and self.place.shows(self.form.item(each.item))))
+        )
+
+    @cached_property
+    def _may_note(self) -> bool:
+        locked = self.record is not None and self.record.is_locked
+        return not locked and person_can_note(self.place.person, self.place.participant)
+
+    @property
+    def note_count(self) -> int:
+        return self.notes.total()
+
+    @property
+    def may_see_notes(self) -> bool:
+        return self._may_note or bool(self.notes)
 
     @property
     def open_queries(self) -> int:
@@ -446,6 +502,7 @@ class RecordPage:
     def _row(self, group: Group, row: str, number: int, items: list[Item], *, removed: bool) -> Words:
         saved = self.record is not None and any(r[ROW_ID] == row for r in self.stored.get(group.id, []))
         queries = sum(_is_open(state) for (at, _item), states in self.queries.items() if at == row for state in states)
+        notes = sum(count for (at, _item), count in self.notes.items() if at == row)
         return {
             "id": row,
             "number": number or "",
@@ -455,6 +512,8 @@ class RecordPage:
             "trail_url": f"{self.place.url('trail')}?row={row}" if saved and self._reads_trail else "",
             "query_url": f"{self.place.url('queries')}?row={row}" if saved and self._asks(row, "") else "",
             "queries": queries,
+            "note_url": f"{self.place.notes_url}?row={row}" if saved and (self._may_note or notes) else "",
+            "notes": notes,
         }
 
     @cached_property
@@ -512,11 +571,16 @@ class RecordPage:
             words["queries"] = sum(_is_open(state) for state in states)
             if self._asks(row, item.id):
                 words["query_url"] = f"{self.place.url('queries')}?item={item.id}"
+            words["notes"] = self.notes[row, item.id]
+            if self._may_note or words["notes"]:
+                words["note_url"] = f"{self.place.notes_url}?item={item.id}"
             if self._reads_trail:
                 words["trail_url"] = f"{self.place.url('trail')}?item={item.id}"
-        words |= self._flag(stored)
+        words |= self._flag(item, stored)
         if item.is_derived:
             return words | self._derived(key, item)
+        if item.type is ItemType.FILE:
+            words |= self._file(stored)
         if readonly:
             return words | {"readonly": True, "display": self.display(item, stored), "required": False,
                             "type": str(item.type)}  # fmt: skip
@@ -532,6 +596,13 @@ class RecordPage:
         if not title or not (row.startswith(KNOWN) or stored.get("value") == number):
             return {}
         return {"fixed": title, "missing_codes": []}
+
+    def _file(self, stored: Mapping[str, Any] | None) -> Words:
+        """Where the file of an item can be opened."""
+        if stored is None or stored.get("missing"):
+            return {}
+        key = str(stored["value"])
+        return {"file_url": file_url(self.place.participant, key)}
 
     def finding(self, fired: Fired) -> Words:
         """What one edit check says, with the field in which a soft one is confirmed."""
@@ -616,24 +687,21 @@ class RecordPage:
         low, high = str(extra.get("lo") or low or ""), str(extra.get("hi") or high or "")
         if not (low or high):
             return ""
-        comma = self.locale.startswith("fr")
-        low, high = (text.replace(".", ",") if comma else text for text in (low, high))
-        words = f"{low} – {high}" if low and high else (f"≥ {low}" if low else f"≤ {high}")
-        return f"{words} {unit_words(item.unit, self.locale)}" if item.unit else words
+        return range_words(low, high, item.unit or "", self.locale)
 
-    def _flag(self, stored: Mapping[str, Any] | None) -> Words:
-        extra = (stored or {}).get("extra") or {}
-        if stored is None or stored.get("missing") or not extra:
+    def _flag(self, item: Item, stored: Mapping[str, Any] | None) -> Words:
+        """Low, normal or high against the laboratory's range, and the toxicity grade that the value reaches."""
+        result = result_of(stored) if item.analyte else None
+        if result is None:
             return {}
-        try:
-            value = Decimal(str(stored["value"]))
-            if extra.get("lo") and value < Decimal(str(extra["lo"])):
-                return {"flag": "low", "flag_label": _("Below the range")}
-            if extra.get("hi") and value > Decimal(str(extra["hi"])):
-                return {"flag": "high", "flag_label": _("Above the range")}
-        except InvalidOperation:
-            pass
-        return {}
+        name, label = _FLAGS.get(result.flag, ("", ""))
+        anchor = self.place.participant.randomized_on
+        graded = grade_of(self.definition, item, result, baseline_of(self.book, self.entry, item, anchor))
+        if graded is not None and graded.grade:  # also where no range is known, when the number itself decides
+            term = self.definition.text(graded.label, self.locale)
+            words = _("%(term)s, grade %(grade)s") % {"term": term, "grade": graded.grade}
+            return {"flag": name or "graded", "flag_label": f"{label} – {words}" if label else words}
+        return {"flag": name, "flag_label": label} if name else {}
 
     def _previous(self, group: Group, key: RowKey, item: Item) -> str:
         """The value at the visit before; in rows made from a log, of the row about the same entry."""
@@ -699,6 +767,15 @@ class RecordPage:
             words |= self._units(item, name)
         if item.type is ItemType.TERM:
             words["list_id"] = f"terms-{item.dictionary}"
+        if item.type is ItemType.FILE:
+            accepted = [MEDIA_TYPES[word] for word in item.accepted]
+            words |= {
+                "display": self.display(item, stored) if not missing else "",
+                "removed": bool(self.fields.get(f"{name}__remove")),
+                "accept": ",".join(suffix for media in accepted for suffix in media.suffixes),
+                "accept_words": _("%(types)s, at most %(size)s")
+                % {"types": ", ".join(media.label for media in accepted), "size": size_words(settings.FILE_MAX_BYTES)},
+            }
         if item.type is ItemType.VAS:
             spec = self.definition.spec(self.form.id, item.id)
             words |= {"min": spec.minimum, "max": spec.maximum}
@@ -765,6 +842,16 @@ class RecordPage:
         return found
 
     # ------------------------------------------------------------ marks and facts
+
+    @property
+    def is_known(self) -> bool:
+        """Whether what stands in the fields is what is stored with the person's draft over it, and nothing else."""
+        return self.entering and (not self.whole or self.draft is not None) and not self.is_outdated
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether a file can be chosen on the page."""
+        return self.entering and any(item.type is ItemType.FILE for item in self.form.items.values())
 
     @property
     def hint(self) -> str:
@@ -894,14 +981,17 @@ class RecordPage:
         reasons: dict[str, str] = {}
         options: dict[str, list[Words]] = {}
         earlier: dict[str, list[Words]] = {}
+        flags: dict[str, list[str]] = {}
+        program = self.definition.compiled.forms[self.form.id]
         for group, items in self.place.groups():
             rows = [str(row) for row in self.fields.get(f"{group.id}__rows", [])] if group.repeating else [""]
             for row in rows:
                 for item in items:
                     key = (group.id, row, item.id)
                     name = name_of(group, row, item.id)
-                    visible = self.evaluation.shown.get(key, True)
-                    shown[name] = None if visible and key in self.evaluation.uncertain else visible
+                    if item.id in program.items_shown_when or not group.repeating:
+                        visible = self.evaluation.shown.get(key, True)
+                        shown[name] = None if visible and key in self.evaluation.uncertain else visible
                     if item.is_derived:
                         value = self.evaluation.derived.get(key)
                         derived[name] = self.derived_text(item, value)
@@ -909,11 +999,14 @@ class RecordPage:
                             reasons[name] = self.derived_reason(key)
                     if item.compares_with:
                         earlier[name] = [vars(line) for line in self.earlier(group, key, item)]
-                    if item.type is ItemType.GRADE:
+                    if item.type is ItemType.GRADE and self._is_near(group, row):
                         options[name] = [
                             {"value": option["value"], "label": option["label"], "hint": option["hint"]}
                             for option in self.options(item, name, row) or []
                         ]
+                    if item.analyte and not group.repeating:
+                        flag = self._flag(item, self._stored_value(self.entry.data, key))
+                        flags[name] = [flag.get("flag", ""), str(flag.get("flag_label", ""))]
             shown.setdefault(group.id, self.evaluation.shown_groups.get(group.id, True))
         findings = [
             {"item": item, "row": row} | self.finding(fired)
@@ -927,7 +1020,32 @@ class RecordPage:
             "findings": findings,
             "options": options,
             "earlier": earlier,
+            "flags": flags,
         }
+
+    def _is_near(self, group: Group, row: str) -> bool:
+        """Whether the control that was left last may decide what a row offers: its own row, or what is no row."""
+        left = item_named(self.form, self.changed) if self.changed else None
+        return not group.repeating or left is None or left[0].id != group.id or left[1] == row
+
+
+def range_words(low: str, high: str, unit: str, locale: str) -> str:
+    """A range of reference in words: `13,0 – 17,0 g/dL`, `≤ 40 UI/L`."""
+    low, high = (text.replace(".", ",") if locale.startswith("fr") else text for text in (low, high))
+    words = f"{low} – {high}" if low and high else (f"≥ {low}" if low else f"≤ {high}")
+    return f"{words} {unit_words(unit, locale)}" if unit else words
+
+
+def file_url(participant: Participant, key: str) -> str:
+    """Where a file is given to those who may see it."""
+    return reverse("file", args=[participant.code, key])
+
+
+_FLAGS: dict[str, tuple[str, Any]] = {
+    LOW: ("low", gettext_lazy("Below the range")),
+    NORMAL: ("normal", gettext_lazy("Within the range")),
+    HIGH: ("high", gettext_lazy("Above the range")),
+}
 
 
 def _labelled(label: str, text: object) -> str:
@@ -976,10 +1094,11 @@ def entry_page(place: RecordPlace) -> RecordPage:
     """The record as the person finds it to fill: stored values, rows of known entries, their own draft over them."""
     page = stored_page(place)
     page.entering = True
-    page.fields = page.fields | known_rows(page)
+    page.typed_over = known_rows(page)
     page.draft = draft_of(place.person, place.participant, place.where.draft_place)
     if page.draft is not None:
-        page.fields = page.fields | fields_of_draft(place.form, drafts.read(page.draft))
+        page.typed_over |= fields_of_draft(place.form, drafts.read(page.draft))
+    page.fields = page.fields | page.typed_over
     return page
 
 
@@ -1048,6 +1167,17 @@ def posted_page(
 ) -> RecordPage:
     """The record with what was just posted: nothing that was typed is lost."""
     return RecordPage(place, fields, whole=True, errors=errors, entering=True, revision_read=revision)
+
+
+def changed_page(place: RecordPlace, fields: Fields, changed: str) -> RecordPage:
+    """The record with what changed on the page since it was made, over the draft and what is stored.
+
+    Only what was typed is read: what is stored was understood when it was saved.
+    """
+    page = entry_page(place)
+    typed = page.typed_over | fields
+    page.fields, page.typed, page.whole, page.changed = page.fields | fields, typed, True, changed
+    return page
 
 
 def crumbs(place: RecordPlace, last: str = "") -> list[Words]:

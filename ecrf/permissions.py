@@ -52,6 +52,16 @@ def may_answer(person: Any, participant: Participant, form: Form, item: Item) ->
     return access.has(AREAS[str(form.area)], participant.site_id)
 
 
+def check_person_can_note(person: Any, participant: Participant) -> None:
+    """Notes are for whoever may write or monitor at the site, whatever the form's area."""
+    access, needed = access_of(person), (*AREAS.values(), Permission.QUERY_ASK)
+    if not any(access.has(permission, participant.site_id) for permission in needed):
+        raise Refused(_("Only people who enter or monitor data at this site add notes."), code="permission.note")
+
+
+person_can_note = answers(check_person_can_note)
+
+
 def check_person_can_sign(person: Any, record: Record, definition: Definition) -> None:
     """Signing belongs to investigators delegated at the record's site; to other roles only in the areas they enter.
 

@@ -77,6 +77,10 @@ class RecordPlace:
         return self.url("queries")
 
     @property
+    def notes_url(self) -> str:
+        return self.url("notes")
+
+    @property
     def back_url(self) -> str:
         """The log of a log entry, else the casebook."""
         if self.form.is_log:

@@ -20,19 +20,45 @@ from trial.language import ItemType, PartialDate, Value, format_number, load
 
 from .checks.book import ROW_ID, Rows
 from .checks.evaluation import range_check_id
-from .entry import ROW_ID_PATTERN, InvalidValues, Linked, Merged, RowKey, Submission, Typed, merge
+from .entry import (
+    NO_FILES,
+    ROW_ID_PATTERN,
+    FileFacts,
+    InvalidValues,
+    Linked,
+    Merged,
+    RowKey,
+    Submission,
+    Typed,
+    merge,
+)
 from .places import RecordPlace
 
 Fields = dict[str, str | list[str]]
 WHOLE = "whole_form"
-NOT_FIELDS = frozenset({"csrfmiddlewaretoken", "revision", "save", "_changed", WHOLE})
-PARTS = ("", "__unit", "__missing", "__reason")
+ROW_BUTTONS = frozenset({"add_row", "remove_row", "keep_row", "add_known"})
+"""Buttons that change the rows of a grid where no script does."""
+NOT_FIELDS = frozenset({"csrfmiddlewaretoken", "revision", "save", "_changed", WHOLE}) | ROW_BUTTONS
+PARTS = ("", "__unit", "__missing", "__reason", "__remove")
 _CODE_AT_END = re.compile(r".*\(([A-Za-z0-9.]+)\)\s*\Z")
 
 
 def name_of(group: Group, row: str, item: str) -> str:
     """The name of an item's control on the page."""
     return f"{group.id}.{row}.{item}" if group.repeating else item
+
+
+def item_named(form: Form, name: str) -> tuple[Group, str, Item] | None:
+    """The group, row and item of the control of that name; None when the form has no such control."""
+    for group in form.groups:
+        for item in group.items:
+            if not group.repeating and name == item.id:
+                return group, "", item
+            if group.repeating and name.startswith(f"{group.id}.") and name.endswith(f".{item.id}"):
+                row = name[len(group.id) + 1 : -len(item.id) - 1]
+                if ROW_ID_PATTERN.fullmatch(row):
+                    return group, row, item
+    return None
 
 
 def plural(form: Form, name: str) -> bool:
@@ -106,7 +132,7 @@ def text_of(definition: Definition, item: Item, value: Value, locale: str) -> st
         case tuple():
             return list(held)
         case dt.datetime():
-            return held.strftime("%d/%m/%Y %H:%M")
+            return f"{held:%d/%m/%Y} {_clock(held.time())}"
         case PartialDate():
             day = f"{held.day:02d}" if held.day is not None else "UN"
             month = f"{held.month:02d}" if held.month is not None else "UN"
@@ -114,13 +140,18 @@ def text_of(definition: Definition, item: Item, value: Value, locale: str) -> st
         case dt.date():
             return held.strftime("%d/%m/%Y")
         case dt.time():
-            return held.strftime("%H:%M")
+            return _clock(held)
         case str():
             return term_text(definition, item, held, locale) if item.type is ItemType.TERM else held
         case None:
             return ""
         case _:
             return format_number(value.original if value.original is not None else held, locale)
+
+
+def _clock(held: dt.time) -> str:
+    """A time as typed; seconds only where there are some, so that saving a page again changes nothing."""
+    return held.strftime("%H:%M:%S" if held.second else "%H:%M")
 
 
 # ---------------------------------------------------------------- terms
@@ -200,6 +231,8 @@ def _typed(definition: Definition, item: Item, name: str, fields: Fields, locale
     if missing:
         return Typed(missing=missing, reason=_text(fields.get(f"{name}__reason")))
     value = fields.get(name, "")
+    if item.type is ItemType.FILE and _text(fields.get(f"{name}__remove")):
+        return Typed()
     if item.type is ItemType.CHOICES:
         return Typed(text=tuple(_texts(value)))
     text = _text(value)
@@ -261,6 +294,7 @@ def understand(
     today: dt.date,
     is_linked: Linked,
     ranges: Mapping[str, tuple[str, str]],
+    files: Mapping[tuple[str, str], FileFacts] = NO_FILES,
 ) -> tuple[Merged, set[RowKey]]:
     """Lay what was typed so far over the data as far as it can be understood; also return what cannot.
 
@@ -281,6 +315,7 @@ def understand(
                 may_answer=place.answers,
                 is_linked=is_linked,
                 ranges=ranges,
+                files=files,
             )
         except InvalidValues as invalid:
             for error in invalid.errors:

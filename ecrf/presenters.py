@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from trial.definition import Definition, Form, Item
 from trial.dictionaries import dictionary_of
-from trial.language import ItemType, display, load
+from trial.language import ItemType, Value, display, load
+from trial.language.values import file_words
 
 from .checks import Fired
 
@@ -36,6 +38,11 @@ def check_message(definition: Definition, form: Form, check_id: str, locale: str
         if check.id == check_id:
             return definition.text(check.message, locale)
     return _("An edit check of an earlier version of this form.")
+
+
+def file_facts_words(facts: Mapping[str, Any]) -> str:
+    """Return the name and the size of a file."""
+    return file_words(Value("", extra={"name": facts["name"], "size": facts["size"]}))
 
 
 def value_words(definition: Definition, form: Form, item: Item, stored: Any, locale: str) -> str:

@@ -28,20 +28,20 @@ from trial.models import Participant
 
 from .actions import drafts
 from .checks.book import HIDDEN, ROW_ID
-from .models import Draft
+from .models import Draft, Upload
 
 CODES = frozenset(
     {
         "addressed_to", "analyte", "arm", "by_name", "check_id", "code", "content_hash", "document_version", "event",
-        "context", "form", "group", "history_type", "item", "key", "kind", "meaning", "participant_code",
+        "context", "form", "group", "history_type", "item", "key", "kind", "meaning", "media_type", "participant_code",
         "pathway", "place", "proof", "row", "strata",
-        "salt_of_slot", "sex", "state", "status", "stratum", "target_id", "target_label", "target_table", "unit", "url",
-        "user_agent", "verb",
+        "salt_of_slot", "sex", "sha256", "state", "status", "stratum", "target_id", "target_label", "target_table",
+        "unit", "url", "user_agent", "verb",
     }
 )  # fmt: skip
 """Columns of text that nobody types: names of things, never words."""
 CODE_KEYS = CODES | {
-    "_id", "check", "date", "id", "items", "number", "on", "revision", "role", "site", "version", "visit",
+    "_id", "check", "date", "id", "items", "media", "number", "on", "revision", "role", "site", "version", "visit",
 }  # fmt: skip
 """The same inside JSON."""
 WORDS = (ItemType.TEXT, ItemType.LONGTEXT)
@@ -52,12 +52,14 @@ DEPTH = 3
 
 @dataclass
 class Places:
-    """Everything that holds one text: rows that change with history, places of write-once rows, drafts."""
+    """Everything that holds one text: rows that change with history, places of write-once rows, drafts, their files."""
 
     rows: list[AuditedModel] = field(default_factory=list)
     """Rows as they are to be written, the text replaced."""
     spots: list[Spot] = field(default_factory=list)
     drafts: list[tuple[Draft, dict[str, Any]]] = field(default_factory=list)
+    uploads: list[Upload] = field(default_factory=list)
+    """Files of drafts as they are to be written, the text replaced in their names."""
 
     def counts(self) -> dict[str, int]:
         """How many places: values and notes as they stand, their history, ledger and signatures, drafts."""
@@ -66,7 +68,7 @@ class Places:
             "rows": len(self.rows),
             "history": len(self.spots) - len(told),
             "ledger": len(told),
-            "drafts": len(self.drafts),
+            "drafts": len(self.drafts) + len(self.uploads),
         }
 
 
@@ -150,6 +152,9 @@ def find(participant: Participant, text: str) -> Places:
         cleaned = _cleaned(fields, text)
         if cleaned != fields:
             found.drafts.append((draft, cleaned))
+    for upload in _holding(Upload, participant, text):
+        if _replace(upload, text):
+            found.uploads.append(upload)
     return found
 
 
@@ -243,12 +248,15 @@ def _in_data(form: Form | None, data: Any, path: tuple[str, ...] = ()) -> Iterat
 
 
 def _in_value(kind: ItemType | None, stored: Any, path: tuple[str, ...]) -> Iterator[Leaf]:
-    """The words of one value: all of a text, the reason of a missing one; never a code or a number."""
+    """The words of one value: all of a text, a file's name, the reason of a missing one; never a code or a number."""
     if not isinstance(stored, dict):
         return
-    if kind is None or kind in WORDS or kind is ItemType.FILE:
+    if kind is None or kind in WORDS:
         yield from _in_any({k: v for k, v in stored.items() if k != "missing"}, path)
-    elif isinstance(stored.get("reason"), str):
+        return
+    if kind is ItemType.FILE and isinstance((stored.get("extra") or {}).get("name"), str):
+        yield (*path, "extra", "name"), stored["extra"]["name"]
+    if isinstance(stored.get("reason"), str):
         yield (*path, "reason"), stored["reason"]
 
 

@@ -17,7 +17,18 @@ from trial.permissions import Permission, access_of
 from trial.selectors import participants_for
 
 from .addressees import AT_THE_SPONSOR, addressed_as
-from .models import WAITS_FOR_ANSWER, Change, Draft, LaboratoryRange, Query, QueryState, Record
+from .models import (
+    WAITS_FOR_ANSWER,
+    Attachment,
+    Change,
+    Draft,
+    LaboratoryRange,
+    Note,
+    Query,
+    QueryState,
+    Record,
+    Upload,
+)
 from .permissions import hides
 
 
@@ -67,6 +78,35 @@ def record_at(
     if record is not None:
         record.participant = participant
     return record
+
+
+def file_or_404(person: Any, participant: Participant, key: str) -> Attachment | Upload:
+    """Return a file of the participant's records, or one that the person uploaded; not found for all others."""
+    found = Attachment.objects.filter(participant=participant, key=key).select_related("record__visit").first()
+    access = access_of(person)
+    if found is not None and access.has(Permission.RECORD_VIEW, participant.site_id):
+        found.participant = participant
+        definition, record = definition_of(participant.version_id), found.record
+        visit = record.visit.event if record.visit is not None else None
+        tells = (
+            found.reveals_arm
+            or definition.reveals_arm(record.form, found.item)
+            or definition.reveals_arm(record.form, visit_id=visit)
+        )
+        if not tells or access.has(Permission.ARM_VIEW, participant.site_id):
+            return found
+    held = Upload.objects.filter(person=person, participant=participant, key=key).first()
+    if held is None:
+        raise Http404("No such file.")
+    return held
+
+
+def notes_for(person: Any, record: Record | None) -> QuerySet[Note]:
+    """Return the notes of a record (already scoped), newest first, without those that would reveal an arm."""
+    notes = Note.objects.filter(record=record).order_by("-pk") if record is not None else Note.objects.none()
+    if record is not None and not access_of(person).has(Permission.ARM_VIEW, record.participant.site_id):
+        notes = notes.filter(reveals_arm=False)
+    return notes
 
 
 def draft_of(person: Any, participant: Participant, place: str) -> Draft | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -14,6 +15,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from audit.models import Deed
 from audit.selectors import ledger_of
 from trial.definition import Item
+from trial.language import ItemType
 from trial.models import Role
 from trial.permissions import Permission, can
 from trial.presenters import visit_label
@@ -26,6 +28,7 @@ from .models import (
     ChangeKind,
     Finding,
     FindingState,
+    Note,
     Query,
     QueryKind,
     QueryMessage,
@@ -33,9 +36,10 @@ from .models import (
     Record,
     Verification,
 )
-from .pages import RecordPage, Words, initials, moment
+from .pages import RecordPage, Words, file_url, initials, moment
 from .places import RecordPlace
 from .redaction_places import leaves, word_columns
+from .selectors import notes_for
 
 SYSTEM = "Stratum"
 MOST_LINES = 500
@@ -69,6 +73,7 @@ def trail_of_item(page: RecordPage, item: Item, row: str) -> list[Words]:
     ]
     lines += _confirmed(page, item, row)
     lines += [line for v in verifications for line in _verified(v, page.locale)]
+    lines += [(n.at, n.pk, _noted(page, n)) for n in _notes(page).filter(item=item.id, row=row)[:MOST_LINES]]
     return _newest_first(lines)
 
 
@@ -99,9 +104,47 @@ def _confirmed(page: RecordPage, item: Item, row: str) -> list[tuple[dt.datetime
 
 
 def trail_of_row(page: RecordPage, row: str) -> list[Words]:
-    """Every change of a row of a grid, newest first."""
+    """Every change of a row of a grid and every note on it, newest first."""
     changes = Change.objects.filter(record=page.record, row=row).order_by("-pk").select_related("version")
-    return [_change(page, c) for c in _shown(page, changes[:MOST_LINES])]
+    lines = [(c.at, c.pk, _change(page, c)) for c in _shown(page, changes[:MOST_LINES])]
+    lines += [(n.at, n.pk, _noted(page, n)) for n in _notes(page).filter(row=row)[:MOST_LINES]]
+    return _newest_first(lines)
+
+
+def note_lines(page: RecordPage, notes: Iterable[Note], *, with_title: bool) -> list[Words]:
+    """Notes as lines of a thread, in the order given; with what each is about unless all are about one item."""
+    return [
+        {
+            "by": note.by_name,
+            "initials": initials(note.by_name),
+            "when": moment(note.at, page.locale, zone=True),
+            "event": about(page.place, note.item, note.row) if with_title and (note.item or note.row) else "",
+            "text": note.text,
+            "redact": _of_place(page, note, {"text": _("Redact the text")}),
+        }
+        for note in notes
+        if note.item == "" or _is_shown(page, note.item)
+    ]
+
+
+def _notes(page: RecordPage) -> QuerySet[Note]:
+    return notes_for(page.place.person, page.record)
+
+
+def _noted(page: RecordPage, note: Note) -> Words:
+    return {
+        "when": moment(note.at, page.locale, zone=True),
+        "by": note.by_name,
+        "initials": initials(note.by_name),
+        "title": about(page.place, note.item, note.row) if note.item or note.row else "",
+        "kind": _("Note"),
+        "note": note.text,
+        "redact": _of_place(page, note, {"text": _("Redact the text")}),
+    }
+
+
+def _is_shown(page: RecordPage, item: str) -> bool:
+    return item in page.form.items and page.place.shows(page.form.item(item))
 
 
 def changes_of_record(page: RecordPage) -> Any:
@@ -120,6 +163,12 @@ def trail_of_record(page: RecordPage, changes: list[Change], *, first: bool, las
         deeds = deeds.filter(at__lt=changes[0].at)
     if changes and not last:
         deeds = deeds.filter(at__gte=changes[-1].at)
+    notes = _notes(page)
+    if changes and not first:
+        notes = notes.filter(at__lt=changes[0].at)
+    if changes and not last:
+        notes = notes.filter(at__gte=changes[-1].at)
+    lines += [(n.at, n.pk, _noted(page, n)) for n in notes[:MOST_LINES] if not n.item or _is_shown(page, n.item)]
     lines += [
         (d.at, d.pk, _deed(d, page.locale) | {"redact": _of_place(page, d, {"details": _("Redact the reason")})})
         for d in deeds[:MOST_LINES]
@@ -128,7 +177,7 @@ def trail_of_record(page: RecordPage, changes: list[Change], *, first: bool, las
 
 
 def _shown(page: RecordPage, changes: Iterable[Change]) -> list[Change]:
-    return [c for c in changes if c.item in page.form.items and page.place.shows(page.form.item(c.item))]
+    return [c for c in changes if _is_shown(page, c.item)]
 
 
 def _newest_first(lines: list[tuple[dt.datetime, int, Words]]) -> list[Words]:
@@ -151,6 +200,8 @@ def _change(page: RecordPage, change: Change, *, with_title: bool = True) -> Wor
         "title": page.definition.text(item.label, page.locale) if with_title and item is not None else "",
         "old": old,
         "new": new,
+        "old_url": _file_url(page, item, change.old),
+        "new_url": _file_url(page, item, change.new),
         "reason": change.reason,
         "kind": _("Range of reference of that day") if ranged else ChangeKind(change.kind).label,
         "note": _("version %(number)s") % {"number": change.version.number},
@@ -183,6 +234,13 @@ def redactable(person: Any, site_id: int, row: Any, labels: dict[str, Any]) -> l
 def _value_first(leaf: tuple[tuple[str, ...], str]) -> bool:
     """Of a value and of what was typed for it, the value leads; the redaction takes both."""
     return leaf[0][-1:] != ("value",)
+
+
+def _file_url(page: RecordPage, item: Item | None, stored: Any) -> str:
+    """Where a file that stood, or stands, can be opened: a replaced one is kept."""
+    if item is None or item.type is not ItemType.FILE or not stored or stored.get("missing"):
+        return ""
+    return file_url(page.place.participant, str(stored["value"]))
 
 
 def _said(message: QueryMessage, locale: str) -> Words:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from .views import drafts, queries, records, redactions, trails, verification
+from .views import drafts, files, laboratories, notes, queries, records, redactions, trails, verification
 
 VISIT_FORM = "participants/<str:code>/visits/<int:visit_id>/forms/<str:form>/"
 LOG = "participants/<str:code>/log/<str:form>/"
@@ -18,8 +18,9 @@ ON_WHAT_STANDS: dict[str, View] = {
     "verify": records.verify,
     "trail": trails.trail,
     "queries": queries.of_record,
+    "notes": notes.of_record,
 }
-WHILE_TYPING: dict[str, View] = {"draft": drafts.draft, "evaluate": drafts.evaluate}
+WHILE_TYPING: dict[str, View] = {"draft": drafts.draft, "evaluate": drafts.evaluate, "upload": files.upload}
 
 
 def _below(address: str, name: str, views: dict[str, View]) -> list[URLPattern]:
@@ -40,6 +41,9 @@ urlpatterns: list[URLPattern] = [
     path("redactions/", redactions.listed, name="redactions"),
     path("redactions/new/", redactions.new, name="redaction_new"),
     path("redactions/<int:redaction_id>/", redactions.redaction, name="redaction"),
+    path("participants/<str:code>/files/<slug:key>/", files.file, name="file"),
+    path("sites/<str:number>/laboratory/", laboratories.ranges, name="laboratory"),
+    path("sites/<str:number>/laboratory/<int:range_id>/", laboratories.correct, name="laboratory_range"),
     path("queries/", queries.worklist, name="queries"),
     path("queries/<int:query_id>/", queries.query, name="query"),
 ]

@@ -13,9 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from ecrf.checks.book import HIDDEN, ROW_ID
+from ecrf.laboratory import result_of
 from trial.definition import Definition, Form, Group, Item
 from trial.dictionaries import dictionary_of
 from trial.language import ItemType
@@ -53,7 +55,12 @@ STATUSES = {
     "WITHHELD": "not for the person who asked for the dataset",
 }
 """What ITEM_STATUS can say. Not asked, not answered, not done, unknown and not applicable are different things."""
-RESERVED = frozenset({"participants", "visits", "queries", "verifications", "dictionary", "codelists", "manifest"})
+RESERVED = frozenset(
+    {
+        "participants", "visits", "queries", "verifications", "notes", "missing_reasons", "dictionary", "codelists",
+        "manifest",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -208,12 +215,19 @@ class Shape:
             yield column("", "", str(item.type), unit=item.unit or "", codelist=codelist)
             if item.type is ItemType.TERM:
                 yield column("_LABEL", ": words of the dictionary")
+            if item.type is ItemType.FILE:
+                yield column("_NAME", ": name of the file")
+                yield column("_TYPE", ": type of the file, from its content")
+                yield column("_SIZE", ": size in bytes", "integer")
+                yield column("_SHA256", ": SHA-256 of the content")
             if item.units:
                 yield column("_ORIG", ": as entered", "decimal")
                 yield column("_ORIGU", ": unit as entered")
             if item.analyte:
                 yield column("_LO", ": lower limit of the laboratory", "decimal")
                 yield column("_HI", ": upper limit of the laboratory", "decimal")
+                yield column("_FLAG", ": L, N or H against these limits")
+                yield column("_TOXGR", ": toxicity grade that the value reaches by itself, 0 = none", "integer")
         yield column("_STATUS", ": why there is no value", "code", codelist="why_no_value")
 
     def codelists_of(self, tables: Iterable[Table]) -> list[tuple[str, str, str, dict[str, str]]]:
@@ -297,10 +311,12 @@ def values_of(
     entry_state: str,
     not_shown: Collection[str] = (),
     sees_arm: bool = True,
+    grades: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Any]:
     """Yield the item columns of one stored row, in the order of the table.
 
-    `not_shown` names the items that skip logic does not ask; `sees_arm` false withholds what tells the arm.
+    `not_shown` names the items that skip logic does not ask; `sees_arm` false withholds what tells the arm; `grades`
+    are toxicity grades of laboratory values by item.
     """
     marked = set(held.get(HIDDEN, ())) | set(not_shown)
     for made in table.fields:
@@ -315,13 +331,15 @@ def values_of(
         elif stored.get("missing"):
             yield from _cells(made, None, stored["missing"])
         else:
-            yield from _cells(made, stored, "")
+            yield from _cells(made, stored, "", grades)
 
 
 _WHOLE_FORM = {"not_done": "NOT_DONE", "not_applicable": "NOT_APPLICABLE"}
 
 
-def _cells(made: Field, stored: Mapping[str, Any] | None, status: str) -> Iterator[Any]:
+def _cells(
+    made: Field, stored: Mapping[str, Any] | None, status: str, grades: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[Any]:
     """Yield the cells of one item: its value or values, what goes with them, and the status."""
     item = made.item
     value = stored.get("value") if stored is not None else None
@@ -333,6 +351,9 @@ def _cells(made: Field, stored: Mapping[str, Any] | None, status: str) -> Iterat
         yield _plain(value)
         if item.type is ItemType.TERM:
             yield "" if value is None else _term_words(made, str(value))
+        if item.type is ItemType.FILE:
+            facts = (stored.get("extra") if stored is not None else None) or {}
+            yield from (facts.get(name, "") for name in ("name", "media", "size", "sha256"))
         if item.units:
             original = stored.get("original", value) if stored is not None else ""
             yield _plain(original)
@@ -341,6 +362,9 @@ def _cells(made: Field, stored: Mapping[str, Any] | None, status: str) -> Iterat
             extra = (stored.get("extra") if stored is not None else None) or {}
             yield extra.get("lo", "")
             yield extra.get("hi", "")
+            result = result_of(stored)
+            yield result.flag if result is not None else ""
+            yield grades.get(item.id, "") if result is not None else ""
     yield status
 
 

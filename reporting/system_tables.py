@@ -1,4 +1,4 @@
-"""The tables that no form makes (participants, visits, queries, verifications): their columns and codes in words.
+"""The tables that no form makes (participants, visits, queries, notes, …): their columns and codes in words.
 
 They are described in the data dictionary like every form's columns, in each language of the study that is known here.
 """
@@ -14,11 +14,13 @@ from ecrf.models import EntryState, QueryKind, QueryState
 from trial.models import Status, VisitStatus
 from trial.statuses import FAILURE_REASONS
 
-from .datasets import STATUSES, Column, Shape
+from .datasets import KEYS, STATUSES, Column, Shape
 
 Description = tuple[str, str, str, str, str]
 """Name, label in English, label in French, type, codelist."""
 
+WHY_NO_VALUE = "why_no_value"
+"""The codelist of every ITEM_STATUS column."""
 _SITE: Description = ("SITEID", "Site number", "Numéro du centre", "text", "")
 _CODE: Description = ("USUBJID", "Participant code", "Code du participant", "text", "")
 _VISIT: Description = ("VISIT", "Visit id", "Identifiant de la visite", "text", "")
@@ -94,8 +96,27 @@ VERIFICATIONS: tuple[Description, ...] = (
     ("VERIFIED_AT", "Verified at", "Vérifiée à", "datetime", ""),
     ("CLEARED_AT", "Undone by a change at", "Annulée par une modification à", "datetime", ""),
 )
-WHY_NO_VALUE = "why_no_value"
-"""The codelist of every ITEM_STATUS column."""
+NOTES: tuple[Description, ...] = (
+    ("NOTE", "Number of the note", "Numéro de la note", "integer", ""),
+    _SITE,
+    _CODE,
+    _VISIT,
+    _FORM,
+    _ENTRY,
+    _ROW,
+    _ITEM,
+    ("TEXT", "What was noted", "Texte de la note", "text", ""),
+    ("BY", "Noted by", "Notée par", "text", ""),
+    ("AT", "Noted at", "Notée à", "datetime", ""),
+)
+MISSING_REASONS: tuple[Description, ...] = (
+    *((name, english, french, "text", "") for name, english, french in KEYS),
+    _FORM,
+    _ROW,
+    _ITEM,
+    ("STATUS", "Why there is no value", "Pourquoi il n’y a pas de valeur", "code", WHY_NO_VALUE),
+    ("REASON", "The same in words, as typed", "La même chose en toutes lettres, comme saisi", "text", ""),
+)
 CODES: dict[str, Any] = {
     "participant_status": Status,
     "visit_status": VisitStatus,
@@ -117,6 +138,8 @@ def described(*, includes_arms: bool) -> Iterator[tuple[str, Column]]:
         "visits": VISITS,
         "queries": QUERIES,
         "verifications": VERIFICATIONS,
+        "notes": NOTES,
+        "missing_reasons": MISSING_REASONS,
     }
     for table, columns in tables.items():
         for name, english, french, type_, codelist in columns:

@@ -21,8 +21,9 @@ from django.db.models import Q, QuerySet
 
 from ecrf.books import facts_of
 from ecrf.checks import Book, Place, evaluate
-from ecrf.checks.book import ROW_ID
-from ecrf.models import Change, EntryState, Query, Record, Verification
+from ecrf.checks.book import HIDDEN, ROW_ID
+from ecrf.laboratory import baseline_of, grade_of, result_of
+from ecrf.models import Change, EntryState, Note, Query, Record, Verification
 from randomization.models import Allocation
 from trial.definition import Definition, Form
 from trial.definitions import definition_of
@@ -76,6 +77,7 @@ def write_csv(
         writer.records_tables()
         writer.queries_table()
         writer.verifications_table()
+        writer.notes_table()
         writer.dictionary_table()
         writer.codelists_table()
     manifest = writer.manifest(simulated)
@@ -205,6 +207,7 @@ class _Writer:
             self.open(table.name, [column.name for column in table.columns])
             if table.group:
                 grids.setdefault(table.form, []).append(table)
+        self.open("missing_reasons", system_tables.header(system_tables.MISSING_REASONS))
         kept = Record.objects.filter(removed_at=None).exclude(entry_state=EntryState.EXPECTED)
         wanted = self.visible(kept).filter(form__in=flat)
         total = wanted.count()
@@ -227,10 +230,11 @@ class _Writer:
                     *record_values(record),
                     *values_of(
                         sheet, flat_row(sheet, data), entry_state=state, not_shown=not_shown.get("", ()),
-                        sees_arm=sees_arm,
+                        sees_arm=sees_arm, grades=record["grades"],
                     ),
                 ],
             )  # fmt: skip
+            self.missing_reasons_of(record, keys, sees_arm=sees_arm)
             for grid in grids.get(record["form"], ()):
                 if grid.reveals_arm and not sees_arm:
                     continue
@@ -252,6 +256,19 @@ class _Writer:
             raise CountError(f"{counted} rows were written, {rows_in_grids} are in the forms.")
         self.progress(90)
 
+    def missing_reasons_of(self, record: Mapping[str, Any], keys: Sequence[Any], *, sees_arm: bool) -> None:
+        """Write the words that were given for the values of a record that are missing."""
+        for rows in record["data"].values():
+            for row in rows:
+                for item, stored in row.items():
+                    if item in (ROW_ID, HIDDEN) or item in row.get(HIDDEN, ()):
+                        continue
+                    if not stored.get("missing") or not stored.get("reason"):
+                        continue
+                    if sees_arm or not self.shape.reveals_arm(record["form"], item):
+                        cells = [record["form"], row.get(ROW_ID, ""), item, stored["missing"], stored["reason"]]
+                        self.row("missing_reasons", [*keys, *cells])
+
     def _with_what_is_shown(self, rows: QuerySet[Record]) -> Iterator[dict[str, Any]]:
         """Yield the records in key order, each with `not_shown`: row id → items that skip logic does not ask.
 
@@ -272,7 +289,7 @@ class _Writer:
             records = list(held)
             book = _book_of(people[participant_id], records)
             for record in records:
-                yield {**record, "not_shown": _not_shown(book, record)}
+                yield {**record, "not_shown": _not_shown(book, record), "grades": _grades(book, record)}
 
     # ------------------------------------------------------------ queries and verifications
 
@@ -310,6 +327,23 @@ class _Writer:
                     v.record.participant.code, v.record.visit.event if v.record.visit else "", v.record.form,
                     v.record.number or "", v.row, v.item, v.revision, v.verified_at.isoformat(),
                     v.cleared_at.isoformat() if v.cleared_at else "",
+                ],
+            )  # fmt: skip
+
+    def notes_table(self) -> None:
+        """Write the notes: what people said beside the data, which is no data."""
+        self.open("notes", system_tables.header(system_tables.NOTES))
+        rows = self.visible(Note.objects.all()).filter(record__removed_at=None).order_by("pk")
+        for n in rows.select_related("participant__site", "record__visit").iterator(chunk_size=1000):
+            if (n.item and self.is_hidden(n.record.form, n.item, n.participant.site_id)) or (
+                n.record.reveals_arm and not self.sees_arm(n.participant.site_id)
+            ):
+                continue
+            self.row(
+                "notes",
+                [
+                    n.pk, n.participant.site.number, n.participant.code, n.record.visit.event if n.record.visit else "",
+                    n.record.form, n.record.number or "", n.row, n.item, n.text, n.by_name, n.at.isoformat(),
                 ],
             )  # fmt: skip
 
@@ -355,7 +389,7 @@ class _Writer:
             "status_columns": STATUSES
             if self.includes_arms
             else {k: v for k, v in STATUSES.items() if k != "WITHHELD"},
-            "left_out": "log entries removed as entered by mistake; drafts",
+            "left_out": "log entries removed as entered by mistake; drafts; the content of files",
         }
 
     def _check_count(self, name: str, held: int) -> None:
@@ -400,6 +434,26 @@ def _not_shown(book: Book, record: Mapping[str, Any]) -> dict[str, Collection[st
         if not shown:
             found.setdefault(row_id, []).append(item)
     return {row_id: frozenset(items) for row_id, items in found.items()}
+
+
+def _grades(book: Book, record: Mapping[str, Any]) -> dict[str, int]:
+    """Return the toxicity grades that the laboratory values of a form reach by themselves, by item."""
+    form = book.definition.forms.get(record["form"])
+    if form is None or record["entry_state"] in _NO_VALUES or not any(i.analyte for i in form.items.values()):
+        return {}
+    entry = book.entry(_place_of(record))
+    found: dict[str, int] = {}
+    for item in form.items.values():
+        group = form.group_of(item.id)
+        if not item.analyte or group.repeating:
+            continue
+        result = result_of(entry.value(group.id, 0, item.id))
+        if result is None:
+            continue
+        graded = grade_of(book.definition, item, result, baseline_of(book, entry, item, book.facts.randomized_on))
+        if graded is not None:
+            found[item.id] = graded.grade
+    return found
 
 
 def _may_hide(definition: Definition, form: Form, data: Mapping[str, Any]) -> bool:

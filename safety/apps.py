@@ -8,16 +8,17 @@ class SafetyConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.verbs import register_verbs
-        from ecrf import casebooks, effects
+        from ecrf import casebooks, effects, laboratory
         from trial import dictionaries as trial_dictionaries
         from trial import home_panels, navigation, notice_kinds
         from trial.permissions import Permission
 
-        from . import panels, section
+        from . import grading, panels, section
         from .actions import cases
         from .dictionaries import ctcae
 
         section.register()
+        laboratory.register_grader(grading.grader)
         trial_dictionaries.register(
             "ctcae", lambda definition: ctcae.load(definition.section("safety").dictionary.version)
         )

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
+from cryptography.fernet import InvalidToken
 from django.db import transaction
 
 from audit import clock
 from trial.models import Person
 
+from ..cipher import cipher
 from ..models import Draft
+from . import files
 from .records import Where
 
 MOST_BYTES = 2_000_000
@@ -37,7 +36,7 @@ def keep(*, where: Where, base_revision: int, fields: dict[str, Any], by: Person
         place=where.draft_place,
         defaults={
             "base_revision": base_revision,
-            "payload": _cipher().encrypt(text.encode()).decode(),
+            "payload": cipher().encrypt(text.encode()).decode(),
             "kept_at": clock.now(),
         },
     )
@@ -64,7 +63,7 @@ def add(*, where: Where, base_revision: int, fields: dict[str, Any], by: Person)
 def read(draft: Draft) -> dict[str, Any]:
     """Return the fields of a draft; empty when its key is gone (a draft is a convenience, never the data)."""
     try:
-        found: dict[str, Any] = json.loads(_cipher().decrypt(draft.payload.encode()))
+        found: dict[str, Any] = json.loads(cipher().decrypt(draft.payload.encode()))
     except InvalidToken:
         return {}
     return found
@@ -72,17 +71,12 @@ def read(draft: Draft) -> dict[str, Any]:
 
 def rewrite(draft: Draft, fields: dict[str, Any]) -> None:
     """Put other fields into a draft, its author, place and time staying what they are (a redaction)."""
-    draft.payload = _cipher().encrypt(json.dumps(fields).encode()).decode()
+    draft.payload = cipher().encrypt(json.dumps(fields).encode()).decode()
     draft.save(update_fields=["payload"])
 
 
 @transaction.atomic
 def discard(*, where: Where, by: Person) -> None:
-    """Throw away the person's draft at a place."""
+    """Throw away the person's draft at a place, and the files uploaded into it."""
     Draft.objects.filter(person=by, participant=where.participant, place=where.draft_place).delete()
-
-
-def _cipher() -> MultiFernet:
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    keys = [base64.urlsafe_b64encode(hashlib.sha256(b"stratum-drafts:" + s.encode()).digest()) for s in secrets]
-    return MultiFernet([Fernet(key) for key in keys])
+    files.forget(person=by, participant=where.participant, place=where.draft_place)

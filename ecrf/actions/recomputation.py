@@ -6,6 +6,7 @@ it is applied, attributed to the change that caused it, and shows as changed sin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import audit
@@ -17,7 +18,7 @@ from trial.models import Participant, Person, Visit
 from .. import effects
 from ..books import book_of, place_of
 from ..checks import Evaluation, Fired, evaluate
-from ..checks.book import Book
+from ..checks.book import Book, Rows
 from ..entry import RowKey
 from ..models import ChangeKind, EntryState, Finding, FindingState, Record
 from ..presenters import value_words
@@ -126,8 +127,31 @@ def _reads(definition: Definition, form: str, source: str, items: frozenset[str]
     )
 
 
+def reread(record: Record, change: Callable[[Rows], dict[RowKey, tuple[Any, Any]]], *, cause: str, by: Person) -> bool:
+    """Apply to a record what follows from a correction outside it (a laboratory range), and to what reads it.
+
+    `change` alters the data that it is given and tells what it altered. The promises are those of a recomputation.
+    """
+    definition = definition_of(record.participant.version_id)
+    book = book_of(record.participant, definition, {record.form} | definition.forms_read_by(record.form))
+    judged = Finding.objects.filter(record=record).exists()
+    before = record.revision
+    _recompute(record, book, definition, cause, by, has_findings=judged, change=change)
+    if record.revision == before:
+        return False
+    recompute_dependents(record, frozenset(), by=by)
+    return True
+
+
 def _recompute(
-    record: Record, book: Book, definition: Definition, cause: str, by: Person | None, *, has_findings: bool
+    record: Record,
+    book: Book,
+    definition: Definition,
+    cause: str,
+    by: Person | None,
+    *,
+    has_findings: bool,
+    change: Callable[[Rows], dict[RowKey, tuple[Any, Any]]] = lambda data: {},
 ) -> bool:
     from . import findings
     from .records import _append, _change, _settle_derived, dated_on
@@ -136,9 +160,12 @@ def _recompute(
     form = definition.form(record.form)
     place = place_of(definition, record.form, record.visit, record.number)
     data = {group: [dict(row) for row in rows] for group, rows in record.data.items()}
+    altered = change(data)
     entry = book.entry(place, data)
     evaluation = evaluate(book, entry)
     changed = _settle_derived(form, data, evaluation)
+    # What was altered and then calculated again changed from what stood first.
+    changed = altered | {key: (altered.get(key, (old,))[0], new) for key, (old, new) in changed.items()}
     if record.is_frozen or record.is_locked:
         _report(record, definition, changed, by)
         book.entry(place, record.data)
@@ -200,4 +227,4 @@ def _report(record: Record, definition: Definition, changed: dict[RowKey, tuple[
         )
 
 
-__all__ = ["Evaluation", "Fired", "Severity", "recompute_dependents"]
+__all__ = ["Evaluation", "Fired", "Severity", "recompute_dependents", "reread"]

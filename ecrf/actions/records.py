@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -26,7 +28,8 @@ from .. import effects, policies
 from ..books import book_of, place_of
 from ..checks import Evaluation, evaluate
 from ..checks.book import HIDDEN, ROW_ID, Book, Entry, Rows
-from ..entry import FieldError, InvalidValues, Merged, RowKey, Submission, Typed, entered_values, merge
+from ..entry import NO_FILES, FieldError, InvalidValues, Merged, RowKey, Submission, Typed, entered_values, merge
+from ..laboratory import with_range
 from ..models import Change, ChangeKind, Draft, EntryState, Record, Verification
 from ..permissions import (
     check_person_can_enter,
@@ -39,7 +42,7 @@ from ..permissions import (
 from ..presenters import fired_message, value_words
 from ..selectors import laboratory_ranges
 from ..verification import filled_values
-from . import findings
+from . import files, findings
 
 
 class StaleRecord(Conflict):
@@ -122,6 +125,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
         may_answer=lambda item: may_answer(by, participant, form, item),
         is_linked=lambda log_form, number: number in linked.get(log_form, ()),
         ranges=ranges,
+        files=files.pending(by, where) if form_takes_files(form) else NO_FILES,
     )
     _check_reasons(record, merged, submission, reason)
     _check_unique(definition, form, record, merged)
@@ -131,7 +135,8 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     ranged = _settle_ranges(form, merged, ranges)
     entry = book.entry(place, merged.data)
     evaluation = evaluate(book, entry)
-    derived = _settle_derived(form, entry.data, evaluation) | ranged
+    is_redated = any(item == form.date_item for _group, _row, item in merged.changed)
+    derived = _settle_derived(form, entry.data, evaluation, ranges, is_redated=is_redated) | ranged
     state = EntryState.COMPLETE if complete else EntryState.IN_PROGRESS
     is_new = record._state.adding
     is_moved = record.entry_state != state  # completing a form has effects even when no value changes with it
@@ -146,6 +151,15 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     record.dated_on = dated_on(definition, form, entry.data)
     record.revision += 1
     audit.save(record, by=by, reason=reason)
+    if form_takes_files(form):
+        files.attach(
+            record=record,
+            values={key: new for key, (_old, new) in merged.changed.items() if form.item(key[2]).type is ItemType.FILE},
+            where=where,
+            by=by,
+            reveals={item: definition.reveals_arm(form.id, item) for item in form.items},
+        )
+        files.forget(person=by, participant=participant, place=where.draft_place)
     _write_changes(record, merged, derived, submission, reason, by)
     findings.sync(
         record, evaluation, definition=definition, justifications=submission.justifications, by=by, is_first=is_new
@@ -214,6 +228,7 @@ def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Re
     )
     findings.resolve_all(record, by=by)
     Draft.objects.filter(person=by, participant=participant, place=where.draft_place).delete()
+    files.forget(person=by, participant=participant, place=where.draft_place)
     audit.deed("record.not_done", record, by=by, form=record.form, reason=reason, reveals_arm=record.reveals_arm)
     changed_items = frozenset(key[2] for key in cleared)
     effects.saved(record, changed_items, by)
@@ -505,7 +520,7 @@ def _settle_ranges(form: Form, merged: Merged, ranges: dict[str, tuple[str, str]
     is_redated = any(item == form.date_item for _group, _row, item in merged.changed)
     changed: dict[RowKey, tuple[Any, Any]] = {}
     for item in form.items.values():
-        if not item.analyte:
+        if not item.analyte or item.is_derived:
             continue
         group = form.group_of(item.id).id
         low, high = ranges.get(item.analyte, ("", ""))
@@ -521,6 +536,11 @@ def _settle_ranges(form: Form, merged: Merged, ranges: dict[str, tuple[str, str]
                     row[item.id]["extra"] = wanted
                 changed[key] = (stored, row[item.id])
     return changed
+
+
+def form_takes_files(form: Form) -> bool:
+    """Tell whether a form has an item that holds a file."""
+    return any(item.type is ItemType.FILE for item in form.items.values())
 
 
 def _linked_forms(form: Form) -> set[str]:
@@ -585,6 +605,9 @@ def _check_complete(definition: Definition, form: Form, evaluation: Evaluation, 
         for group, row, item in evaluation.lacking
     ]
     errors += [
+        FieldError(*key, _("Say in words why there is no value."), "missing_reason") for key in evaluation.unexplained
+    ]
+    errors += [
         FieldError(f.group, f.row, f.items[0], fired_message(f, definition, locale), f.check_id)
         for f in evaluation.hard
     ]
@@ -592,8 +615,18 @@ def _check_complete(definition: Definition, form: Form, evaluation: Evaluation, 
         raise InvalidValues(errors, code="incomplete")
 
 
-def _settle_derived(form: Form, data: Rows, evaluation: Evaluation) -> dict[RowKey, tuple[Any, Any]]:
-    """Write derived values and hidden marks into the data; return what changed of the derived ones."""
+def _settle_derived(
+    form: Form,
+    data: Rows,
+    evaluation: Evaluation,
+    ranges: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+    *,
+    is_redated: bool = False,
+) -> dict[RowKey, tuple[Any, Any]]:
+    """Write derived values and hidden marks into the data; return what changed of the derived ones.
+
+    A derived value of an analyte keeps the range under which it was first read, as entered ones do.
+    """
     changed: dict[RowKey, tuple[Any, Any]] = {}
     for key, value in evaluation.derived.items():
         group_id, row_id, item_id = key
@@ -602,6 +635,13 @@ def _settle_derived(form: Form, data: Rows, evaluation: Evaluation) -> dict[RowK
             continue
         before = row.get(item_id)
         after = dump(value) if value is not None else None
+        analyte = form.item(item_id).analyte
+        if after is not None and analyte:
+            held = (before or {}).get("extra")
+            if held and not is_redated:
+                after["extra"] = held
+            else:
+                after = with_range(after, ranges.get(analyte, ("", "")))
         if before != after:
             changed[key] = (before, after)
             if after is None:

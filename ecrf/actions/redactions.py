@@ -105,6 +105,8 @@ def approve(*, redaction: Redaction, password: str, by: Person) -> Redaction:
     audit.save_many(places.rows, by=by, reason=str(redaction))
     for draft, fields in places.drafts:
         drafts.rewrite(draft, fields)
+    for upload in places.uploads:
+        upload.save(update_fields=["name"])
     door.redact(redaction, words, places.spots)
     return redaction
 

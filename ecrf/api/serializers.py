@@ -188,6 +188,28 @@ class RecordLine(Shape):
     locked = s.BooleanField()
 
 
+class FileOfValue(Shape):
+    """The file that is a value; its type was found from its content."""
+
+    name = s.CharField()
+    media_type = s.CharField()
+    size = s.IntegerField(help_text="Bytes.")
+    sha256 = s.CharField()
+    url = s.CharField(help_text="Where its content is given, as an attachment, to the same session.")
+
+
+class UploadedFile(FileOfValue):
+    """A file in the person's draft. Send `key` as `typed` of the item in a save: then it is data."""
+
+    key = s.CharField()
+
+
+class UploadAsked(s.Serializer[Any]):
+    item = s.CharField(max_length=64)
+    row = s.CharField(required=False, allow_blank=True, max_length=32, default="", help_text="Of a repeating group.")
+    name = s.CharField(max_length=300, help_text="Of the file; the type is found from its content.")
+
+
 class Value(Shape):
     """One value: as understood, as typed, and in words."""
 
@@ -202,6 +224,7 @@ class Value(Shape):
     words = s.CharField(allow_blank=True)
     derived = s.BooleanField()
     hidden = s.BooleanField(help_text="Kept, but left out of everything calculated: skip logic hides it.")
+    file = FileOfValue(allow_null=True)
 
 
 class Rows(Shape):

@@ -7,7 +7,7 @@ from typing import Any
 
 from trial.api.problems import more
 from trial.definition import Group, Item
-from trial.language import load
+from trial.language import ItemType, Value, load
 from trial.models import Person, Version, Visit
 
 from ..actions import data_queries
@@ -15,7 +15,8 @@ from ..checks.book import HIDDEN, ROW_ID, Rows
 from ..conflicts import before
 from ..eligibility import Eligibility
 from ..entry import InvalidValues, RowKey, Submission, Typed
-from ..models import Change, ChangeKind, FindingState, Query, Record
+from ..models import Change, ChangeKind, FindingState, Query, Record, Upload
+from ..pages import file_url
 from ..places import RecordPlace
 from ..posted import term_code
 from ..presenters import check_message, value_words
@@ -110,6 +111,30 @@ def _value(place: RecordPlace, group: Group, row: dict[str, Any], item: Item) ->
         "words": value_words(place.definition, place.form, item, stored, place.locale),
         "derived": item.is_derived,
         "hidden": item.id in row.get(HIDDEN, ()),
+        "file": _file(place, value) if item.type is ItemType.FILE and not value.missing else None,
+    }
+
+
+def _file(place: RecordPlace, value: Value) -> Shape:
+    facts = value.extra
+    return {
+        "name": facts.get("name", ""),
+        "media_type": facts.get("media", ""),
+        "size": facts.get("size", 0),
+        "sha256": facts.get("sha256", ""),
+        "url": file_url(place.participant, str(value.value)),
+    }
+
+
+def uploaded(place: RecordPlace, held: Upload) -> Shape:
+    """A file in the person's draft."""
+    return {
+        "key": held.key,
+        "name": held.name,
+        "media_type": held.media_type,
+        "size": held.size,
+        "sha256": held.sha256,
+        "url": file_url(place.participant, held.key),
     }
 
 

@@ -9,6 +9,13 @@ OF = "participants/<str:code>/"
 urlpatterns = [
     path(f"{OF}records/", views.RecordsView.as_view(), name="api_records"),
     path(f"{OF}visits/<int:visit_id>/forms/<str:form>/", views.VisitRecordView.as_view(), name="api_record"),
+    path(
+        f"{OF}visits/<int:visit_id>/forms/<str:form>/files/",
+        views.VisitRecordFilesView.as_view(),
+        name="api_record_files",
+    ),
+    path(f"{OF}log/<str:form>/files/", views.LogFilesView.as_view(), name="api_log_files"),
+    path(f"{OF}log/<str:form>/<int:number>/files/", views.EntryFilesView.as_view(), name="api_entry_files"),
     path(f"{OF}log/<str:form>/", views.LogView.as_view(), name="api_log"),
     path(f"{OF}log/<str:form>/<int:number>/", views.EntryView.as_view(), name="api_entry"),
     path(f"{OF}eligibility/", views.EligibilityView.as_view(), name="api_eligibility"),

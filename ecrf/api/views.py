@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import status
+from rest_framework import parsers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit import clock
+from audit.errors import Refused
 from trial.api.edge import View, describe
 from trial.api.problems import refusal
 from trial.api.serializers import paged
 from trial.api.shapes import version_numbers
 from trial.api.views import CODE, PAGED
+from trial.language import Fault, ItemType
 from trial.permissions import Permission, check
 from trial.selectors import participant_or_404
 
-from ..actions import data_queries, records
+from ..actions import data_queries, files, records
 from ..actions.records import StaleRecord
 from ..conflicts import only_calculated_since
 from ..eligibility import assess
+from ..entry import ROW_ID_PATTERN
 from ..models import Query
 from ..places import RecordPlace, place_or_404
+from ..posted import name_of
 from ..selectors import definition_at, queries_for, query_or_404, records_for
 from . import serializers, shapes
 
@@ -135,6 +141,70 @@ class LogView(SavedView):
     def post(self, request: Request, code: str, form: str) -> Response:
         """Add an entry to a log; it gets the next number, for ever."""
         return self.save(place_or_404(self.person, code, form), serializers.EntrySave)
+
+
+# --- Files of items -----------------------------------------------------------------------------------------------
+
+
+class Bytes(parsers.BaseParser):
+    """The bytes of one file, no more than an item may keep."""
+
+    media_type = "application/octet-stream"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        return stream.read(settings.FILE_MAX_BYTES + 1)
+
+
+class UploadView(View):
+    """A file on its way into a form: it stays with the person's draft until a save names it."""
+
+    parser_classes = [Bytes]
+
+    def take(self, place: RecordPlace) -> Response:
+        asked = self.asked(serializers.UploadAsked)
+        item = place.form.items.get(asked["item"])
+        if item is None or item.type is not ItemType.FILE or not place.shows(item):
+            raise Refused(_("This form has no such item."), code="unknown_item")
+        if place.form.group_of(item.id).repeating and not ROW_ID_PATTERN.fullmatch(asked["row"]):
+            raise Refused(_("This row does not exist any more."), code="unknown_row")
+        name = name_of(place.form.group_of(item.id), asked["row"], item.id)
+        content = self.request.data if isinstance(self.request.data, bytes) else b""
+        try:
+            held = files.upload(place=place, field=name, item=item, name=asked["name"], content=content, by=self.person)
+        except Fault as fault:
+            raise Refused(fault.text(_), code=fault.code) from None
+        return Response(shapes.uploaded(place, held), status.HTTP_201_CREATED)
+
+
+def _describe_upload(operation: str) -> Any:
+    return extend_schema(
+        operation_id=operation,
+        tags=["records"],
+        parameters=[CODE, FORM, serializers.UploadAsked],
+        request={Bytes.media_type: bytes},
+        responses=describe(serializers.UploadedFile, body=True, status_code=201),
+    )
+
+
+class VisitRecordFilesView(UploadView):
+    @_describe_upload("record_file")
+    def post(self, request: Request, code: str, visit_id: int, form: str) -> Response:
+        """Send a file for an item of a visit's form."""
+        return self.take(place_or_404(self.person, code, form, visit_id))
+
+
+class EntryFilesView(UploadView):
+    @_describe_upload("entry_file")
+    def post(self, request: Request, code: str, form: str, number: int) -> Response:
+        """Send a file for an item of an entry of a log."""
+        return self.take(place_or_404(self.person, code, form, None, number))
+
+
+class LogFilesView(UploadView):
+    @_describe_upload("entry_add_file")
+    def post(self, request: Request, code: str, form: str) -> Response:
+        """Send a file for an item of an entry that is not saved yet."""
+        return self.take(place_or_404(self.person, code, form))
 
 
 # --- Queries -------------------------------------------------------------------------------------------------------

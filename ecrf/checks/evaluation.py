@@ -49,6 +49,8 @@ class Evaluation:
     fired: list[Fired] = field(default_factory=list)
     silent: list[str] = field(default_factory=list)
     lacking: list[RowKey] = field(default_factory=list)
+    unexplained: list[RowKey] = field(default_factory=list)
+    """Missing codes whose item wants a reason and has none."""
 
     @property
     def hard(self) -> list[Fired]:
@@ -160,6 +162,8 @@ def evaluate(book: Book, entry: Entry) -> Evaluation:
                     value = run.value(group.id, index, item.id)
                     if item.required and value is None:
                         found.lacking.append(key)
+                    if item.missing_reason and value is not None and value.missing and not value.reason.strip():
+                        found.unexplained.append(key)
                     soft = _soft_range(item, value)
                     if soft is not None:
                         found.fired.append(Fired(soft[0], Severity.SOFT, group.id, row_id, (item.id,), soft[1]))

@@ -9,7 +9,10 @@ from audit.models import AuditedModel
 
 
 class LaboratoryRange(AuditedModel):
-    """The reference range of one analyte at one site from a day on, for one sex or both, in the standard unit."""
+    """The reference range of one analyte at one site from a day on, for one sex or both, in the standard unit.
+
+    Limits that the laboratory prints in another unit are kept as printed too.
+    """
 
     site = models.ForeignKey("trial.Site", on_delete=models.PROTECT, related_name="laboratory_ranges")
     analyte = models.CharField(max_length=20)
@@ -17,6 +20,9 @@ class LaboratoryRange(AuditedModel):
     unit = models.CharField(max_length=20)
     low = models.CharField(max_length=20, blank=True)
     high = models.CharField(max_length=20, blank=True)
+    entered_unit = models.CharField(max_length=20, blank=True, default="", help_text=_("When it was another one."))
+    entered_low = models.CharField(max_length=20, blank=True, default="")
+    entered_high = models.CharField(max_length=20, blank=True, default="")
     from_on = models.DateField()
 
     class Meta:

@@ -17,9 +17,9 @@ from trial.views.refusals import status_of
 from trial.views.requests import SignedInRequest
 
 from ..actions import drafts
-from ..pages import posted_page
+from ..pages import changed_page, posted_page
 from ..places import RecordPlace, place_or_404
-from ..posted import WHOLE, fields_of_post
+from ..posted import WHOLE, fields_of_draft, fields_of_post
 
 LONGEST_NAME = 200
 """Letters of the name of a field: group, row, item and part."""
@@ -68,15 +68,28 @@ def _keep(request: SignedInRequest, place: RecordPlace) -> JsonResponse:
 def evaluate(
     request: SignedInRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
 ) -> JsonResponse:
-    """Say what follows from what stands on the page: shown, calculated, found, offered. Nothing is saved."""
+    """Say what follows from what stands on the page: shown, calculated, found, offered, flagged. Nothing is saved.
+
+    As JSON, `fields` are only those that changed since the page was made (over this person's draft and what is
+    stored), and `changed` the one that was left; a form posts the whole page.
+    """
     place = place_or_404(request.user, code, form, visit_id, number)
     try:
         place.check_can_enter()
     except Refused as refused:
         return _refused(str(refused), status_of(refused))
-    page = posted_page(place, fields_of_post(place.form, request.POST))
-    page.whole = WHOLE in request.POST
-    return JsonResponse(page.evaluated())
+    if request.content_type != "application/json":
+        page = posted_page(place, fields_of_post(place.form, request.POST))
+        page.whole = WHOLE in request.POST
+        return JsonResponse(page.evaluated())
+    try:
+        sent: Any = json.loads(request.body)
+        fields, changed = sent["fields"], sent["changed"]
+    except (ValueError, KeyError, TypeError):
+        return _refused(_("The form cannot be read."), 422)
+    if not isinstance(fields, dict) or not isinstance(changed, str):
+        return _refused(_("The form cannot be read."), 422)
+    return JsonResponse(changed_page(place, fields_of_draft(place.form, fields), changed).evaluated())
 
 
 def _refused(message: str, status: int) -> JsonResponse:

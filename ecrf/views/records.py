@@ -48,8 +48,9 @@ from ..pages import (
 )
 from ..permissions import hides, person_can_enter
 from ..places import RecordPlace, next_url, place_or_404
-from ..posted import WHOLE, Fields, fields_of_post, submission_of
+from ..posted import ROW_BUTTONS, WHOLE, Fields, fields_of_post, submission_of
 from ..standings import standings_of
+from .files import take_files
 
 LOG_PAGE = 50
 COMPLETE, NEXT, LATER = "complete", "next", "in_progress"
@@ -75,11 +76,16 @@ def record(
 def _save(request: SignedInRequest, place: RecordPlace) -> HttpResponse:
     post = request.POST
     fields, revision = fields_of_post(place.form, post), _revision(post.get("revision"))
-    if {"add_row", "remove_row", "keep_row", "add_known"} & set(post):
+    if ROW_BUTTONS & set(post):
         fields = _with_rows(place, fields, post)
         page = posted_page(place, fields, revision=revision)
         page.draft = _keep_typing(place, fields, revision)
         return _show(request, page)
+    refused_files = take_files(request, place, fields)
+    if refused_files:
+        page = posted_page(place, fields, refused_files, revision)
+        page.draft = _keep_typing(place, fields, revision)
+        return _show(request, page, status=422)
     asked = post.getlist("conflict")
     if asked:
         fields, undecided = resolved(place, fields, asked)
@@ -212,8 +218,18 @@ def _refusal_words(place: RecordPlace, refusal: Refused | None) -> Words | None:
 
 def _deeds(place: RecordPlace) -> list[str]:
     if place.is_new_entry:
-        return ["draft", "evaluate"]
-    return ["draft", "evaluate", "trail", "queries", "sign", "verify", "remove" if place.form.is_log else "not_done"]
+        return ["draft", "evaluate", "upload"]
+    return [
+        "draft",
+        "evaluate",
+        "upload",
+        "trail",
+        "queries",
+        "notes",
+        "sign",
+        "verify",
+        "remove" if place.form.is_log else "not_done",
+    ]
 
 
 def _save_actions(place: RecordPlace) -> list[Words]:

@@ -47,13 +47,18 @@ function start(form) {
   const saved = values(); // as the page came: dirty marks compare with this
   let kept = new Map(saved); // what the server has: drafts compare with this
 
-  function changed() {
-    const now = values();
+  function difference(now, before) {
     const fields = {};
-    for (const [name, value] of now) if (!same(value, kept.get(name))) fields[name] = value;
-    for (const [name, value] of kept) {
+    for (const [name, value] of now) if (!same(value, before.get(name))) fields[name] = value;
+    for (const [name, value] of before) {
       if (!now.has(name) && !same(value, "")) fields[name] = Array.isArray(value) ? [] : "";
     }
+    return fields;
+  }
+
+  function changed() {
+    const now = values();
+    const fields = difference(now, kept);
     return { now, fields, any: Object.keys(fields).length > 0 };
   }
 
@@ -239,13 +244,21 @@ function start(form) {
     evaluated = snapshot;
     asked += 1;
     const turn = asked;
-    const body = new URLSearchParams();
-    for (const [key, value] of new FormData(form)) if (typeof value === "string") body.append(key, value);
-    body.append("_changed", name);
+    const headers = { Accept: "application/json", "X-CSRFToken": meta("csrf-token") };
+    let body;
+    if (words.evaluatePartly !== undefined) {
+      // Only what changed since the page was made: a grid of 200 rows is not sent for one of its cells.
+      headers["Content-Type"] = "application/json";
+      body = JSON.stringify({ fields: difference(values(), saved), changed: name });
+    } else {
+      body = new URLSearchParams();
+      for (const [key, value] of new FormData(form)) if (typeof value === "string") body.append(key, value);
+      body.append("_changed", name);
+    }
     try {
       const answer = await fetch(words.evaluateUrl, {
         method: "POST",
-        headers: { Accept: "application/json", "X-CSRFToken": meta("csrf-token") },
+        headers,
         body,
         redirect: "manual",
       });
@@ -276,7 +289,23 @@ function start(form) {
     );
   }
 
-  function apply({ shown: visible = {}, derived = {}, reasons = {}, options = {}, earlier = {}, findings } = {}) {
+  function showFlag(name, [flag, text]) {
+    const control = by("data-field", name)?.querySelector(".item__control");
+    if (!control) return;
+    const held = control.querySelector(".flag");
+    if (!flag) {
+      held?.remove();
+      return;
+    }
+    const made = element("span", "flag");
+    made.dataset.flag = flag;
+    if (flag === "high" || flag === "low") made.append(icon(flag === "high" ? "sort-up" : "sort-down"));
+    made.append(text);
+    if (held) held.replaceWith(made);
+    else control.firstElementChild.after(made);
+  }
+
+  function apply({ shown: visible = {}, derived = {}, reasons = {}, options = {}, earlier = {}, flags = {}, findings } = {}) {
     for (const [name, value] of Object.entries(visible)) {
       const element = by("data-field", name) ?? by("data-group", name);
       // A cell of a grid keeps its place, so that the columns stay where they are.
@@ -293,6 +322,7 @@ function start(form) {
     }
     for (const [name, list] of Object.entries(options)) offer(name, list);
     for (const [name, lines] of Object.entries(earlier)) showEarlier(name, lines);
+    for (const [name, flag] of Object.entries(flags)) showFlag(name, flag);
     if (findings) showFindings(findings);
     form.dispatchEvent(new CustomEvent("stratum:evaluated", { bubbles: true, detail: { shown: visible, derived, findings } }));
   }
@@ -464,8 +494,20 @@ function start(form) {
       if (set) wrapper.dataset.missing = select.value;
       else delete wrapper.dataset.missing;
     }
-    const reason = by("data-missing-reason", name);
+    const reason = by("data-missing-reason", name) ?? (set ? cellReason(wrapper, name) : null);
     if (reason) reason.hidden = !set;
+  }
+
+  /* A cell of a grid gets the field of its reason when a code is chosen: two hundred rows do not carry it empty. */
+  function cellReason(wrapper, name) {
+    const place = wrapper?.matches("td") ? wrapper.querySelector(".rows__control") : null;
+    if (!place) return null;
+    const input = element("input", "input missing__reason");
+    Object.assign(input, { type: "text", name: `${name}__reason`, maxLength: 200, autocomplete: "off", placeholder: words.textWhyMissing });
+    input.setAttribute("aria-label", `${words.textWhyMissing}: ${wrapper.dataset.label}`);
+    input.dataset.missingReason = name;
+    place.append(input);
+    return input;
   }
 
   function offerClear(name) {
@@ -473,22 +515,51 @@ function start(form) {
     if (button) button.hidden = !form.querySelector(`[name="${CSS.escape(name)}"]:checked`);
   }
 
+  /* ---- visual analogue scale: the number beside it is what is saved; the slider never answers by itself ---------- */
+
+  function followScale(slider, field) {
+    const number = Number(field.value);
+    const empty = field.value.trim() === "" || Number.isNaN(number);
+    slider.toggleAttribute("data-empty", empty);
+    slider.value = empty ? slider.min : number;
+    if (empty) slider.setAttribute("aria-valuetext", words.textNotAnswered);
+    else slider.removeAttribute("aria-valuetext");
+  }
+
+  function answerScale(slider) {
+    const field = document.getElementById(slider.dataset.vas);
+    if (!slider.hasAttribute("data-empty") && field.value === slider.value) return;
+    field.value = slider.value;
+    followScale(slider, field);
+    touched(field.name);
+  }
+
+  form.querySelectorAll("[data-vas]").forEach((slider) => {
+    slider.closest("[data-vas-scale]").hidden = false;
+    followScale(slider, document.getElementById(slider.dataset.vas));
+    // The lowest value is an answer too: choosing it where the slider stands moves nothing, so no input event comes.
+    slider.addEventListener("pointerup", () => answerScale(slider));
+    slider.addEventListener("keydown", (event) => {
+      const field = document.getElementById(slider.dataset.vas);
+      if (["Home", "ArrowLeft", "ArrowDown", "PageDown"].includes(event.key) && slider.hasAttribute("data-empty")) answerScale(slider);
+      if (["Delete", "Backspace"].includes(event.key) && field.value !== "") {
+        field.value = "";
+        followScale(slider, field);
+        touched(field.name);
+        evaluate(field.name);
+      }
+    });
+  });
+
   form.addEventListener("input", (event) => {
     const control = event.target;
     if (control.dataset.vas) {
-      const target = document.getElementById(control.dataset.vas);
-      target.value = control.value;
-      delete control.dataset.empty;
-      touched(target.name);
+      answerScale(control);
       return;
     }
     if (control.dataset.counter) counter(control);
     const slider = control.id && by("data-vas", control.id);
-    if (slider) {
-      const number = Number(control.value);
-      slider.toggleAttribute("data-empty", control.value.trim() === "" || Number.isNaN(number));
-      if (control.value.trim() !== "" && !Number.isNaN(number)) slider.value = number;
-    }
+    if (slider) followScale(slider, control);
     if (!skipped(control)) touched(control.name);
   });
 
@@ -542,6 +613,51 @@ function start(form) {
   });
   form.querySelectorAll("[data-counter]").forEach(counter);
   form.querySelectorAll("[data-clear]").forEach((button) => offerClear(button.dataset.clear));
+
+  /* ---- files: sent as they are chosen, into the draft; they become data when the form is saved ------------------- */
+
+  async function upload(input) {
+    const place = input.closest("[data-file]");
+    const name = place.dataset.file;
+    const said = place.querySelector("[data-file-error]");
+    const body = new FormData();
+    body.append("name", name);
+    body.append("file", input.files[0]);
+    said.hidden = true;
+    input.setAttribute("aria-busy", "true");
+    say("keeping", words.textUploading);
+    try {
+      const answer = await fetch(words.uploadUrl, {
+        method: "POST",
+        headers: { Accept: "application/json", "X-CSRFToken": meta("csrf-token") },
+        body,
+        redirect: "manual",
+      });
+      const result = await answer.json().catch(() => ({}));
+      if (!answer.ok) throw new Error(result.message || words.textUploadFailed);
+      place.querySelector("[data-file-key]").value = result.key;
+      const link = place.querySelector("[data-file-link]");
+      link.textContent = result.words;
+      link.href = result.url;
+      link.parentElement.hidden = false;
+      place.querySelector('[name$="__remove"]').checked = false;
+      input.value = ""; // it is kept: the page need not post it again
+      touched(name);
+      await keep();
+      evaluate(name);
+    } catch (error) {
+      said.textContent = error instanceof TypeError ? words.textUploadFailed : error.message;
+      said.hidden = false;
+      if (!(error instanceof TypeError)) input.value = ""; // refused for what it is: Save must not send it again
+      say("refused", words.textUploadFailed);
+    } finally {
+      input.removeAttribute("aria-busy");
+    }
+  }
+
+  form.addEventListener("change", (event) => {
+    if (event.target.type === "file" && event.target.files.length && words.uploadUrl) upload(event.target);
+  });
 
   /* ---- rows -------------------------------------------------------------------------------------------------- */
 

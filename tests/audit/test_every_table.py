@@ -131,7 +131,7 @@ def ways_around(table: Table) -> Iterator[tuple[str, Any]]:
 
 
 # What the application does to tables without history is its business; that it owns none of them is not.
-FREE = {"SQL UPDATE", "SQL DELETE", ".update()", "raw delete"}
+FREE = {"SQL UPDATE": "UPDATE", ".update()": "UPDATE", "SQL DELETE": "DELETE", "raw delete": "DELETE"}
 
 
 def test_no_way_around_the_audit_trail_on_any_table(one_row_each):
@@ -143,7 +143,7 @@ def test_no_way_around_the_audit_trail_on_any_table(one_row_each):
         if table.model._meta.app_label != "auth":
             assert table.model._base_manager.exists(), f"{table.name} had no row to try"
         for way, attempt in ways_around(table):
-            if table.kind is Kind.EXEMPT and way in FREE and "UPDATE" in table.exemption.privileges:
+            if table.kind is Kind.EXEMPT and FREE.get(way) in table.exemption.privileges:
                 continue
             tried += 1
             try:

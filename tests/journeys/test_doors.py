@@ -70,6 +70,8 @@ def places(cast: Cast) -> dict[str, str]:
         "export_id": "1",
         "notice_id": "1",
         "redaction_id": "1",
+        "key": "0" * 32,
+        "range_id": "1",
         "dictionary": "ctcae",
         "item": "kps",
         "item_id": "kps",

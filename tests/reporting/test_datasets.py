@@ -160,11 +160,11 @@ def test_a_value_typed_in_another_unit_keeps_what_was_typed(cast) -> None:
     unit = made.item.units[0].unit
     stored = {"value": "12.1", "original": "121", "unit": unit, "extra": {"lo": "13.0", "hi": "17.0"}}
     assert list(values_of(alone, {made.item.id: stored}, entry_state="complete")) == [
-        "12.1", "121", unit, "13.0", "17.0", "",
+        "12.1", "121", unit, "13.0", "17.0", "L", "", "",
     ]  # fmt: skip
     plain = {"value": "12.10", "unit": made.item.unit}
     assert list(values_of(alone, {made.item.id: plain}, entry_state="complete")) == [
-        "12.10", "12.10", made.item.unit, "", "", "",
+        "12.10", "12.10", made.item.unit, "", "", "", "", "",
     ]  # fmt: skip
 
 

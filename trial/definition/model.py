@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictBool
 from pydantic_core import PydanticCustomError
 
-from trial.language import ItemType
+from trial.language import DEFAULT_ACCEPT, ItemType
 
 ANCHORS = ("screening", "randomization", "progression", "none")
 """Anchors that every study has; the name of a milestone that is followed is an anchor too."""
@@ -414,6 +414,14 @@ class MissingCode(StrEnum):
     NOT_APPLICABLE = "NA"
 
 
+class FileKind(StrEnum):
+    """A kind of file that an item may take; the same words as `trial.language.MEDIA_TYPES`."""
+
+    PDF = "pdf"
+    PNG = "png"
+    JPEG = "jpeg"
+
+
 class UnitConversion(Part):
     """Another unit accepted: entered value × factor + offset = value in the standard unit."""
 
@@ -465,11 +473,20 @@ class Item(Part):
     compares_with: tuple[Reference, ...] = ()
     """In rows about the entries of a log: items of other forms that hold the same measure of the same entry."""
     layout: Layout | None = None
+    accept: Annotated[tuple[FileKind, ...], Field(min_length=1)] | None = None
+    """Kinds of file that a `file` item takes, None = all that are known."""
+    missing_reason: StrictBool = False
+    """Whether a missing code needs its reason before the form can be complete."""
     sdtm: Words | None = None
 
     @property
     def is_derived(self) -> bool:
         return self.derived is not None
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The kinds of file that the item takes, as words of `trial.language.MEDIA_TYPES`."""
+        return tuple(kind.value for kind in self.accept) if self.accept is not None else DEFAULT_ACCEPT
 
 
 class Group(Part):

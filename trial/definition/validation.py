@@ -729,6 +729,7 @@ _KEYS_BY_TYPE: tuple[tuple[str, tuple[ItemType, ...], tuple[ItemType, ...]], ...
     ("future", (), DATES),
     ("max_length", (), (*TEXTS, ItemType.TERM)),
     ("layout", (), (*CHOICES, ItemType.YESNO, ItemType.GRADE, *TEXTS)),
+    ("accept", (), (ItemType.FILE,)),
     ("derived", (), _NO_REFERENCE),
 )
 

@@ -48,6 +48,7 @@ from trial.language.expressions import (
     missing_inputs,
 )
 from trial.language.faults import MESSAGES, Fault
+from trial.language.media import DEFAULT_ACCEPT, MEDIA_TYPES, MediaType, check_file, clean_name, size_words
 from trial.language.missing import MISSING, missing_words
 from trial.language.order import Order, dependencies
 from trial.language.partial_dates import PartialDate
@@ -87,8 +88,10 @@ from trial.language.values import (
 
 __all__ = [
     "CONTEXT_KINDS",
+    "DEFAULT_ACCEPT",
     "FUNCTIONS",
     "KIND_OF",
+    "MEDIA_TYPES",
     "MESSAGES",
     "MISSING",
     "RESERVED",
@@ -102,6 +105,7 @@ __all__ = [
     "ItemSpec",
     "ItemType",
     "Kind",
+    "MediaType",
     "NotFound",
     "Order",
     "PartialDate",
@@ -113,6 +117,8 @@ __all__ = [
     "Symbol",
     "Unknown",
     "Value",
+    "check_file",
+    "clean_name",
     "clean_text",
     "compile_expression",
     "dependencies",
@@ -131,6 +137,7 @@ __all__ = [
     "parse",
     "parse_number",
     "result_value",
+    "size_words",
     "symbol_of",
     "unit_words",
 ]

@@ -52,6 +52,12 @@ MESSAGES: Mapping[str, str] = MappingProxyType(
         "choice.unknown": gettext_noop("“{typed}” is not one of the choices."),
         "yesno.not": gettext_noop("“{typed}” is neither yes nor no."),
         "reference.not": gettext_noop("“{typed}” does not name an entry."),
+        "file.empty": gettext_noop("This file is empty. Choose another one."),
+        "file.too_large": gettext_noop("This file has {size}; at most {limit} are kept. Reduce it or split it."),
+        "file.not": gettext_noop(
+            "This file is not what its name says, or of a type that cannot be kept. Choose one of: {wanted}."
+        ),
+        "file.not_accepted": gettext_noop("This is a file of type {type}. This item takes: {wanted}."),
         # Expressions
         "expression.empty": gettext_noop("The expression is empty."),
         "expression.too_long": gettext_noop("The expression has {length} characters; at most {limit} are accepted."),

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from trial.language.faults import Fault, fault
+from trial.language.media import size_words
 from trial.language.missing import MISSING, missing_words
 from trial.language.partial_dates import PartialDate
 from trial.language.units import UnitRule, accepted, canonical, tidy, to_standard, unit_words
@@ -553,8 +554,16 @@ def display(spec: ItemSpec, value: Value | None, locale: str = "en") -> str:
             return _format_time(held)
         case tuple():
             return ", ".join(_label(spec, code, language) for code in held)
+        case str() if spec.type is ItemType.FILE:
+            return file_words(value) or held
         case _:
             return _label(spec, held, language) if spec.type is ItemType.CHOICE else held
+
+
+def file_words(value: Value) -> str:
+    """The name and size of a file, as its value keeps them: `report.pdf (320 kB)`."""
+    name, size = value.extra.get("name"), value.extra.get("size")
+    return f"{name} ({size_words(size)})" if name and isinstance(size, int) else str(name or "")
 
 
 def format_date(day: date | PartialDate, locale: str = "en") -> str:

@@ -69,6 +69,9 @@ def site(request: SignedInRequest, number: str) -> HttpResponse:
         "activations": listings.activations_of(found),
         "delegations": rows,
         "may_manage": can(request.user, Permission.PEOPLE_MANAGE),
+        "laboratory_url": reverse("laboratory", args=[found.number])
+        if can(request.user, Permission.RECORD_VIEW, found.pk)
+        else "",
     }
     return render(request, "trial/site.html", context)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import re
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from ecrf.entry import InvalidValues, Submission, Typed
 from ecrf.models import Record
 from ecrf.pages import entry_page
 from ecrf.places import place_or_404
+from ecrf.templatetags import grid
 from simulation import patients
 from tests.cast import Cast
 from trial.actions import visits
@@ -110,6 +113,46 @@ def test_an_assessment_opens_with_the_known_lesions_and_what_was_measured(cast: 
     }  # fmt: skip
     said = client.post(f"/participants/{randomized.code}/visits/{m6.pk}/forms/{FORM}/evaluate/", typed).json()
     assert said["earlier"][f"lesions.{row}.diameter"][0]["change"] == "+25 %"
+    changed = {"fields": {f"lesions.{row}.diameter": "25"}, "changed": f"lesions.{row}.diameter"}
+    partly = client.post(
+        f"/participants/{randomized.code}/visits/{m6.pk}/forms/{FORM}/evaluate/",
+        json.dumps(changed),
+        "application/json",
+    )
+    assert partly.json()["earlier"][f"lesions.{row}.diameter"][0]["change"] == "+25 %"
+
+
+def test_cells_of_known_lesions_from_the_skeleton_are_those_of_the_template(
+    cast: Cast, randomized: Participant, monkeypatch: Any
+) -> None:
+    """ECRF-486: entry fixed, earlier measurements, units, drafts; verified or to verify for the monitor who reads."""
+    m3 = attended(cast, randomized, "M3")
+    lesion(cast, randomized, "<b>9", category="NEW", first_seen_on=f"{m3.actual_on:%d/%m/%Y}")
+    held = assess(cast, randomized, m3, {1: 20, 2: 15})
+    verify_some(cast, held)
+    m6 = attended(cast, randomized, "M6")
+    pages = [
+        (cast.client_of(person), f"/participants/{randomized.code}/visits/{visit.pk}/forms/{FORM}/")
+        for person in (cast.theo_coordinator, cast.mona_monitor)
+        for visit in (m3, m6)
+    ]
+    fast = [cells(browser.get(url).content.decode()) for browser, url in pages]
+    monkeypatch.setattr(grid, "_is_plain", lambda item: False)
+    slow = [cells(browser.get(url).content.decode()) for browser, url in pages]
+    assert fast == slow
+    assert 'class="rows__about"' in fast[0] and "&lt;b&gt;9" in fast[1] and "<dt>Previous" in fast[1]
+
+
+def verify_some(cast: Cast, held: Record) -> None:
+    row = held.data["lesions"][0]
+    records.verify(record=held, values=[(row["_id"], "organ")], by=cast.mona_monitor)
+
+
+def cells(page: str) -> str:
+    """The rows of the grids of a page."""
+    found = re.findall(r"data-grid-rows.*?</tbody>|<template data-grid-template.*?</template>", page, re.S)
+    assert found
+    return re.sub(r"\s+", " ", " ".join(found))
 
 
 def test_a_new_lesion_has_a_row_at_the_next_assessment_and_changes_no_earlier_one(

@@ -1,0 +1,73 @@
+"""Cells of a grid, quickly: what all the cells of a column share is rendered once, and each puts its own value in.
+
+A cell in which anything is special (an error, a finding, a missing code, skip logic, earlier measurements) is rendered
+by its template, as the first of each column is. Two hundred rows cost little more than one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.template.loader import get_template
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+TEMPLATE = "_components/rows_cell.html"
+ROW, VALUE, ABOUT = "__ROW__", "__VALUE__", "__ABOUT__"
+SPECIAL = ("errors", "findings", "missing", "previous", "earlier", "unknown", "flag", "reference", "file_url")
+TYPED = frozenset({"text", "integer", "decimal", "date", "partial_date", "time", "datetime"})
+CHOSEN = frozenset({"choice", "yesno", "link"})
+
+
+@register.simple_tag
+def grid_cell(group: Any, row: Any, item: Any) -> SafeString:
+    """One cell of a repeating group: `group`, `row` and `item` as `_components/rows.html` has them."""
+    if not isinstance(item, dict) or not isinstance(group, dict) or not _is_plain(item):
+        return _rendered(group, row, item)
+    skeletons = group.setdefault("skeletons", {})
+    kind = (item["item"], bool(item.get("readonly")), bool(item.get("fixed")), item.get("earlier") is None)
+    if kind not in skeletons:
+        skeletons[kind] = str(_rendered(group, {"id": ROW}, _model(group, item)))
+    made = skeletons[kind].replace(ROW, escape(row["id"]))
+    if item.get("readonly") or item.get("derived"):
+        made = made.replace(VALUE, escape(item.get("display") or ("" if item.get("derived") else "–")))
+    elif item.get("fixed"):
+        made = made.replace(VALUE, escape(item.get("value") or "")).replace(ABOUT, escape(item["fixed"]))
+    elif item["type"] in CHOSEN:
+        chosen = next((option["value"] for option in item["options"] if option["selected"]), None)
+        if chosen is not None:
+            option = f'<option value="{escape(chosen)}"'
+            made = made.replace(option, f"{option} selected", 1)
+    else:
+        made = made.replace(VALUE, escape(item.get("value") or ""))
+    return mark_safe(made)  # noqa: S308 - a rendered template into which escaped text was put
+
+
+def _is_plain(item: dict[str, Any]) -> bool:
+    if item.get("shown") is False or any(item.get(name) for name in SPECIAL):
+        return False
+    if item.get("readonly") or item.get("derived"):
+        return item["type"] != "file"
+    return item["type"] in CHOSEN or (item["type"] in TYPED and not item.get("units"))
+
+
+def _model(group: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
+    """The item as any row could have it."""
+    name = f"{group['name']}.{ROW}.{item['item']}"
+    return {
+        **item,
+        "name": name,
+        "id": f"f-{name}",
+        "row": ROW,
+        "value": VALUE,
+        "display": VALUE if item.get("readonly") or item.get("derived") else "",
+        "fixed": ABOUT if item.get("fixed") else "",
+        "options": [{**option, "selected": False} for option in item.get("options") or []],
+        "derived_reason": "",
+    }
+
+
+def _rendered(group: Any, row: Any, item: Any) -> SafeString:
+    return mark_safe(get_template(TEMPLATE).render({"group": group, "row": row, "item": item}))  # noqa: S308
