@@ -7,11 +7,12 @@ class EcrfConfig(AppConfig):
     verbose_name = _("eCRF")
 
     def ready(self) -> None:
+        from audit import verification
         from audit.verbs import register_verbs
-        from trial import navigation, notice_kinds
+        from trial import barriers, navigation, notice_kinds
         from trial.permissions import Permission
 
-        from . import effects
+        from . import effects, policies, signed_contents
         from .actions import eligibility, milestones
         from .selectors import queries_waiting_for
 
@@ -27,6 +28,14 @@ class EcrfConfig(AppConfig):
                 "record.unfrozen": _("Form unfrozen"),
                 "record.locked": _("Form locked"),
                 "record.unlocked": _("Form unlocked"),
+                "record.unreviewed": _("Review taken back"),
+                "record.confirmed": _("Values confirmed, none changed"),
+                "record.marks_broken": _("Marks that a change broke"),
+                "scope.frozen": _("Visit, participant, site or study frozen"),
+                "scope.unfrozen": _("Visit, participant, site or study unfrozen"),
+                "scope.locked": _("Visit, participant, site or study locked"),
+                "scope.unlocked": _("Visit, participant, site or study unlocked"),
+                "casebook.signed": _("Casebook or visit signed"),
                 "record.recomputed": _("Calculated values brought up to date"),
                 "record.recomputation_held": _("Calculated value would differ, form frozen or locked"),
                 "query.asked": _("Query asked"),
@@ -72,6 +81,8 @@ class EcrfConfig(AppConfig):
                 ),
             ),
         )
+        verification.register("signed forms hold what was signed", signed_contents.verify)
+        barriers.register("ecrf.closures", policies.barrier)
         effects.on_save(milestones.apply)
         effects.on_save(eligibility.unsettle)
         effects.on_save(eligibility.follow_disagreements)

@@ -122,11 +122,15 @@ def may(query: Query, person: Person) -> set[str]:
 
 
 def _locked(query: Query) -> Query:
-    return (
-        Query.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("participant__site", "record")
-        .get(pk=query.pk)
-    )
+    participant = (
+        Participant.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("site")
+        .get(pk=query.participant_id)
+    )  # a lock of the form or of anything around it waits, or is seen
+    rows = Query.objects.select_for_update(no_key=True, of=("self",)).select_related("record__visit")
+    current = rows.get(pk=query.pk)
+    current.participant = current.record.participant = participant
+    return current
 
 
 def _move(query: Query, state: str, text: str, by: Person, verb: str) -> Query:

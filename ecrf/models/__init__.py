@@ -1,5 +1,6 @@
-"""Records, their changes, checks' findings, queries and verification."""
+"""Records, their changes, checks' findings, queries, verification, freezing and locking."""
 
+from .closures import Closure, ClosureKind, ClosureScope
 from .drafts import Draft
 from .laboratories import LaboratoryRange
 from .queries import Query, QueryKind, QueryMessage, QueryState
@@ -8,6 +9,9 @@ from .records import Change, ChangeKind, EntryState, Finding, FindingState, Reco
 __all__ = [
     "Change",
     "ChangeKind",
+    "Closure",
+    "ClosureKind",
+    "ClosureScope",
     "Draft",
     "EntryState",
     "Finding",
