@@ -12,7 +12,7 @@ class EcrfConfig(AppConfig):
         from trial import barriers, navigation, notice_kinds
         from trial.permissions import Permission
 
-        from . import effects, policies, signed_contents
+        from . import effects, panels, policies, signed_contents
         from .actions import eligibility, milestones
         from .selectors import queries_waiting_for
 
@@ -83,6 +83,7 @@ class EcrfConfig(AppConfig):
         )
         verification.register("signed forms hold what was signed", signed_contents.verify)
         barriers.register("ecrf.closures", policies.barrier)
+        panels.register()
         effects.on_save(milestones.apply)
         effects.on_save(eligibility.unsettle)
         effects.on_save(eligibility.follow_disagreements)

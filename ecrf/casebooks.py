@@ -38,8 +38,10 @@ from .books import facts_of, place_of
 from .checks.book import HIDDEN, ROW_ID, Book
 from .eligibility import Eligibility, assess_entry
 from .models import EntryState, Query, QueryState, Record, Verification
+from .models.closures import in_force_over
 from .pages import entry_title
 from .permissions import hides, person_can_enter, person_can_sign
+from .policies import scope_words
 from .presenters import value_words
 from .selectors import definition_at, records_for
 
@@ -203,6 +205,10 @@ class Casebook:
             counts.setdefault(row["record_id"], Counter())[row["state"]] += row["n"]
         return counts
 
+    def queries_of(self, record: Record) -> int:
+        """How many queries of a record are not settled, of those that this person may see."""
+        return sum(self._queries.get(record.pk, Counter()).values())
+
     @cached_property
     def _verified(self) -> dict[int, int]:
         rows = (
@@ -275,9 +281,21 @@ class Casebook:
         ):
             if on is not None:
                 facts.append({"label": label, "value": date_words(on, self.locale)})
+        for closure in in_force_over(participant):
+            facts.append(
+                {
+                    "label": _("Freeze and lock"),
+                    "value": f"{closure.get_kind_display()} · {scope_words(closure, participant, None)}",
+                    "state": str(closure.kind),
+                }
+            )
         for panel in self._added:
             facts.extend(panel.facts)
         return facts
+
+    def is_closed(self, visit: Visit | None = None) -> bool:
+        """Whether nothing can be begun or changed here: a visit, or all of the participant, is frozen or locked."""
+        return bool(in_force_over(self.participant, visit))
 
     @property
     def lead(self) -> list[Words]:
@@ -317,6 +335,12 @@ class Casebook:
         found: list[Action] = []
         if self.definition.eligibility is not None and participant.consented_on is not None:
             found.append(Action(_("Eligibility"), reverse("eligibility", args=[code]), icon="list", order=40))
+        if self.may(Permission.SIGN_RECORD) and self.records:
+            found.append(Action(_("Sign…"), address("casebook_sign", code), icon="state-signed", order=45))
+        if self.may(Permission.FREEZE) or self.may(Permission.LOCK):
+            found.append(
+                Action(_("Freeze and lock"), address("participant_closure", code), icon="state-locked", order=65)
+            )
         if self.may(Permission.VISIT_RECORD) and self._can_add_visit:
             found.append(Action(_("Add a visit"), address("visit_add", code), icon="plus", order=50))
         if self.may(Permission.STATUS_RECORD) and participant.consented_on and participant.failed_on is None:
@@ -333,7 +357,7 @@ class Casebook:
     def _can_add_visit(self) -> bool:
         """As `trial.actions.visits.on_demand_visits`, over the visits already read."""
         participant = self.participant
-        if participant.consented_on is None or participant.failed_on is not None:
+        if participant.consented_on is None or participant.failed_on is not None or self.is_closed():
             return False
         held = {visit.event for visit in self.visits}
         return any(
@@ -540,7 +564,7 @@ class Casebook:
         verified = self._verified.get(record.pk, 0)
         if verified:
             marks.append("verified" if verified >= filled_values(record) else "partly_verified")
-        if record.reviewed_at is not None and record.reviewed_revision == record.revision:
+        if record.is_reviewed:
             marks.append("reviewed")
         if record.is_signed:
             marks.append("signed_changed" if record.is_changed_since_signing else "signed")
@@ -630,6 +654,7 @@ class Casebook:
         return (
             self.participant.consented_on is not None
             and self.participant.failed_on is None
+            and not self.is_closed()
             and person_can_enter(self.person, self.participant, form)
         )
 
@@ -661,7 +686,7 @@ class Casebook:
     def _missing_visits(self) -> Iterable[Step]:
         for visit in self.visits:
             state = self.visit_state(visit)
-            if state not in ("due", "overdue"):
+            if state not in ("due", "overdue") or self.is_closed(visit):
                 continue
             yield Step(
                 _("%(visit)s: record the date of the visit") % {"visit": self.visit_title(visit)},
@@ -673,7 +698,7 @@ class Casebook:
 
     def _missing_forms(self) -> Iterable[Step]:
         for visit in self.visits:
-            if visit.status != VisitStatus.DONE:
+            if visit.status != VisitStatus.DONE or self.is_closed(visit):
                 continue
             forms = [form for form in self.visit_forms[visit.pk] if self.state_of(visit, form.id) in ASKED]
             if self.participant.consented_on is None:
@@ -725,7 +750,7 @@ class Casebook:
     def _missing_signatures(self) -> Iterable[Step]:
         judged = self.definition.eligibility.form if self.definition.eligibility else ""
         for record in self.records:
-            if not record.is_changed_since_signing or record.form == judged:
+            if not record.is_changed_since_signing or record.form == judged or record.is_locked:
                 continue
             yield Step(
                 _("%(form)s: changed since signing, to be signed again") % {"form": self._record_title(record)},
@@ -741,6 +766,7 @@ class Casebook:
             and r.form != judged
             and r.entry_state == EntryState.COMPLETE
             and not r.is_signed
+            and not r.is_locked
             and person_can_sign(self.person, r, self.definition)
         ]
         if unsigned:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
@@ -131,6 +132,10 @@ class Blocking:
     def lines(self) -> list[str]:
         """Each query shown, in words: participant, visit, form, item."""
         return [_line(query) for query in self.shown]
+
+    def links(self) -> list[dict[str, str]]:
+        """Each query shown, with the address of its page."""
+        return [{"label": _line(query), "url": reverse("query", args=[query.pk])} for query in self.shown]
 
     def words(self) -> str:
         """All of it in a sentence or two: which queries, where."""

@@ -229,7 +229,8 @@ FROZEN = _life(
     },
     note=_(
         "A form is frozen by its own mark, or because its visit, participant, site or study is frozen; then a form "
-        "that nobody has begun cannot be begun. Queries can still be asked and answered, and the form reviewed and signed."
+        "that nobody has begun cannot be begun. Queries can still be asked and answered, and the form reviewed and "
+        "signed."
     ),
 )
 

@@ -15,9 +15,10 @@ from django.db.models import Value as Literal
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from audit import clock
+from audit.selectors import ledger_of
 from trial.definition import Definition, Form, Group, Item
 from trial.dictionaries import dictionary_of
 from trial.language import (
@@ -39,13 +40,14 @@ from trial.links import casebook_url
 from trial.models import Participant, VisitStatus
 from trial.permissions import Permission, access_of
 
-from .actions import drafts
+from .actions import broken_marks, drafts
 from .books import book_of, place_of
 from .checks import Book, Entry, Evaluation, Fired, evaluate
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
 from .entry import FieldError, RowKey
-from .models import Change, Draft, EntryState, FindingState, QueryState, Record
+from .models import Change, ClosureKind, Draft, EntryState, Finding, FindingState, QueryState, Record
 from .places import RecordPlace
+from .policies import scope_words
 from .posted import (
     WHOLE,
     Fields,
@@ -57,7 +59,7 @@ from .posted import (
     text_of,
     understand,
 )
-from .presenters import check_message, fired_message, value_words
+from .presenters import broken_words, check_message, fired_message, held_back_words, value_words
 from .selectors import draft_of, laboratory_ranges
 
 Words = dict[str, Any]
@@ -361,7 +363,8 @@ class RecordPage:
                 "severity": "soft",
                 "message": _labelled(
                     self._label(self.form.item(f.item)),
-                    check_message(self.definition, self.form, f.check, self.locale),
+                    self._held_back.get((f.check, f.row))
+                    or check_message(self.definition, self.form, f.check, self.locale),
                 ),
             }
             for f in self._beside
@@ -369,6 +372,14 @@ class RecordPage:
             if f.state == FindingState.OPEN and self.place.shows(self.form.item(f.item))
         ]
         return [self.finding(fired) for fired in self._fired.get(("", ""), [])] + held
+
+    @cached_property
+    def _held_back(self) -> dict[tuple[str, str], str]:
+        """“Would be 3, is 2” of each calculated value that a freeze or a lock keeps from changing."""
+        if not any(each.check.startswith("recompute:") for each in self._beside):
+            return {}
+        held = Finding.objects.filter(record=self.record, check_id__startswith="recompute:", state=FindingState.OPEN)
+        return {(f.check_id, f.row): held_back_words(self.definition, self.form, f, self.locale) for f in held}
 
     def _group(self, group: Group, items: list[Item]) -> Words:
         words: Words = {
@@ -736,13 +747,60 @@ class RecordPage:
         if self.verified:
             filled = filled_values(self.form, record.data)
             marks.append({"state": "verified" if filled <= self.verified else "partly_verified", "label": ""})
-        if record.reviewed_at is not None and record.reviewed_revision == record.revision:
+        if record.is_reviewed:
             marks.append({"state": "reviewed", "label": ""})
         if record.is_frozen:
-            marks.append({"state": "frozen", "label": ""})
+            marks.append({"state": "frozen", "label": self._closed_with(ClosureKind.FROZEN, record.frozen_at)})
         if record.is_locked:
-            marks.append({"state": "locked", "label": ""})
+            marks.append({"state": "locked", "label": self._closed_with(ClosureKind.LOCKED, record.locked_at)})
         return marks
+
+    def _closed_with(self, kind: ClosureKind, own: dt.datetime | None) -> str:
+        """With what the record is frozen or locked, when it has no mark of its own: `Locked · Site 07`."""
+        closure = next((c for c in self.record.closures if c.kind == kind), None) if self.record and not own else None
+        if closure is None:
+            return ""
+        return f"{kind.label} · {scope_words(closure, self.place.participant, self.place.visit)}"
+
+    @cached_property
+    def breaks(self) -> list[str]:
+        """What a change of a value would do to the marks that stand: said before anything is saved."""
+        record = self.record
+        if record is None or not self.entering:
+            return []
+        found = []
+        if record.signature is not None and not record.is_changed_since_signing:
+            found.append(
+                _("It is signed by %(name)s: it will show as changed since signing, with the values that you change.")
+                % {"name": record.signature.by_name}
+            )
+        if record.is_reviewed:
+            found.append(_("The data manager has reviewed it: the review will have to be done again."))
+        if self.verified:
+            count = len(self.verified)
+            found.append(
+                ngettext(
+                    "%(n)s value is verified at source: if you change it, it will have to be verified again.",
+                    "%(n)s values are verified at source: those that you change will have to be verified again.",
+                    count,
+                )
+                % {"n": count}
+            )
+        return found
+
+    @cached_property
+    def broken(self) -> list[Words]:
+        """Which change broke which mark, newest first, for the marks that are broken now."""
+        record = self.record
+        if record is None or not (record.is_changed_since_signing or record.is_changed_since_review):
+            return []
+        deeds = ledger_of(record, arms=self.place.sees_arm).filter(verb=broken_marks.VERB)[:5]
+        marks = {"signed": record.is_changed_since_signing, "reviewed": record.is_changed_since_review}
+        return [
+            {"text": words, "when": moment(deed.at, self.locale), "by": deed.by_name}
+            for deed in deeds
+            for words in broken_words({k: v for k, v in deed.details["broken"].items() if marks.get(k)}, self.locale)
+        ]
 
     @cached_property
     def facts(self) -> list[Words]:
@@ -764,6 +822,9 @@ class RecordPage:
                     "note": record.signature.by_name,
                 }
             )
+        if record.reviewed_at is not None:
+            note = _("Changed since the review") if record.is_changed_since_review else ""
+            facts.append({"label": _("Reviewed"), "value": moment(record.reviewed_at, self.locale), "note": note})
         filled = filled_values(self.form, record.data)
         if filled and (self.verified or self.place.can(Permission.VERIFY)):
             done = len(filled & self.verified)

@@ -110,7 +110,9 @@ def scope_words(closure: Closure, participant: Participant | None, visit: Visit 
 def check_entry_move(before: str, after: str) -> None:
     """Raise unless a save or “not done” may bring a record from one entry state to the other."""
     deed = _DEED_OF_STATE.get(EntryState(after))
-    if deed is None or lives.ENTRY.refusal(before, deed) is not None:
+    if deed is not None:
+        lives.ENTRY.after(before, deed)
+    else:
         raise Refused(
             _("A form that is “%(before)s” cannot become “%(after)s”.")
             % {"before": EntryState(before).label, "after": EntryState(after).label}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 
 from audit import clock
@@ -14,7 +14,7 @@ from trial.models import Participant, Visit
 from trial.permissions import Permission, access_of
 from trial.selectors import participants_for
 
-from .models import Change, Draft, LaboratoryRange, Query, QueryState, Record
+from .models import Change, Closure, ClosureKind, ClosureScope, Draft, LaboratoryRange, Query, QueryState, Record
 from .permissions import hides
 
 
@@ -29,7 +29,7 @@ def visit_or_404(person: Any, participant: Participant, visit_id: int) -> Visit:
 
 def records_for(person: Any, participant: Participant) -> QuerySet[Record]:
     """Return the participant's records that this person may see (the participant itself is already scoped)."""
-    records = Record.objects.filter(participant=participant).select_related("signature")
+    records = participant.records.select_related("signature")  # each knows this very participant, and its closures
     if not access_of(person).has(Permission.RECORD_VIEW, participant.site_id):
         return records.none()
     if not access_of(person).has(Permission.ARM_VIEW, participant.site_id):
@@ -82,10 +82,23 @@ def queries_for(person: Any) -> QuerySet[Query]:
     queries = Query.objects.filter(participant__in=participants_for(person)).select_related(
         "record__visit", "participant__site", "opened_by"
     )
+    queries = queries.annotate(in_locked_scope=Exists(locked_around(OuterRef("participant__site_id"))))
     arm_sites = access.sites(Permission.ARM_VIEW)
     if arm_sites is not None:
         queries = queries.filter(Q(reveals_arm=False) | Q(participant__site_id__in=arm_sites))
     return queries
+
+
+def locked_around(site_id: Any) -> QuerySet[Closure]:
+    """Return, to be asked beside each row of queries, the locks that cover its record from outside."""
+    return Closure.objects.filter(
+        Q(scope=ClosureScope.STUDY)
+        | Q(scope=ClosureScope.SITE, site_id=site_id)
+        | Q(scope=ClosureScope.PARTICIPANT, participant_id=OuterRef("participant_id"))
+        | Q(scope=ClosureScope.VISIT, visit_id=OuterRef("record__visit_id")),
+        kind=ClosureKind.LOCKED,
+        lifted_at=None,
+    )
 
 
 def queries_waiting_for(person: Any) -> QuerySet[Query]:

@@ -14,10 +14,11 @@ from audit.selectors import ledger_of
 from trial.definition import Item
 from trial.presenters import visit_label
 
-from .actions import data_queries
+from .actions import broken_marks, data_queries
 from .models import Change, ChangeKind, Query, QueryKind, QueryMessage, QueryState, Record, Verification
 from .pages import RecordPage, Words, initials, moment
 from .places import RecordPlace
+from .presenters import broken_words
 
 SYSTEM = "Stratum"
 MOST_LINES = 500
@@ -27,6 +28,8 @@ DEEDS_OF_THEIR_OWN = (
     "record.removed",
     "record.signed",
     "record.reviewed",
+    "record.unreviewed",
+    "record.marks_broken",
     "record.frozen",
     "record.unfrozen",
     "record.locked",
@@ -40,9 +43,10 @@ def trail_of_item(page: RecordPage, item: Item, row: str) -> list[Words]:
     record = page.record
     assert record is not None
     changes = Change.objects.filter(record=record, item=item.id, row=row).order_by("-pk").select_related("version")
+    broken = broken_at(page)
     messages = QueryMessage.objects.filter(query__record=record, query__item=item.id, query__row=row)
     verifications = Verification.objects.filter(record=record, item=item.id, row=row).select_related("verified_by")
-    lines = [(c.at, c.pk, _change(page, c, with_title=False)) for c in changes[:MOST_LINES]]
+    lines = [(c.at, c.pk, _change(page, c, with_title=False, broken=broken)) for c in changes[:MOST_LINES]]
     lines += [(m.at, m.pk, _said(m, page.locale)) for m in messages[:MOST_LINES]]
     lines += [line for v in verifications for line in _verified(v, page.locale)]
     return _newest_first(lines)
@@ -51,7 +55,8 @@ def trail_of_item(page: RecordPage, item: Item, row: str) -> list[Words]:
 def trail_of_row(page: RecordPage, row: str) -> list[Words]:
     """Every change of a row of a grid, newest first."""
     changes = Change.objects.filter(record=page.record, row=row).order_by("-pk").select_related("version")
-    return [_change(page, c) for c in _shown(page, changes[:MOST_LINES])]
+    broken = broken_at(page)
+    return [_change(page, c, broken=broken) for c in _shown(page, changes[:MOST_LINES])]
 
 
 def changes_of_record(page: RecordPage) -> Any:
@@ -82,7 +87,19 @@ def _newest_first(lines: list[tuple[dt.datetime, int, Words]]) -> list[Words]:
     return [words for _at, _pk, words in sorted(lines, key=lambda line: line[:2], reverse=True)]
 
 
-def _change(page: RecordPage, change: Change, *, with_title: bool = True) -> Words:
+def broken_at(page: RecordPage) -> dict[int, str]:
+    """Which marks the change of each revision broke, in words."""
+    deeds = ledger_of(page.record, arms=page.place.sees_arm).filter(verb=broken_marks.VERB)  # type: ignore[arg-type]
+    found = {}
+    for deed in deeds[:MOST_LINES]:
+        broken = {mark: said for mark, said in deed.details["broken"].items() if mark != "verified"}
+        found[int(deed.details["revision"])] = "; ".join(broken_words(broken, page.locale))
+    return found
+
+
+def _change(
+    page: RecordPage, change: Change, *, with_title: bool = True, broken: dict[int, str] | None = None
+) -> Words:
     item = page.form.items.get(change.item)
     old = page.display(item, change.old) if item is not None else ""
     new = page.display(item, change.new) if item is not None else ""
@@ -98,7 +115,15 @@ def _change(page: RecordPage, change: Change, *, with_title: bool = True) -> Wor
         "new": new,
         "reason": change.reason,
         "kind": _("Range of reference of that day") if ranged else ChangeKind(change.kind).label,
-        "note": _("version %(number)s") % {"number": change.version.number},
+        "note": " · ".join(
+            filter(
+                None,
+                (
+                    _("version %(number)s") % {"number": change.version.number},
+                    (broken or {}).get(change.revision, ""),
+                ),
+            )
+        ),
     }
 
 
@@ -143,6 +168,7 @@ def _deed(deed: Deed, locale: str) -> Words:
         "initials": initials(deed.by_name) if deed.by_id else "",
         "kind": str(deed.label),
         "reason": deed.details.get("reason", ""),
+        "note": "; ".join(broken_words(deed.details.get("broken", {}), locale)),
     }
 
 

@@ -15,6 +15,7 @@ from trial.permissions import Permission, access_of, can, check
 
 from .. import policies
 from ..checks.book import ROW_ID
+from ..lives import Deed
 from ..models import Query, QueryKind, QueryState, Record
 from ..permissions import check_person_can_see
 from .findings import say
@@ -48,7 +49,7 @@ def ask(
     if row and not any(held.get(ROW_ID) == row for rows in record.data.values() for held in rows):
         raise Refused(_("This row does not exist any more."))
     record.participant = participant
-    policies.check_queries_can_change(record)
+    policies.check_deed(record, Deed.ASK)
     query = audit.save(
         Query(
             record=record,
@@ -109,7 +110,9 @@ def may(query: Query, person: Person) -> set[str]:
     """Return what the person may do with the query now: answer, close, reopen, cancel."""
     access, site = access_of(person), query.participant.site_id
     found: set[str] = set()
-    if query.record.is_locked:
+    around = getattr(query, "in_locked_scope", None)  # lists ask it for all of their queries in one statement
+    is_locked = query.record.is_locked if around is None else query.record.locked_at is not None or around
+    if is_locked:
         return found
     if access.has(Permission.QUERY_ANSWER, site) and query.state == QueryState.OPEN:
         found.add("answer")

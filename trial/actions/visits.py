@@ -225,7 +225,7 @@ def _check_still_takes_part(participant: Participant, visit: VisitDefinition, on
 
 
 def _locked(visit: Visit, by: Person) -> Visit:
-    """Return the visit as it stands now, its participant locked, if the person may record there and nothing is closed."""
+    """Return the visit as it stands now, its participant locked, if the person may record there and it is open."""
     participant = Participant.objects.select_for_update(no_key=True).get(pk=visit.participant_id)
     check(by, Permission.VISIT_RECORD, participant.site_id)
     current = Visit.objects.get(pk=visit.pk)
