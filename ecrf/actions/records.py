@@ -103,9 +103,9 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     policies.check_form_is_open(participant, definition, form, visit)
     record = _find(where, lock=True) or _new(participant, definition, where)
     record.participant, record.visit = participant, visit
+    policies.check_values_can_change(record)
     if record.revision != revision:
         raise StaleRecord(record, revision)
-    policies.check_values_can_change(record)
 
     book = book_of(participant, definition, {form.id} | definition.forms_read_by(form.id) | _linked_forms(form))
     ranges = _ranges(definition, form, record, submission, visit)
@@ -200,9 +200,9 @@ def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Re
     policies.check_form_is_open(participant, definition, form, visit)
     record = _find(where, lock=True) or _new(participant, definition, where)
     record.participant = participant
+    policies.check_values_can_change(record)
     if record.revision != revision:
         raise StaleRecord(record, revision)
-    policies.check_values_can_change(record)
     policies.check_entry_move(record.entry_state, EntryState.NOT_DONE)
     if entered_values(form, record.data):
         raise Refused(_("This form holds values. Clear them first, or correct them."), code="has_values")
@@ -247,9 +247,9 @@ def remove_entry(*, record: Record, revision: int, reason: str, by: Person) -> R
     current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
     current.participant = participant
     check_person_can_enter_whole(by, participant, definition.form(current.form))
+    policies.check_values_can_change(current)
     if current.revision != revision:
         raise StaleRecord(current, revision)
-    policies.check_values_can_change(current)
     if not current.is_log:
         raise Refused(_("Only entries of a log can be removed."))
     reason = kept(reason, needed=_("Give the reason why this entry is removed."))
