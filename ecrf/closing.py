@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
@@ -22,7 +22,6 @@ from trial.presenters import visit_label
 
 from .models import (
     Closure,
-    ClosureKind,
     ClosureScope,
     EntryState,
     Finding,
@@ -165,18 +164,19 @@ class OpenQueries(Refused):
 def blocking_queries(scope: Scope, person: Any) -> Blocking:
     """Return the open and answered queries in a scope, all at once: they block locking, not freezing."""
     waiting = Query.objects.filter(scope.holds("record__"), state__in=[QueryState.OPEN, QueryState.ANSWERED])
-    total = waiting.count()
-    if not total:
+    may_see = _may_see(person, "participant__site_id")
+    counts = waiting.aggregate(total=Count("pk"), seen=Count("pk", filter=may_see))
+    if not counts["total"]:
         return Blocking(0, (), 0)
-    seen = _seen(waiting, person, "participant__site_id")
-    shown = seen.select_related("record__visit", "participant").order_by("participant__code", "record_id", "pk")
-    return Blocking(total, tuple(shown[:SHOWN]), total - seen.count())
+    seen = waiting.filter(may_see).select_related("record__visit", "participant")
+    shown = seen.order_by("participant__code", "record_id", "pk")[:SHOWN]
+    return Blocking(counts["total"], tuple(shown), counts["total"] - counts["seen"])
 
 
-def _seen(rows: QuerySet[Any], person: Any, site: str) -> QuerySet[Any]:
-    """Leave out what would tell an arm to this person."""
+def _may_see(person: Any, site: str) -> Q:
+    """The condition that leaves out what would tell an arm to this person."""
     sites = access_of(person).sites(Permission.ARM_VIEW)
-    return rows if sites is None else rows.filter(Q(reveals_arm=False) | Q(**{f"{site}__in": sites}))
+    return Q(pk__isnull=False) if sites is None else Q(reveals_arm=False) | Q(**{f"{site}__in": sites})
 
 
 def _line(query: Query) -> str:
@@ -195,29 +195,29 @@ def _line(query: Query) -> str:
 
 @dataclass(frozen=True)
 class Preview:
-    """What closing a scope would mean, as the person may see it."""
+    """What closing a scope would mean, as the person may see it: forms in all, and of them those that are special."""
 
     records: int
-    already: int
+    frozen: int
+    locked: int
     unfinished: int
+    participants: int
     held_back: int
     blocking: Blocking
-    participants: int
 
 
-def preview(scope: Scope, kind: str, person: Any) -> Preview:
-    """Count what a closure would cover: forms in all, already closed by their own mark, unfinished, and what blocks."""
-    records = _seen(scope.records.filter(removed_at=None), person, "participant__site_id")
-    already = records.filter(**{"frozen_at__isnull" if kind == ClosureKind.FROZEN else "locked_at__isnull": False})
+def preview(scope: Scope, person: Any) -> Preview:
+    """Count what a closure would cover: forms, those closed by their own mark, unfinished ones; and what blocks."""
+    may_see = _may_see(person, "participant__site_id")
+    records = scope.records.filter(may_see, removed_at=None)
+    counts = records.aggregate(
+        records=Count("pk"),
+        frozen=Count("pk", filter=Q(frozen_at__isnull=False)),
+        locked=Count("pk", filter=Q(locked_at__isnull=False)),
+        unfinished=Count("pk", filter=Q(entry_state__in=[EntryState.IN_PROGRESS, EntryState.EXPECTED])),
+        participants=Count("participant", distinct=True),
+    )
     held = Finding.objects.filter(
-        scope.holds("record__"), check_id__startswith="recompute:", state=FindingState.OPEN, record__in=records
-    )
-    blocking = blocking_queries(scope, person) if kind == ClosureKind.LOCKED else Blocking(0, (), 0)
-    return Preview(
-        records=records.count(),
-        already=already.count(),
-        unfinished=records.filter(entry_state__in=[EntryState.IN_PROGRESS, EntryState.EXPECTED]).count(),
-        held_back=held.count(),
-        blocking=blocking,
-        participants=records.order_by().values("participant").distinct().count(),
-    )
+        record__in=records, check_id__startswith="recompute:", state=FindingState.OPEN
+    ).count()
+    return Preview(**counts, held_back=held, blocking=blocking_queries(scope, person))

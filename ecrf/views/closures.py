@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db.models import F
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -117,12 +118,19 @@ def _page(request: SignedInRequest, scope: Scope) -> HttpResponse:
             return redirect(request.path)
         if isinstance(tried.refused, OpenQueries) and posted is not None:
             posted.errors.clear()  # said above the form, query by query
+    closed = list(
+        Closure.objects.filter(**scope.names)
+        .select_related("closed_by", "lifted_by")
+        .order_by(F("lifted_at").desc(nulls_first=True), "-pk")[: PAST + len(ClosureKind)]
+    )
+    standing = {closure.kind: closure for closure in closed if closure.lifted_at is None}
+    found = preview(scope, request.user)
     context = {
         "title": scope.words(),
         "tabs": _tabs(request, scope),
         "crumbs": _crumbs(scope),
-        "parts": [_part(request, scope, kind, name, posted, word) for kind in ClosureKind],
-        "past": _past(scope),
+        "parts": [_part(scope, kind, found, standing, name, posted, word) for kind in ClosureKind],
+        "past": [_past(closure) for closure in closed if closure.lifted_at is not None][:PAST],
     }
     return render(request, "ecrf/closure.html", context, status=tried.status)
 
@@ -147,15 +155,20 @@ def _said(name: str, scope: Scope) -> str:
 
 
 def _part(
-    request: SignedInRequest, scope: Scope, kind: ClosureKind, name: str, posted: ClosureForm | None, word: str
+    scope: Scope,
+    kind: ClosureKind,
+    found: Preview,
+    closures_standing: dict[str, Closure],
+    name: str,
+    posted: ClosureForm | None,
+    word: str,
 ) -> Words:
     """One half of the page: freezing or locking, as it stands, and what would come of it."""
-    standing = scope.standing(kind)
+    standing = closures_standing.get(kind)
     is_lock = kind is ClosureKind.LOCKED
     deed = {(True, True): "unlock", (True, False): "lock", (False, True): "unfreeze", (False, False): "freeze"}[
         (is_lock, standing is not None)
     ]
-    found = preview(scope, kind, request.user)
     return {
         "deed": deed,
         "title": _("Lock") if is_lock else _("Freeze"),
@@ -167,7 +180,7 @@ def _part(
         "reason": standing.reason if standing is not None else "",
         "around": _around(scope, kind),
         "lines": _lines(found, kind) if standing is None else [],
-        "blocking": found.blocking if standing is None and found.blocking.total else None,
+        "blocking": found.blocking if is_lock and standing is None and found.blocking.total else None,
         "form": posted if posted is not None and name == deed else ClosureForm(word=word, deed=deed),
         "label": _labels()[deed],
         "tone": "primary" if DEEDS[deed].closes else "",
@@ -212,8 +225,9 @@ def _lines(found: Preview, kind: ClosureKind) -> list[str]:
     lines = [said % {"n": found.records}]
     if found.participants > 1:
         lines.append(_("They belong to %(n)s participants.") % {"n": found.participants})
-    if found.already:
-        n = found.already
+    already = found.locked if kind is ClosureKind.LOCKED else found.frozen
+    if already:
+        n = already
         words = ngettext("%(n)s of them is so by its own mark.", "%(n)s of them are so by their own mark.", n)
         lines.append(words % {"n": n})
     if found.unfinished:
@@ -274,19 +288,14 @@ def _crumbs(scope: Scope) -> list[Words]:
     return [{"label": _("Study"), "url": reverse("study")}, last]
 
 
-def _past(scope: Scope) -> list[Words]:
+def _past(closure: Closure) -> Words:
     locale = get_language() or "en"
-    lifted = Closure.objects.filter(lifted_at__isnull=False, **scope.names).select_related("closed_by", "lifted_by")
-    return [
-        {
-            "kind": closure.get_kind_display(),
-            "state": str(closure.kind),
-            "from": moment(closure.closed_at, locale),
-            "by": closure.closed_by.printed_name,
-            "reason": closure.reason,
-            "to": moment(closure.lifted_at, locale),
-            "lifted_by": closure.lifted_by.printed_name if closure.lifted_by else "",
-            "lifted_reason": closure.lifted_reason,
-        }
-        for closure in lifted.order_by("-lifted_at")[:PAST]
-    ]
+    return {
+        "state": str(closure.kind),
+        "from": moment(closure.closed_at, locale),
+        "by": closure.closed_by.printed_name,
+        "reason": closure.reason,
+        "to": moment(closure.lifted_at, locale),
+        "lifted_by": closure.lifted_by.printed_name if closure.lifted_by else "",
+        "lifted_reason": closure.lifted_reason,
+    }

@@ -18,7 +18,7 @@ from ecrf.actions import closures, data_queries, marks, records
 from ecrf.actions.records import Where
 from ecrf.closing import OpenQueries, Scope, preview
 from ecrf.entry import Submission, Typed
-from ecrf.models import Closure, ClosureKind, Finding, FindingState, Query, Record
+from ecrf.models import Closure, Finding, FindingState, Query, Record
 from ecrf.selectors import query_or_404
 from randomization import gate
 from randomization.actions.allocations import GateClosed
@@ -254,8 +254,8 @@ def test_a_visit_that_tells_the_arm_does_not_exist_for_a_blinded_data_manager(ca
     where = Where(participant, form.id, number=1)
     data_queries.ask(where=where, text="Which dose?", by=cast.mona_monitor)
     scope = Scope.of_participant(anew(participant))
-    seen = preview(scope, ClosureKind.LOCKED, cast.dan_data_manager)
-    hidden = preview(scope, ClosureKind.LOCKED, blind)
+    seen = preview(scope, cast.dan_data_manager)
+    hidden = preview(scope, blind)
     assert hidden.records == seen.records - Record.objects.filter(participant=participant, reveals_arm=True).count()
     with pytest.raises(OpenQueries) as refused:
         closures.lock(scope=scope, reason="Clean", by=blind)
@@ -298,7 +298,7 @@ def test_lifting_a_freeze_brings_calculated_values_up_to_date(cast: Cast) -> Non
     marks.unfreeze(record=cast.record(participant, "imdc", visit="SCR"), reason="Its own mark goes", by=dan)
     imdc = cast.record(participant, "imdc", visit="SCR")
     assert imdc.data["factors"][0]["anaemia"]["value"] is before  # the visit is still frozen
-    found = preview(scope_of("visit", participant), ClosureKind.LOCKED, dan)
+    found = preview(scope_of("visit", participant), dan)
     assert found.held_back == Finding.objects.filter(check_id__startswith="recompute:", state="open").count() > 0
     closures.unfreeze(scope=scope_of("visit", participant), reason="Done", by=dan)
     imdc = cast.record(participant, "imdc", visit="SCR")
