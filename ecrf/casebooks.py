@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import CharField, Count
+from django.db.models import Value as Literal
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
@@ -61,6 +62,8 @@ SEVERE_GRADE = 3
 
 SHORT = 16
 """Values up to so many characters stay on one line."""
+
+VERIFIED = "verified"
 
 ASKED = (EntryState.EXPECTED, EntryState.IN_PROGRESS)
 """Entry states in which a form is still asked for."""
@@ -192,12 +195,7 @@ class Casebook:
         """Per record the number of open and of answered queries about what this person may see."""
         forms = {record.pk: record.form for record in self.records}
         counts: dict[int, Counter[str]] = {}
-        rows = (
-            Query.objects.filter(participant=self.participant, state__in=(QueryState.OPEN, QueryState.ANSWERED))
-            .values("record_id", "item", "state")
-            .annotate(n=Count("pk"))
-            .order_by()
-        )
+        rows = [row for row in self._beside if row["state"] != VERIFIED]
         for row in rows:
             form = forms.get(row["record_id"])
             if form is None or (row["item"] and not self._shows_item(form, row["item"])):
@@ -211,13 +209,32 @@ class Casebook:
 
     @cached_property
     def _verified(self) -> dict[int, int]:
+        return {row["record_id"]: row["n"] for row in self._beside if row["state"] == VERIFIED}
+
+    @cached_property
+    def _beside(self) -> list[Words]:
+        """Per record, item and state how many queries are not settled; per record how many values are verified."""
+        names = ("record_id", "item", "state", "n")
+        queries = Query.objects.filter(
+            participant=self.participant, state__in=(QueryState.OPEN, QueryState.ANSWERED)
+        ).order_by()
+        verified = Verification.objects.filter(record__participant=self.participant, cleared_at=None).order_by()
         rows = (
-            Verification.objects.filter(record__participant=self.participant, cleared_at=None)
-            .values("record_id")
+            queries.values("record_id", "item", "state")
             .annotate(n=Count("pk"))
-            .order_by()
+            .values_list(*names)
+            .union(
+                verified.values("record_id")
+                .annotate(
+                    no_item=Literal("", output_field=CharField()),
+                    said=Literal(VERIFIED, output_field=CharField()),
+                    n=Count("pk"),
+                )
+                .values_list("record_id", "no_item", "said", "n"),
+                all=True,
+            )
         )
-        return {row["record_id"]: row["n"] for row in rows}
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     @cached_property
     def status_changes(self) -> list[StatusChange]:

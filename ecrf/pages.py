@@ -31,6 +31,7 @@ from trial.language import (
     dump,
     format_date,
     format_number,
+    load,
     missing_inputs,
     missing_words,
     parse,
@@ -60,7 +61,7 @@ from .posted import (
     understand,
 )
 from .presenters import broken_words, check_message, fired_message, held_back_words, value_words
-from .selectors import draft_of, laboratory_ranges
+from .selectors import draft_of, laboratory_ranges, saved_by
 
 Words = dict[str, Any]
 BLANK = "__ROW__"
@@ -357,29 +358,32 @@ class RecordPage:
 
     @property
     def form_findings(self) -> list[Words]:
-        """What edit checks say of no single item, and calculated values that a freeze keeps from changing."""
+        """What edit checks say of no single item, and criteria on which data and judgment disagree."""
         held = [
             {
                 "severity": "soft",
                 "message": _labelled(
                     self._label(self.form.item(f.item)),
-                    self._held_back.get((f.check, f.row))
-                    or check_message(self.definition, self.form, f.check, self.locale),
+                    check_message(self.definition, self.form, f.check, self.locale),
                 ),
             }
             for f in self._beside
-            if f.what == "finding" and f.check.startswith(("recompute:", "criterion:")) and f.item in self.form.items
+            if f.what == "finding" and f.check.startswith("criterion:") and f.item in self.form.items
             if f.state == FindingState.OPEN and self.place.shows(self.form.item(f.item))
         ]
         return [self.finding(fired) for fired in self._fired.get(("", ""), [])] + held
 
     @cached_property
-    def _held_back(self) -> dict[tuple[str, str], str]:
-        """“Would be 3, is 2” of each calculated value that a freeze or a lock keeps from changing."""
+    def held_back(self) -> list[str]:
+        """“Would be 3, is 2” for each calculated value that a freeze or a lock keeps from changing."""
         if not any(each.check.startswith("recompute:") for each in self._beside):
-            return {}
+            return []
         held = Finding.objects.filter(record=self.record, check_id__startswith="recompute:", state=FindingState.OPEN)
-        return {(f.check_id, f.row): held_back_words(self.definition, self.form, f, self.locale) for f in held}
+        return [
+            _labelled(self._label(self.form.item(f.item)), held_back_words(self.definition, self.form, f, self.locale))
+            for f in held.order_by("pk")
+            if f.item in self.form.items and self.place.shows(self.form.item(f.item))
+        ]
 
     def _group(self, group: Group, items: list[Item]) -> Words:
         words: Words = {
@@ -518,6 +522,9 @@ class RecordPage:
 
     def _derived(self, key: RowKey, item: Item) -> Words:
         value = self.evaluation.derived.get(key)
+        if not self.entering and self.record is not None:  # as saved and signed: a freeze may hold a new value back
+            stored = self._stored_value(self.stored, key)
+            value = load(self.definition.spec(self.form.id, item.id), stored) if stored is not None else None
         return {
             "derived": True,
             "display": self.derived_text(item, value),
@@ -808,7 +815,7 @@ class RecordPage:
         record = self.record
         if record is None or record.revision == 0:
             return []
-        saved = record.history.order_by("-history_id").values_list("history_date", "by_name").first()
+        saved = saved_by(record)
         facts: list[Words] = []
         if saved is not None:
             facts.append({"label": _("Last saved"), "value": moment(saved[0], self.locale), "note": saved[1]})

@@ -49,7 +49,7 @@ def held_back_words(definition: Definition, form: Form, finding: Any, locale: st
     item = form.item(finding.item)
     would_be = value_words(definition, form, item, finding.proposed["would_be"], locale) or _("empty")
     is_now = value_words(definition, form, item, finding.proposed["is"], locale) or _("empty")
-    return _("would be %(would_be)s, is %(is_now)s: the form is frozen or locked.") % {
+    return _("would be %(would_be)s, is %(is_now)s") % {
         "would_be": would_be,
         "is_now": is_now,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404
 
 from audit import clock
@@ -58,12 +58,29 @@ def record_at(
     if not access_of(person).has(Permission.RECORD_VIEW, participant.site_id):
         raise Http404("No such form.")
     records = Record.objects.filter(participant=participant, form=form).select_related("signature", "visit")
+    saves = saves_of(OuterRef("pk"), OuterRef("revision"))
+    records = records.annotate(
+        saved_on=Subquery(saves.values("history_date")[:1]), saved_by_name=Subquery(saves.values("by_name")[:1])
+    )
     record = (records.filter(visit=visit) if visit is not None else records.filter(number=number)).first()
     if record is None and visit is None and number is not None:
         raise Http404("No such entry.")
     if record is not None:
         record.participant = participant
     return record
+
+
+def saves_of(record: Any, revision: Any) -> QuerySet[Any]:
+    """Return the history of a record at a revision, the save first: marks that are set later are no saves."""
+    return Record.history.model._base_manager.filter(id=record, revision=revision).order_by("history_id")
+
+
+def saved_by(record: Record) -> tuple[Any, str] | None:
+    """Return when and by whom the record was saved last; read with the record by `record_at`."""
+    if hasattr(record, "saved_on"):
+        return (record.saved_on, record.saved_by_name) if record.saved_on else None
+    found: tuple[Any, str] | None = saves_of(record.pk, record.revision).values_list("history_date", "by_name").first()
+    return found
 
 
 def draft_of(person: Any, participant: Participant, place: str) -> Draft | None:

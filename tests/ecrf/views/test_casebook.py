@@ -117,8 +117,10 @@ def test_buttons_follow_permission_and_state(cast: Cast) -> None:
     cast.eligible(participant)
     assert "Randomize" in buttons(cast.theo_coordinator, participant)
     assert "Randomize" not in buttons(cast.ines_investigator, participant)
-    for person in (cast.mona_monitor, cast.paul_sponsor, cast.rose_radiation):
+    for person in (cast.mona_monitor, cast.paul_sponsor):
         assert buttons(person, participant) == {"Eligibility"}
+    assert buttons(cast.rose_radiation, participant) == {"Eligibility", "Sign…"}
+    assert buttons(cast.dan_data_manager, participant) == {"Eligibility", "Freeze and lock"}
     cast.list_in_use()
     cast.allocate(participant)
     assert buttons(cast.theo_coordinator, participant) == {"Eligibility", "Add a visit", "Status"}
@@ -162,7 +164,8 @@ def test_a_cell_says_state_queries_verification_and_signature(cast: Cast) -> Non
     assert (cell["state"], cell["marks"]) == ("in_progress", ["partly_verified"])
     assert grid["Medical history", "Screening"]["state"] == "expected"
 
-    cast.save(where, {}, reason="Read again")
+    cast.save(where, {}, complete=False, reason="To be read again")
+    cast.save(where, {})
     found = casebook(cast.theo_coordinator, participant)
     assert "signed_changed" in cells(found)["Informed consent", "Screening"]["marks"]
     assert "1 query to answer" in steps(found)
