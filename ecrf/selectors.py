@@ -77,8 +77,9 @@ def saves_of(record: Any, revision: Any) -> QuerySet[Any]:
 
 def saved_by(record: Record) -> tuple[Any, str] | None:
     """Return when and by whom the record was saved last; read with the record by `record_at`."""
-    if hasattr(record, "saved_on"):
-        return (record.saved_on, record.saved_by_name) if record.saved_on else None
+    if "saved_on" in record.__dict__:
+        on, name = record.__dict__["saved_on"], record.__dict__["saved_by_name"]
+        return (on, name) if on else None
     found: tuple[Any, str] | None = saves_of(record.pk, record.revision).values_list("history_date", "by_name").first()
     return found
 

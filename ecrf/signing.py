@@ -132,10 +132,10 @@ class SigningPage:
         """Per record the values that changed since its signature: each once, from what was signed to what stands."""
         changed = {r.pk: r for r, why in self._judged if why is None and r.is_changed_since_signing}
         net: dict[tuple[int, str, str, str], list[Change]] = {}
-        rows = Change.objects.filter(record__in=changed).order_by("pk") if changed else ()
-        for row in rows:
-            if row.revision > (changed[row.record_id].signed_revision or 0):
-                net.setdefault((row.record_id, row.group, row.row, row.item), []).append(row)
+        made = Change.objects.filter(record__in=changed).order_by("pk") if changed else ()
+        for change in made:
+            if change.revision > (changed[change.record_id].signed_revision or 0):
+                net.setdefault((change.record_id, change.group, change.row, change.item), []).append(change)
         found: dict[int, list[Words]] = {}
         for (pk, group, row, item_id), several in net.items():
             record, form = changed[pk], self.definition.form(changed[pk].form)

@@ -49,7 +49,8 @@ class ClosureForm(forms.Form):
     confirmation = forms.CharField(max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
     def __init__(self, *args: Any, word: str, deed: str, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id=f"id_{deed}_%s", **kwargs)
+        super().__init__(*args, **kwargs)
+        self.auto_id = f"id_{deed}_%s"
         self.word = word
         self.fields["confirmation"].label = _("To confirm, type %(word)s") % {"word": word}
 
@@ -226,10 +227,12 @@ def _lines(found: Preview, kind: ClosureKind) -> list[str]:
     if found.participants > 1:
         lines.append(_("They belong to %(n)s participants.") % {"n": found.participants})
     already = found.locked if kind is ClosureKind.LOCKED else found.frozen
-    if already:
-        n = already
-        words = ngettext("%(n)s of them is so by its own mark.", "%(n)s of them are so by their own mark.", n)
-        lines.append(words % {"n": n})
+    if already and kind is ClosureKind.LOCKED:
+        words = ngettext("%(n)s of them is locked already.", "%(n)s of them are locked already.", already)
+        lines.append(words % {"n": already})
+    elif already:
+        words = ngettext("%(n)s of them is frozen already.", "%(n)s of them are frozen already.", already)
+        lines.append(words % {"n": already})
     if found.unfinished:
         words = ngettext("%(n)s of them is not finished.", "%(n)s of them are not finished.", found.unfinished)
         lines.append(words % {"n": found.unfinished})
