@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from .views import drafts, queries, records, redactions, trails, verification
+from .views import closures, drafts, marks, queries, records, redactions, signatures, trails, verification
 
 VISIT_FORM = "participants/<str:code>/visits/<int:visit_id>/forms/<str:form>/"
 LOG = "participants/<str:code>/log/<str:form>/"
@@ -18,6 +18,8 @@ ON_WHAT_STANDS: dict[str, View] = {
     "verify": records.verify,
     "trail": trails.trail,
     "queries": queries.of_record,
+    "review": marks.review,
+    **{str(deed): view for deed, view in marks.WITH_REASON.items()},
 }
 WHILE_TYPING: dict[str, View] = {"draft": drafts.draft, "evaluate": drafts.evaluate}
 
@@ -40,6 +42,12 @@ urlpatterns: list[URLPattern] = [
     path("redactions/", redactions.listed, name="redactions"),
     path("redactions/new/", redactions.new, name="redaction_new"),
     path("redactions/<int:redaction_id>/", redactions.redaction, name="redaction"),
+    path("participants/<str:code>/sign/", signatures.casebook, name="casebook_sign"),
+    path("participants/<str:code>/visits/<int:visit_id>/sign/", signatures.visit, name="visit_sign"),
+    path("participants/<str:code>/closure/", closures.participant, name="participant_closure"),
+    path("participants/<str:code>/visits/<int:visit_id>/closure/", closures.visit, name="visit_closure"),
+    path("sites/<str:number>/closure/", closures.site, name="site_closure"),
+    path("study/closure/", closures.study, name="study_closure"),
     path("queries/", queries.worklist, name="queries"),
     path("queries/<int:query_id>/", queries.query, name="query"),
 ]

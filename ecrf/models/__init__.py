@@ -1,5 +1,6 @@
-"""Records, their changes, checks' findings, queries and verification."""
+"""Records, their changes, checks' findings, queries, verification, freezing and locking."""
 
+from .closures import Closure, ClosureKind, ClosureScope
 from .drafts import Draft
 from .laboratories import LaboratoryRange
 from .queries import UNSETTLED, WAITS_FOR_ANSWER, Query, QueryKind, QueryMessage, QueryState
@@ -11,6 +12,9 @@ __all__ = [
     "WAITS_FOR_ANSWER",
     "Change",
     "ChangeKind",
+    "Closure",
+    "ClosureKind",
+    "ClosureScope",
     "Draft",
     "EntryState",
     "Finding",

@@ -50,6 +50,7 @@ from ..permissions import hides, person_can_enter
 from ..places import RecordPlace, next_url, place_or_404
 from ..posted import WHOLE, Fields, fields_of_post, submission_of
 from ..standings import standings_of
+from .marks import marks_to_set
 
 LOG_PAGE = 50
 COMPLETE, NEXT, LATER = "complete", "next", "in_progress"
@@ -187,6 +188,7 @@ def _show(
         "reasons": _reasons(request, page, reason_errors or []) if page.entering and place.was_complete else None,
         "actions": _save_actions(place) if page.entering else [],
         "urls": {name: place.url(name) for name in _deeds(place)},
+        "marks_to_set": marks_to_set(place),
         "may_discard": page.draft is not None and request.method != "POST",
         "entry_words": page.entry_words,
         "drafted": moment(page.draft.kept_at, place.locale) if page.draft is not None else "",

@@ -72,6 +72,7 @@ def places(cast: Cast) -> dict[str, str]:
         "redaction_id": "1",
         "dictionary": "ctcae",
         "item": "kps",
+        "item_id": "kps",
         "row": "",
         "rest": "nothing-here/",
     }

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from audit import clock
 
-from .. import listings
+from .. import listings, page_panels
 from ..models import Site, Status
 from ..permissions import Permission, can, check
 from ..presenters import date_words
@@ -69,6 +69,7 @@ def site(request: SignedInRequest, number: str) -> HttpResponse:
         "activations": listings.activations_of(found),
         "delegations": rows,
         "may_manage": can(request.user, Permission.PEOPLE_MANAGE),
+        "panels": page_panels.panels_on("site", request.user, found),
     }
     return render(request, "trial/site.html", context)
 

@@ -443,7 +443,7 @@ class TestLogsAndLinks:
         first = cast.save(Where(participant, "lesion"), LESION)
         records.remove_entry(record=first, revision=first.revision, reason="Twice", by=cast.theo_coordinator)
 
-        second = cast.save(Where(participant, "lesion"), LESION)
+        second = cast.save(Where(participant, "lesion"), LESION | {"lesion_number": "T2"})
 
         assert (first.number, second.number) == (1, 2)
 
@@ -565,10 +565,10 @@ class TestVerification:
         in_force = {v.item for v in record.verifications.filter(cleared_at=None)}
         assert in_force == {"sbp"}
 
-    def test_only_the_monitor_of_the_site_verifies(self, cast: Cast) -> None:
-        """ECRF-051: wrong role."""
+    def test_only_those_who_verify_verify(self, cast: Cast) -> None:
+        """ECRF-051: monitor, data manager and safety officer (DOMAIN); nobody else."""
         record = cast.save(vitals_of(cast), {"kps": 90, "ecog": "0"})
-        for person in (cast.theo_coordinator, cast.dan_data_manager, cast.paul_sponsor):
+        for person in (cast.theo_coordinator, cast.ines_investigator, cast.paul_sponsor, cast.aude_auditor):
             with pytest.raises(Refused):
                 records.verify(record=record, values=[("", "kps")], by=person)
 

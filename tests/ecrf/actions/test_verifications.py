@@ -183,7 +183,7 @@ class TestWhatUndoesIt:
     ) -> None:
         """ECRF-318: wrong role, no words, stale revision: nothing changes."""
         verifications.verify_required(record=record, by=cast.mona_monitor)
-        for person in (cast.theo_coordinator, cast.dan_data_manager, cast.oscar_coordinator):
+        for person in (cast.theo_coordinator, cast.paul_sponsor, cast.oscar_coordinator):
             with pytest.raises(Refused, match="Only the monitor"):
                 verifications.unverify(record=record, values=[("", "kps")], reason="No", by=person)
             with pytest.raises(Refused, match="Only the monitor"):

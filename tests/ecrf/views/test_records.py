@@ -652,15 +652,15 @@ def test_the_monitor_verifies_values(cast: Cast, consented: Participant) -> None
 
     assert mona.post(address, {"revision": record.revision, "whole": "1"}).status_code == 302
     assert "Partly verified" not in text_of(mona.get(url(cast, consented, "vitals_performance")))
-    cast.fill(consented, "vitals_performance", visit="SCR", weight="81")
+    cast.fill(consented, "vitals_performance", visit="SCR", complete=False)
     assert mona.post(address, {"revision": record.revision, "whole": "1"}).status_code == 409
 
 
-def test_only_the_monitor_verifies(cast: Cast, consented: Participant) -> None:
+def test_site_staff_do_not_verify(cast: Cast, consented: Participant) -> None:
     """ECRF-171: wrong role."""
     record = cast.fill(consented, "vitals_performance", visit="SCR")
     address = url(cast, consented, "vitals_performance", rest="verify/")
-    for person in (cast.theo_coordinator, cast.dan_data_manager):
+    for person in (cast.theo_coordinator, cast.ines_investigator):
         browser = client(cast, person)
         assert browser.get(address).status_code == 302
         assert browser.post(address, {"revision": record.revision, "whole": "1"}).status_code == 403

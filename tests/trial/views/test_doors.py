@@ -29,6 +29,7 @@ def addresses(cast, participant) -> dict[str, str]:
         "delegation_id": delegation.pk,
         "number": "01",
         "form_id": "laboratory",
+        "item_id": "hgb",
     }
     found = {}
     for pattern in urls.urlpatterns:
