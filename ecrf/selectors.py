@@ -28,6 +28,7 @@ from .models import (
     Query,
     QueryState,
     Record,
+    closures,
 )
 from .permissions import hides
 
@@ -74,9 +75,13 @@ def record_at(
     records = Record.objects.filter(participant=participant, form=form).select_related("signature", "visit")
     saves = saves_of(OuterRef("pk"), OuterRef("revision"))
     records = records.annotate(
-        saved_on=Subquery(saves.values("history_date")[:1]), saved_by_name=Subquery(saves.values("by_name")[:1])
+        saved_on=Subquery(saves.values("history_date")[:1]),
+        saved_by_name=Subquery(saves.values("by_name")[:1]),
+        closures_around=closures.beside(participant),
     )
     record = (records.filter(visit=visit) if visit is not None else records.filter(number=number)).first()
+    if record is not None:
+        closures.keep(participant, record.__dict__["closures_around"])
     if record is None and visit is None and number is not None:
         raise Http404("No such entry.")
     if record is not None:

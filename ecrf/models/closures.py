@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
+from django.db.models.functions import JSONObject
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditedModel
 from trial.models import Participant, Site, Visit
+
+READ_BESIDE = ("id", "kind", "scope", "site_id", "participant_id", "visit_id", "reason")
+"""What is read of a closure beside another statement: which, of what, and why."""
 
 
 class ClosureKind(models.TextChoices):
@@ -93,11 +100,25 @@ def closures_of(participant: Participant) -> list[Closure]:
     """Return every closure in force that concerns a participant: study, site, their own, and those of their visits."""
     held: list[Closure] | None = participant.__dict__.get("_closures")
     if held is None:
-        concerned = (
-            models.Q(scope=ClosureScope.STUDY)
-            | models.Q(site_id=participant.site_id)
-            | models.Q(participant_id=participant.pk)
-        )
-        held = list(Closure.objects.filter(concerned, lifted_at=None))
+        held = list(_concerning(participant))
         participant.__dict__["_closures"] = held
     return held
+
+
+def beside(participant: Participant) -> ArraySubquery:
+    """The same, as a column of another statement about the participant; `keep` takes what it holds."""
+    return ArraySubquery(_concerning(participant).values(closure=JSONObject(**{name: name for name in READ_BESIDE})))
+
+
+def keep(participant: Participant, rows: list[dict[str, Any]]) -> None:
+    """Spare `closures_of` its statement: the closures were read beside something else."""
+    participant.__dict__.setdefault("_closures", [Closure(**row) for row in rows])
+
+
+def _concerning(participant: Participant) -> models.QuerySet[Closure]:
+    concerned = (
+        models.Q(scope=ClosureScope.STUDY)
+        | models.Q(site_id=participant.site_id)
+        | models.Q(participant_id=participant.pk)
+    )
+    return Closure.objects.filter(concerned, lifted_at=None)
