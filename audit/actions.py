@@ -151,11 +151,12 @@ def sign(
     content: Any,
     password: str,
     statement: str = "",
+    reveals_arm: bool = False,
 ) -> Signature:
     """Put a person's name under exactly `content`, after the password was typed again.
 
     `content` is what was shown, as plain JSON; it is kept whole with its hash. A wrong password raises `Refused`
-    (code "wrong_password") and is told in the ledger.
+    (code "wrong_password") and is told in the ledger. `reveals_arm` hides the line in the ledger as `deed` does.
     """
     if not reauthenticate(by, password, target=target):
         raise Refused(_("The password is not right. Nothing was signed."), code="wrong_password")
@@ -178,7 +179,7 @@ def sign(
             content=json.loads(text),
             content_hash=hashlib.sha256(text.encode()).hexdigest(),
         )
-        deed("signature.given", target, by=by, meaning=str(meaning), signature=signature.pk)
+        deed("signature.given", target, by=by, reveals_arm=reveals_arm, meaning=str(meaning), signature=signature.pk)
     return signature
 
 

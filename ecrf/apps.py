@@ -9,12 +9,13 @@ class EcrfConfig(AppConfig):
     def ready(self) -> None:
         from django.db.models.signals import post_save
 
+        from audit import verification
         from audit.verbs import register_verbs
-        from trial import facts, home_panels, navigation, notice_kinds
+        from trial import barriers, facts, home_panels, navigation, notice_kinds
         from trial.models import Visit
         from trial.permissions import Permission
 
-        from . import casebooks, consents, effects
+        from . import casebooks, consents, effects, panels, policies, signed_contents
         from .actions import eligibility, findings, milestones, recomputation, verifications
         from .home import queries_panel
         from .selectors import queries_waiting_for, query_notice_is_settled, redactions_waiting_for
@@ -35,6 +36,14 @@ class EcrfConfig(AppConfig):
                 "record.unfrozen": _("Form unfrozen"),
                 "record.locked": _("Form locked"),
                 "record.unlocked": _("Form unlocked"),
+                "record.unreviewed": _("Review taken back"),
+                "record.confirmed": _("Values confirmed, none changed"),
+                "record.marks_broken": _("Marks that a change broke"),
+                "scope.frozen": _("Visit, participant, site or study frozen"),
+                "scope.unfrozen": _("Visit, participant, site or study unfrozen"),
+                "scope.locked": _("Visit, participant, site or study locked"),
+                "scope.unlocked": _("Visit, participant, site or study unlocked"),
+                "casebook.signed": _("Casebook or visit signed"),
                 "record.recomputed": _("Calculated values brought up to date"),
                 "record.recomputation_held": _("Calculated value would differ, form frozen or locked"),
                 "query.asked": _("Query asked"),
@@ -118,6 +127,9 @@ class EcrfConfig(AppConfig):
         )
         facts.on_change(recomputation.recompute_facts)
         casebooks.register("consent", consents.casebook_panel)
+        verification.register("signed forms hold what was signed", signed_contents.verify)
+        barriers.register("ecrf.closures", policies.barrier)
+        panels.register()
         effects.on_save(milestones.apply)
         effects.on_save(eligibility.unsettle)
         effects.on_save(eligibility.follow_disagreements)

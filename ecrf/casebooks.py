@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef
+from django.db.models.functions import JSONObject
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
@@ -38,8 +40,10 @@ from .books import facts_of, place_of
 from .checks.book import Book
 from .eligibility import Eligibility, assess_entry
 from .models import UNSETTLED, WAITS_FOR_ANSWER, EntryState, Query, QueryState, Record
+from .models.closures import in_force_over
 from .pages import entry_title
 from .permissions import hides, person_can_enter, person_can_sign
+from .policies import scope_words
 from .presenters import value_words
 from .selectors import definition_at, records_for
 from .standings import Standing, sees_plan, standings_of
@@ -165,9 +169,12 @@ class Casebook:
 
     @cached_property
     def records(self) -> list[Record]:
-        """The records in use that this person may see, oldest first."""
-        found = []
-        for record in records_for(self.person, self.participant).filter(removed_at=None).order_by("pk"):
+        """The records in use that this person may see, oldest first, each with its queries that are not settled."""
+        found: list[Record] = []
+        asked = Query.objects.filter(record=OuterRef("pk"), state__in=UNSETTLED).order_by()
+        unsettled = ArraySubquery(asked.values(place=JSONObject(item="item", state="state")))
+        records = records_for(self.person, self.participant).filter(removed_at=None).annotate(unsettled=unsettled)
+        for record in records.order_by("pk"):
             visit = self._visit_of.get(record.visit_id) if record.visit_id is not None else None
             if record.visit_id is not None and visit is None:
                 continue
@@ -193,20 +200,16 @@ class Casebook:
     @cached_property
     def _queries(self) -> dict[int, Counter[str]]:
         """Per record the number of open and of answered queries about what this person may see."""
-        forms = {record.pk: record.form for record in self.records}
         counts: dict[int, Counter[str]] = {}
-        rows = (
-            Query.objects.filter(participant=self.participant, state__in=UNSETTLED)
-            .values("record_id", "item", "state")
-            .annotate(n=Count("pk"))
-            .order_by()
-        )
-        for row in rows:
-            form = forms.get(row["record_id"])
-            if form is None or (row["item"] and not self.shows_item(form, row["item"])):
-                continue
-            counts.setdefault(row["record_id"], Counter())[row["state"]] += row["n"]
+        for record in self.records:
+            for asked in record.__dict__["unsettled"]:
+                if not asked["item"] or self.shows_item(record.form, asked["item"]):
+                    counts.setdefault(record.pk, Counter())[asked["state"]] += 1
         return counts
+
+    def queries_of(self, record: Record) -> int:
+        """How many queries of a record are not settled, of those that this person may see."""
+        return sum(self._queries.get(record.pk, Counter()).values())
 
     @cached_property
     def standings(self) -> dict[int, Standing]:
@@ -280,9 +283,21 @@ class Casebook:
         ):
             if on is not None:
                 facts.append({"label": label, "value": date_words(on, self.locale)})
+        for closure in in_force_over(participant):
+            facts.append(
+                {
+                    "label": _("Freeze and lock"),
+                    "value": f"{closure.get_kind_display()} · {scope_words(closure, participant, None)}",
+                    "state": str(closure.kind),
+                }
+            )
         for panel in self._added:
             facts.extend(panel.facts)
         return facts
+
+    def is_closed(self, visit: Visit | None = None) -> bool:
+        """Whether nothing can be begun or changed here: a visit, or all of the participant, is frozen or locked."""
+        return bool(in_force_over(self.participant, visit))
 
     @property
     def lead(self) -> list[Words]:
@@ -325,6 +340,12 @@ class Casebook:
         if self.sees_plan and participant.consented_on is not None:
             url = reverse("participant_verification", args=[code])
             found.append(Action(_("Source verification"), url, icon="state-verified", order=45))
+        if self.may(Permission.SIGN_RECORD) and self.records:
+            found.append(Action(_("Sign…"), address("casebook_sign", code), icon="state-signed", order=45))
+        if self.may(Permission.FREEZE) or self.may(Permission.LOCK):
+            found.append(
+                Action(_("Freeze and lock"), address("participant_closure", code), icon="state-locked", order=65)
+            )
         if self.may(Permission.VISIT_RECORD) and self._can_add_visit:
             found.append(Action(_("Add a visit"), address("visit_add", code), icon="plus", order=50))
         if self.may(Permission.STATUS_RECORD) and participant.consented_on and participant.failed_on is None:
@@ -341,7 +362,7 @@ class Casebook:
     def _can_add_visit(self) -> bool:
         """As `trial.actions.visits.on_demand_visits`, over the visits already read."""
         participant = self.participant
-        if participant.consented_on is None or participant.failed_on is not None:
+        if participant.consented_on is None or participant.failed_on is not None or self.is_closed():
             return False
         held = {visit.event for visit in self.visits}
         return any(
@@ -572,7 +593,7 @@ class Casebook:
         verified = self.standings[record.pk].mark(sees_plan=self.sees_plan)
         if verified:
             marks.append(verified)
-        if record.reviewed_at is not None and record.reviewed_revision == record.revision:
+        if record.is_reviewed:
             marks.append("reviewed")
         if record.is_signed:
             marks.append("signed_changed" if record.is_changed_since_signing else "signed")
@@ -665,6 +686,7 @@ class Casebook:
             self.participant.consented_on is not None
             and self.participant.failed_on is None
             and form.is_for(self.participant.pathway)
+            and not self.is_closed()
             and person_can_enter(self.person, self.participant, form)
         )
 
@@ -696,7 +718,7 @@ class Casebook:
     def _missing_visits(self) -> Iterable[Step]:
         for visit in self.visits:
             state = self.visit_state(visit)
-            if state not in ("due", "overdue"):
+            if state not in ("due", "overdue") or self.is_closed(visit):
                 continue
             yield Step(
                 _("%(visit)s: record the date of the visit") % {"visit": self.visit_title(visit)},
@@ -708,7 +730,7 @@ class Casebook:
 
     def _missing_forms(self) -> Iterable[Step]:
         for visit in self.visits:
-            if visit.status != VisitStatus.DONE:
+            if visit.status != VisitStatus.DONE or self.is_closed(visit):
                 continue
             forms = [form for form in self.visit_forms[visit.pk] if self.state_of(visit, form.id) in ASKED]
             if self.participant.consented_on is None:
@@ -760,7 +782,7 @@ class Casebook:
     def _missing_signatures(self) -> Iterable[Step]:
         judged = self.definition.eligibility.form if self.definition.eligibility else ""
         for record in self.records:
-            if not record.is_changed_since_signing or record.form == judged:
+            if not record.is_changed_since_signing or record.form == judged or record.is_locked:
                 continue
             yield Step(
                 _("%(form)s: changed since signing, to be signed again") % {"form": self._record_title(record)},
@@ -776,6 +798,7 @@ class Casebook:
             and r.form != judged
             and r.entry_state == EntryState.COMPLETE
             and not r.is_signed
+            and not r.is_locked
             and person_can_sign(self.person, r, self.definition)
         ]
         if unsigned:

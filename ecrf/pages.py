@@ -16,9 +16,10 @@ from django.db.models import Value as Literal
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from audit import clock
+from audit.selectors import ledger_of
 from trial.definition import Definition, Form, Group, Item
 from trial.dictionaries import dictionary_of
 from trial.language import (
@@ -32,6 +33,7 @@ from trial.language import (
     dump,
     format_date,
     format_number,
+    load,
     missing_inputs,
     missing_words,
     parse,
@@ -43,16 +45,17 @@ from trial.models import Participant, Visit, VisitStatus
 from trial.permissions import Permission, access_of
 
 from . import measurements
-from .actions import drafts, files
+from .actions import broken_marks, drafts, files
 from .actions.records import dated_on
 from .books import book_of, place_of
 from .checks import Book, Entry, Evaluation, Fired, evaluate
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
 from .entry import FieldError, FileFacts, RowKey
 from .laboratory import HIGH, LOW, NORMAL, baseline_of, grade_of, result_of, with_range
-from .models import UNSETTLED, Change, Draft, EntryState, FindingState, Record
+from .models import UNSETTLED, Change, ClosureKind, Draft, EntryState, Finding, FindingState, Record
 from .permissions import person_can_note
 from .places import RecordPlace
+from .policies import scope_words
 from .posted import (
     WHOLE,
     Fields,
@@ -66,8 +69,8 @@ from .posted import (
     text_of,
     understand,
 )
-from .presenters import check_message, fired_message, value_words
-from .selectors import draft_of, laboratory_ranges, notes_for
+from .presenters import broken_words, check_message, fired_message, held_back_words, value_words
+from .selectors import draft_of, laboratory_ranges, notes_for, saved_by
 from .standings import Standing, is_owed, plan_in_force, rule_of, sees_plan
 from .verification import filled_values, required_values
 
@@ -446,7 +449,7 @@ class RecordPage:
 
     @property
     def form_findings(self) -> list[Words]:
-        """What edit checks say of no single item, and calculated values that a freeze keeps from changing."""
+        """What edit checks say of no single item, and criteria on which data and judgment disagree."""
         held = [
             {
                 "severity": "soft",
@@ -456,10 +459,22 @@ class RecordPage:
                 ),
             }
             for f in self._beside
-            if f.what == "finding" and f.check.startswith(("recompute:", "criterion:")) and f.item in self.form.items
+            if f.what == "finding" and f.check.startswith("criterion:") and f.item in self.form.items
             if f.state == FindingState.OPEN and self.place.shows(self.form.item(f.item))
         ]
         return [self.finding(fired) for fired in self._fired.get(("", ""), [])] + held
+
+    @cached_property
+    def held_back(self) -> list[str]:
+        """“Would be 3, is 2” for each calculated value that a freeze or a lock keeps from changing."""
+        if not any(each.check.startswith("recompute:") for each in self._beside):
+            return []
+        held = Finding.objects.filter(record=self.record, check_id__startswith="recompute:", state=FindingState.OPEN)
+        return [
+            _labelled(self._label(self.form.item(f.item)), held_back_words(self.definition, self.form, f, self.locale))
+            for f in held.order_by("pk")
+            if f.item in self.form.items and self.place.shows(self.form.item(f.item))
+        ]
 
     def _group(self, group: Group, items: list[Item]) -> Words:
         words: Words = {
@@ -638,6 +653,9 @@ class RecordPage:
 
     def _derived(self, key: RowKey, item: Item) -> Words:
         value = self.evaluation.derived.get(key)
+        if not self.entering and self.record is not None:  # as saved and signed: a freeze may hold a new value back
+            stored = self._stored_value(self.stored, key)
+            value = load(self.definition.spec(self.form.id, item.id), stored) if stored is not None else None
         return {
             "derived": True,
             "display": self.derived_text(item, value),
@@ -911,13 +929,60 @@ class RecordPage:
         verified = self.standing.mark(sees_plan=self.sees_plan)
         if verified:
             marks.append({"state": verified, "label": ""})
-        if record.reviewed_at is not None and record.reviewed_revision == record.revision:
+        if record.is_reviewed:
             marks.append({"state": "reviewed", "label": ""})
         if record.is_frozen:
-            marks.append({"state": "frozen", "label": ""})
+            marks.append({"state": "frozen", "label": self._closed_with(ClosureKind.FROZEN, record.frozen_at)})
         if record.is_locked:
-            marks.append({"state": "locked", "label": ""})
+            marks.append({"state": "locked", "label": self._closed_with(ClosureKind.LOCKED, record.locked_at)})
         return marks
+
+    def _closed_with(self, kind: ClosureKind, own: dt.datetime | None) -> str:
+        """With what the record is frozen or locked, when it has no mark of its own: `Locked · Site 07`."""
+        closure = next((c for c in self.record.closures if c.kind == kind), None) if self.record and not own else None
+        if closure is None:
+            return ""
+        return f"{kind.label} · {scope_words(closure, self.place.participant, self.place.visit)}"
+
+    @cached_property
+    def breaks(self) -> list[str]:
+        """What a change of a value would do to the marks that stand: said before anything is saved."""
+        record = self.record
+        if record is None or not self.entering:
+            return []
+        found = []
+        if record.signature is not None and not record.is_changed_since_signing:
+            found.append(
+                _("It is signed by %(name)s: it will show as changed since signing, with the values that you change.")
+                % {"name": record.signature.by_name}
+            )
+        if record.is_reviewed:
+            found.append(_("The data manager has reviewed it: the review will have to be done again."))
+        if self.verified:
+            count = len(self.verified)
+            found.append(
+                ngettext(
+                    "%(n)s value is verified at source: if you change it, it will have to be verified again.",
+                    "%(n)s values are verified at source: those that you change will have to be verified again.",
+                    count,
+                )
+                % {"n": count}
+            )
+        return found
+
+    @cached_property
+    def broken(self) -> list[Words]:
+        """Which change broke which mark, newest first, for the marks that are broken now."""
+        record = self.record
+        if record is None or not (record.is_changed_since_signing or record.is_changed_since_review):
+            return []
+        deeds = ledger_of(record, arms=self.place.sees_arm).filter(verb=broken_marks.VERB)[:5]
+        marks = {"signed": record.is_changed_since_signing, "reviewed": record.is_changed_since_review}
+        return [
+            {"text": words, "when": moment(deed.at, self.locale), "by": deed.by_name}
+            for deed in deeds
+            for words in broken_words({k: v for k, v in deed.details["broken"].items() if marks.get(k)}, self.locale)
+        ]
 
     @cached_property
     def facts(self) -> list[Words]:
@@ -925,7 +990,7 @@ class RecordPage:
         record = self.record
         if record is None or record.revision == 0:
             return []
-        saved = record.history.order_by("-history_id").values_list("history_date", "by_name").first()
+        saved = saved_by(record)
         facts: list[Words] = []
         if saved is not None:
             facts.append({"label": _("Last saved"), "value": moment(saved[0], self.locale), "note": saved[1]})
@@ -939,6 +1004,9 @@ class RecordPage:
                     "note": record.signature.by_name,
                 }
             )
+        if record.reviewed_at is not None:
+            note = _("Changed since the review") if record.is_changed_since_review else ""
+            facts.append({"label": _("Reviewed"), "value": moment(record.reviewed_at, self.locale), "note": note})
         standing = self.standing
         if standing.required and self.sees_plan:
             done = len(standing.required & standing.verified)
@@ -1315,6 +1383,7 @@ class LogPage:
         standing = self.standings.get(record.pk, Standing())
         verified = standing.mark(sees_plan=sees_plan(self.person, self.participant.site_id))
         marks += [verified] if verified else []
+        marks += ["reviewed"] * record.is_reviewed
         marks += ["frozen"] * record.is_frozen + ["locked"] * record.is_locked
         return {
             "number": record.number,

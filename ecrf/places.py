@@ -20,6 +20,7 @@ from trial.selectors import participant_or_404
 
 from . import policies, selectors
 from .actions.records import Where
+from .lives import Deed
 from .models import EntryState, Record
 from .permissions import (
     check_person_can_enter,
@@ -150,10 +151,7 @@ class RecordPlace:
         record = self.record
         return (
             record is not None
-            and record.entry_state == EntryState.COMPLETE
-            and record.removed_at is None
-            and not record.is_locked
-            and (not record.is_signed or record.is_changed_since_signing)
+            and policies.allows(record, Deed.SIGN)
             and person_can_sign(self.person, record, self.definition)
         )
 
@@ -164,7 +162,7 @@ class RecordPlace:
         return (
             not self.form.is_log
             and EntryState.NOT_DONE in policies.ENTRY[state]
-            and not (record is not None and (record.is_frozen or record.is_locked or has_values(record)))
+            and not (record is not None and (not policies.allows(record, Deed.NOT_DONE) or has_values(record)))
             and person_can_enter_whole(self.person, self.participant, self.form)
         )
 
@@ -174,8 +172,7 @@ class RecordPlace:
         return (
             record is not None
             and record.is_log
-            and record.removed_at is None
-            and not (record.is_frozen or record.is_locked)
+            and policies.allows(record, Deed.REMOVE)
             and person_can_enter_whole(self.person, self.participant, self.form)
         )
 
@@ -184,11 +181,29 @@ class RecordPlace:
         record = self.record
         return (
             record is not None
-            and not record.is_locked
-            and record.removed_at is None
+            and policies.allows(record, Deed.VERIFY)
             and has_values(record)
             and self.can(Permission.VERIFY)
         )
+
+    @property
+    def marks_to_set(self) -> list[Deed]:
+        """What this person may do to the marks of the record now: review, freeze, lock, and back."""
+        record = self.record
+        if record is None:
+            return []
+        return [deed for deed, permission in MARKS.items() if self.can(permission) and policies.allows(record, deed)]
+
+
+MARKS = {
+    Deed.REVIEW: Permission.REVIEW,
+    Deed.UNREVIEW: Permission.REVIEW,
+    Deed.FREEZE: Permission.FREEZE,
+    Deed.UNFREEZE: Permission.FREEZE,
+    Deed.LOCK: Permission.LOCK,
+    Deed.UNLOCK: Permission.LOCK,
+}
+"""Deeds on a record's own marks, and the permission that each asks for."""
 
 
 def has_values(record: Record) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from trial.definition import Definition, Form, Item
 from trial.dictionaries import dictionary_of
-from trial.language import ItemType, Value, display, load
+from trial.language import ItemType, Value, display, format_date, load
 from trial.language.values import file_words
 
 from .checks import Fired
@@ -43,6 +46,42 @@ def check_message(definition: Definition, form: Form, check_id: str, locale: str
 def file_facts_words(facts: Mapping[str, Any]) -> str:
     """Return the name and the size of a file."""
     return file_words(Value("", extra={"name": facts["name"], "size": facts["size"]}))
+
+
+def held_back_words(definition: Definition, form: Form, finding: Any, locale: str) -> str:
+    """Say what a calculated value of a frozen or locked form would be, and is: “would be 3, is 2”.
+
+    Any other finding is told by the words of its check.
+    """
+    if not finding.proposed or finding.item not in form.items:
+        return check_message(definition, form, finding.check_id, locale)
+    item = form.item(finding.item)
+    would_be = value_words(definition, form, item, finding.proposed["would_be"], locale) or _("empty")
+    is_now = value_words(definition, form, item, finding.proposed["is"], locale) or _("empty")
+    return _("would be %(would_be)s, is %(is_now)s") % {
+        "would_be": would_be,
+        "is_now": is_now,
+    }
+
+
+def broken_words(broken: dict[str, Any], locale: str) -> list[str]:
+    """Say, mark by mark, what a change broke: as `actions.broken_marks` told it."""
+    found = []
+    if "signed" in broken:
+        on = timezone.localtime(dt.datetime.fromisoformat(broken["signed"]["at"])).date()
+        found.append(
+            _("broke the signature of %(name)s (%(date)s)")
+            % {"name": broken["signed"]["by"], "date": format_date(on, locale)}
+        )
+    if "reviewed" in broken:
+        on = timezone.localtime(dt.datetime.fromisoformat(broken["reviewed"]["at"])).date()
+        found.append(_("broke the review of %(date)s") % {"date": format_date(on, locale)})
+    if "verified" in broken:
+        n = broken["verified"]
+        found.append(
+            ngettext("cleared %(n)s verification at source", "cleared %(n)s verifications at source", n) % {"n": n}
+        )
+    return found
 
 
 def value_words(definition: Definition, form: Form, item: Item, stored: Any, locale: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -41,7 +41,8 @@ CODES = frozenset(
 )  # fmt: skip
 """Columns of text that nobody types: names of things, never words."""
 CODE_KEYS = CODES | {
-    "_id", "check", "date", "id", "items", "media", "number", "on", "revision", "role", "site", "version", "visit",
+    "_id", "broken", "check", "date", "id", "items", "media", "number", "on", "revision", "role", "site", "version",
+    "visit",
 }  # fmt: skip
 """The same inside JSON."""
 WORDS = (ItemType.TEXT, ItemType.LONGTEXT)
@@ -218,7 +219,7 @@ def leaves(row: Any, column: models.Field) -> Iterator[Leaf]:
     elif column.name in ("old", "new") and hasattr(row, "item"):
         yield from _in_value(_item(row), value, ())
     else:
-        yield from _in_any(value, (), _version_of(row))
+        yield from _in_any(value, (), lambda: _version_of(row))  # asked for only where a record was signed
 
 
 def _version_of(row: Any) -> int | None:
@@ -260,19 +261,19 @@ def _in_value(kind: ItemType | None, stored: Any, path: tuple[str, ...]) -> Iter
         yield (*path, "reason"), stored["reason"]
 
 
-def _in_any(value: Any, path: tuple[str, ...], version_id: int | None = None) -> Iterator[Leaf]:
+def _in_any(value: Any, path: tuple[str, ...], version: Callable[[], int | None] = lambda: None) -> Iterator[Leaf]:
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, list):
         for number, each in enumerate(value):
-            yield from _in_any(each, (*path, str(number)), version_id)
+            yield from _in_any(each, (*path, str(number)), version)
     elif isinstance(value, dict):
         if isinstance(value.get("data"), dict) and isinstance(value.get("form"), str):  # a record as it was signed
-            yield from _in_data(_form(version_id, value["form"]), value["data"], (*path, "data"))
+            yield from _in_data(_form(version(), value["form"]), value["data"], (*path, "data"))
             value = {k: v for k, v in value.items() if k != "data"}
         for name, each in value.items():
             if name not in CODE_KEYS:
-                yield from _in_any(each, (*path, name), version_id)
+                yield from _in_any(each, (*path, name), version)
 
 
 # ---------------------------------------------------------------- one place, named by an address

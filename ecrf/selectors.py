@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404
 
@@ -21,6 +21,9 @@ from .models import (
     WAITS_FOR_ANSWER,
     Attachment,
     Change,
+    Closure,
+    ClosureKind,
+    ClosureScope,
     Draft,
     LaboratoryRange,
     Note,
@@ -28,6 +31,7 @@ from .models import (
     QueryState,
     Record,
     Upload,
+    closures,
 )
 from .permissions import hides
 
@@ -43,7 +47,7 @@ def visit_or_404(person: Any, participant: Participant, visit_id: int) -> Visit:
 
 def records_for(person: Any, participant: Participant) -> QuerySet[Record]:
     """Return the participant's records that this person may see (the participant itself is already scoped)."""
-    records = Record.objects.filter(participant=participant).select_related("signature")
+    records = participant.records.select_related("signature")  # each knows this very participant, and its closures
     if not access_of(person).has(Permission.RECORD_VIEW, participant.site_id):
         return records.none()
     if not access_of(person).has(Permission.ARM_VIEW, participant.site_id):
@@ -72,7 +76,15 @@ def record_at(
     if not access_of(person).has(Permission.RECORD_VIEW, participant.site_id):
         raise Http404("No such form.")
     records = Record.objects.filter(participant=participant, form=form).select_related("signature", "visit")
+    saves = saves_of(OuterRef("pk"), OuterRef("revision"))
+    records = records.annotate(
+        saved_on=Subquery(saves.values("history_date")[:1]),
+        saved_by_name=Subquery(saves.values("by_name")[:1]),
+        closures_around=closures.beside(participant),
+    )
     record = (records.filter(visit=visit) if visit is not None else records.filter(number=number)).first()
+    if record is not None:
+        closures.keep(participant, record.__dict__["closures_around"])
     if record is None and visit is None and number is not None:
         raise Http404("No such entry.")
     if record is not None:
@@ -109,6 +121,20 @@ def notes_for(person: Any, record: Record | None) -> QuerySet[Note]:
     return notes
 
 
+def saves_of(record: Any, revision: Any) -> QuerySet[Any]:
+    """Return the history of a record at a revision, the save first: marks that are set later are no saves."""
+    return Record.history.model._base_manager.filter(id=record, revision=revision).order_by("history_id")
+
+
+def saved_by(record: Record) -> tuple[Any, str] | None:
+    """Return when and by whom the record was saved last; read with the record by `record_at`."""
+    if "saved_on" in record.__dict__:
+        on, name = record.__dict__["saved_on"], record.__dict__["saved_by_name"]
+        return (on, name) if on else None
+    found: tuple[Any, str] | None = saves_of(record.pk, record.revision).values_list("history_date", "by_name").first()
+    return found
+
+
 def draft_of(person: Any, participant: Participant, place: str) -> Draft | None:
     """Return the person's own draft at a place; nobody else ever sees it."""
     return Draft.objects.filter(person=person, participant=participant, place=place).first()
@@ -125,10 +151,23 @@ def queries_for(person: Any) -> QuerySet[Query]:
     queries = Query.objects.filter(participant__in=participants_for(person)).select_related(
         "record__visit", "participant__site", "opened_by"
     )
+    queries = queries.annotate(in_locked_scope=Exists(locked_around(OuterRef("participant__site_id"))))
     arm_sites = access.sites(Permission.ARM_VIEW)
     if arm_sites is not None:
         queries = queries.filter(Q(reveals_arm=False) | Q(participant__site_id__in=arm_sites))
     return queries
+
+
+def locked_around(site_id: Any) -> QuerySet[Closure]:
+    """Return, to be asked beside each row of queries, the locks that cover its record from outside."""
+    return Closure.objects.filter(
+        Q(scope=ClosureScope.STUDY)
+        | Q(scope=ClosureScope.SITE, site_id=site_id)
+        | Q(scope=ClosureScope.PARTICIPANT, participant_id=OuterRef("participant_id"))
+        | Q(scope=ClosureScope.VISIT, visit_id=OuterRef("record__visit_id")),
+        kind=ClosureKind.LOCKED,
+        lifted_at=None,
+    )
 
 
 def queries_waiting_for(person: Any) -> QuerySet[Query]:

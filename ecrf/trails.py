@@ -20,7 +20,7 @@ from trial.models import Role
 from trial.permissions import Permission, can
 from trial.presenters import visit_label
 
-from .actions import data_queries
+from .actions import broken_marks, data_queries
 from .actions.redactions import LEAST
 from .models import (
     WAITS_FOR_ANSWER,
@@ -38,6 +38,7 @@ from .models import (
 )
 from .pages import RecordPage, Words, file_url, initials, moment
 from .places import RecordPlace
+from .presenters import broken_words
 from .redaction_places import leaves, word_columns
 from .selectors import notes_for
 
@@ -49,6 +50,8 @@ DEEDS_OF_THEIR_OWN = (
     "record.removed",
     "record.signed",
     "record.reviewed",
+    "record.unreviewed",
+    "record.marks_broken",
     "record.frozen",
     "record.unfrozen",
     "record.locked",
@@ -62,11 +65,12 @@ def trail_of_item(page: RecordPage, item: Item, row: str) -> list[Words]:
     record = page.record
     assert record is not None
     changes = Change.objects.filter(record=record, item=item.id, row=row).order_by("-pk").select_related("version")
+    broken = broken_at(page)
     messages = QueryMessage.objects.filter(query__record=record, query__item=item.id, query__row=row)
     verifications = Verification.objects.filter(record=record, item=item.id, row=row).select_related(
         "verified_by", "cleared_by"
     )
-    lines = [(c.at, c.pk, _change(page, c, with_title=False)) for c in changes[:MOST_LINES]]
+    lines = [(c.at, c.pk, _change(page, c, with_title=False, broken=broken)) for c in changes[:MOST_LINES]]
     lines += [
         (m.at, m.pk, _said(m, page.locale) | {"redact": _of_place(page, m, {"text": _("Redact the text")})})
         for m in messages[:MOST_LINES]
@@ -106,7 +110,8 @@ def _confirmed(page: RecordPage, item: Item, row: str) -> list[tuple[dt.datetime
 def trail_of_row(page: RecordPage, row: str) -> list[Words]:
     """Every change of a row of a grid and every note on it, newest first."""
     changes = Change.objects.filter(record=page.record, row=row).order_by("-pk").select_related("version")
-    lines = [(c.at, c.pk, _change(page, c)) for c in _shown(page, changes[:MOST_LINES])]
+    broken = broken_at(page)
+    lines = [(c.at, c.pk, _change(page, c, broken=broken)) for c in _shown(page, changes[:MOST_LINES])]
     lines += [(n.at, n.pk, _noted(page, n)) for n in _notes(page).filter(row=row)[:MOST_LINES]]
     return _newest_first(lines)
 
@@ -184,7 +189,19 @@ def _newest_first(lines: list[tuple[dt.datetime, int, Words]]) -> list[Words]:
     return [words for _at, _pk, words in sorted(lines, key=lambda line: line[:2], reverse=True)]
 
 
-def _change(page: RecordPage, change: Change, *, with_title: bool = True) -> Words:
+def broken_at(page: RecordPage) -> dict[int, str]:
+    """Which marks the change of each revision broke, in words."""
+    deeds = ledger_of(page.record, arms=page.place.sees_arm).filter(verb=broken_marks.VERB)  # type: ignore[arg-type]
+    found = {}
+    for deed in deeds[:MOST_LINES]:
+        broken = {mark: said for mark, said in deed.details["broken"].items() if mark != "verified"}
+        found[int(deed.details["revision"])] = "; ".join(broken_words(broken, page.locale))
+    return found
+
+
+def _change(
+    page: RecordPage, change: Change, *, with_title: bool = True, broken: dict[int, str] | None = None
+) -> Words:
     assert page.record is not None
     change.record = page.record
     item = page.form.items.get(change.item)
@@ -204,7 +221,15 @@ def _change(page: RecordPage, change: Change, *, with_title: bool = True) -> Wor
         "new_url": _file_url(page, item, change.new),
         "reason": change.reason,
         "kind": _("Range of reference of that day") if ranged else ChangeKind(change.kind).label,
-        "note": _("version %(number)s") % {"number": change.version.number},
+        "note": " · ".join(
+            filter(
+                None,
+                (
+                    _("version %(number)s") % {"number": change.version.number},
+                    (broken or {}).get(change.revision, ""),
+                ),
+            )
+        ),
         "redact": redactable(
             page.place.person,
             page.place.participant.site_id,
@@ -287,6 +312,7 @@ def _deed(deed: Deed, locale: str) -> Words:
         "initials": initials(deed.by_name) if deed.by_id else "",
         "kind": str(deed.label),
         "reason": deed.details.get("reason", ""),
+        "note": "; ".join(broken_words(deed.details.get("broken", {}), locale)),
     }
 
 

@@ -5,7 +5,20 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from .views import drafts, files, laboratories, notes, queries, records, redactions, trails, verification
+from .views import (
+    closures,
+    drafts,
+    files,
+    laboratories,
+    marks,
+    notes,
+    queries,
+    records,
+    redactions,
+    signatures,
+    trails,
+    verification,
+)
 
 VISIT_FORM = "participants/<str:code>/visits/<int:visit_id>/forms/<str:form>/"
 LOG = "participants/<str:code>/log/<str:form>/"
@@ -19,6 +32,8 @@ ON_WHAT_STANDS: dict[str, View] = {
     "trail": trails.trail,
     "queries": queries.of_record,
     "notes": notes.of_record,
+    "review": marks.review,
+    **{str(deed): view for deed, view in marks.WITH_REASON.items()},
 }
 WHILE_TYPING: dict[str, View] = {"draft": drafts.draft, "evaluate": drafts.evaluate, "upload": files.upload}
 
@@ -44,6 +59,12 @@ urlpatterns: list[URLPattern] = [
     path("participants/<str:code>/files/<slug:key>/", files.file, name="file"),
     path("sites/<str:number>/laboratory/", laboratories.ranges, name="laboratory"),
     path("sites/<str:number>/laboratory/<int:range_id>/", laboratories.correct, name="laboratory_range"),
+    path("participants/<str:code>/sign/", signatures.casebook, name="casebook_sign"),
+    path("participants/<str:code>/visits/<int:visit_id>/sign/", signatures.visit, name="visit_sign"),
+    path("participants/<str:code>/closure/", closures.participant, name="participant_closure"),
+    path("participants/<str:code>/visits/<int:visit_id>/closure/", closures.visit, name="visit_closure"),
+    path("sites/<str:number>/closure/", closures.site, name="site_closure"),
+    path("study/closure/", closures.study, name="study_closure"),
     path("queries/", queries.worklist, name="queries"),
     path("queries/<int:query_id>/", queries.query, name="query"),
 ]

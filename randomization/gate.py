@@ -8,8 +8,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from audit import clock
+from audit.errors import Refused
 from ecrf.books import book_of
 from ecrf.eligibility import Eligibility, assess
+from trial import barriers
 from trial.definition import Definition
 from trial.definitions import definition_of
 from trial.models import Participant, Person, Status
@@ -52,6 +54,7 @@ def examine(participant: Participant, by: Person) -> Gate:
     reasons = [
         *_person_reasons(participant, by),
         *_participant_reasons(participant, definition),
+        *_closure_reasons(participant),
         *_eligibility_reasons(eligibility),
         *_stratum_reasons(stratum, definition),
         *_list_reasons(allocation_list, stratum, definition, participant),
@@ -84,6 +87,15 @@ def _participant_reasons(participant: Participant, definition: Definition) -> li
     if Allocation.objects.count() >= definition.study.accrual.target:
         reasons.append(Reason("target", _("The accrual target of the study is reached.")))
     return reasons
+
+
+def _closure_reasons(participant: Participant) -> list[Reason]:
+    """A frozen or locked participant, site or study: an allocation would write a status and visits."""
+    try:
+        barriers.check_open(participant)
+    except Refused as refused:
+        return [Reason(str(refused.code), str(refused))]
+    return []
 
 
 def _eligibility_reasons(eligibility: Eligibility) -> list[Reason]:

@@ -20,6 +20,7 @@ from trial.permissions import Permission, access_of, can, check
 from .. import policies
 from ..addressees import ADDRESSEES
 from ..checks.book import ROW_ID
+from ..lives import Deed
 from ..models import Query, QueryKind, QueryState, Record
 from ..permissions import check_person_can_answer, check_person_can_readdress, check_person_can_see, person_can_answer
 from .findings import say, tell
@@ -56,9 +57,7 @@ def ask(
     if record is None:
         record = audit.save(_new(participant, definition, where), by=by)
     record.participant = participant
-    policies.check_queries_can_change(record)
-    if record.removed_at is not None:
-        raise Refused(_("This entry was removed."), code="removed")
+    policies.check_deed(record, Deed.ASK)
     query = audit.save(
         Query(
             record=record,
@@ -231,7 +230,9 @@ def may(query: Query, person: Person) -> set[str]:
     """Return what the person may do with the query now: answer, close, reopen, cancel, readdress."""
     access, site = access_of(person), query.participant.site_id
     found: set[str] = set()
-    if query.record.is_locked:
+    around = getattr(query, "in_locked_scope", None)  # lists ask it for all of their queries in one statement
+    is_locked = query.record.is_locked if around is None else query.record.locked_at is not None or around
+    if is_locked:
         return found
     answers, asks = person_can_answer(person, query), access.has(Permission.QUERY_ASK, site)
     if answers and query.waits_for_answer:
@@ -247,11 +248,15 @@ def may(query: Query, person: Person) -> set[str]:
 
 
 def _locked(query: Query) -> Query:
-    return (
-        Query.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("participant__site", "record")
-        .get(pk=query.pk)
-    )
+    participant = (
+        Participant.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("site")
+        .get(pk=query.participant_id)
+    )  # a lock of the form or of anything around it waits, or is seen
+    rows = Query.objects.select_for_update(no_key=True, of=("self",)).select_related("record__visit")
+    current = rows.get(pk=query.pk)
+    current.participant = current.record.participant = participant
+    return current
 
 
 def _move(query: Query, state: str, text: str, by: Person, verb: str) -> Query:

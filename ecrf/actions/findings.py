@@ -27,6 +27,8 @@ from ..models import (
 )
 from ..presenters import fired_message
 
+OF_RECALCULATION = "recompute:"
+"""Findings about calculated values that a freeze or a lock keeps from changing; `actions.recomputation` keeps them."""
 OF_CRITERIA = "criterion:"
 """Findings about criteria of eligibility rest on every form; `actions.eligibility` keeps them."""
 
@@ -66,9 +68,31 @@ def sync(
             _ask(finding, now, definition=definition, by=by, returned=returned)
         elif finding.state == FindingState.JUSTIFIED:
             _close(finding, text=finding.justification, by=by)
+    kept = (OF_CRITERIA, OF_RECALCULATION) if record.is_frozen else (OF_CRITERIA,)
     for key, finding in held.items():
-        if key not in fired and not key[0].startswith(OF_CRITERIA):
+        if key not in fired and not key[0].startswith(kept):
             resolve(finding, by=by)
+
+
+def confirm(
+    record: Record,
+    evaluation: Evaluation,
+    justifications: dict[tuple[str, str], str],
+    *,
+    by: Person,
+) -> bool:
+    """Keep why values that stand are right, where no value changes; tell whether anything was confirmed anew."""
+    asked = [f for f in evaluation.fired if justifications.get((f.check_id, f.row), "").strip()]
+    held = {(f.check_id, f.row): f for f in Finding.objects.filter(record=record)} if asked else {}
+    is_new = False
+    for now in asked:
+        finding = held.get((now.check_id, now.row)) or Finding(record=record, check_id=now.check_id, row=now.row)
+        before = (finding.pk, finding.state, finding.justification)
+        _raise(finding, now, justifications[(now.check_id, now.row)], by)
+        if finding.state == FindingState.JUSTIFIED and before != (finding.pk, finding.state, finding.justification):
+            _close(finding, text=finding.justification, by=by)
+            is_new = True
+    return is_new
 
 
 def resolve_all(record: Record, *, by: Person | None) -> None:

@@ -1,7 +1,9 @@
 """What else must be calculated again after a save: other forms that read what changed.
 
-A recomputation never changes a frozen or locked record: it raises "would be 3, is 2" as a finding. In a signed record
-it is applied, attributed to the change that caused it, and shows as changed since signing (DOMAIN).
+A recomputation never changes a frozen or locked record: it raises "would be 3, is 2" as a finding, and is made up for
+once the record is open again. In a signed record it is applied, attributed to the change that caused it, and shows as
+changed since signing (DOMAIN). Edit checks still speak in a frozen record, whose queries live on; in a locked one they
+are silent.
 """
 
 from __future__ import annotations
@@ -15,13 +17,15 @@ from trial.definition import Definition, Severity
 from trial.definitions import definition_of
 from trial.models import Participant, Person, Visit
 
-from .. import effects
+from .. import effects, policies
 from ..books import book_of, place_of
 from ..checks import Evaluation, Fired, evaluate
 from ..checks.book import Book, Rows
 from ..entry import RowKey
+from ..lives import Deed
 from ..models import ChangeKind, EntryState, Finding, FindingState, Record
 from ..presenters import value_words
+from .findings import OF_RECALCULATION
 
 MOST_ROUNDS = 6
 """How far one change may travel from form to form; definitions without cycles need fewer."""
@@ -92,13 +96,13 @@ def _recompute_forms(
 ) -> list[Record]:
     """Evaluate again the records of some forms (`but`: not this one at first), and what reads those that change."""
     touched: list[Record] = []
-    for _round in range(MOST_ROUNDS if pending else 0):
+    for turn in range(MOST_ROUNDS if pending else 0):
         candidates = list(
             Record.objects.select_for_update(no_key=True, of=("self",))
             .filter(participant=participant, form__in=pending, removed_at=None)
-            .exclude(pk=but.pk if but is not None and _round == 0 else 0)
+            .exclude(pk=but.pk if but is not None and turn == 0 else 0)
             .exclude(entry_state__in=[EntryState.EXPECTED, EntryState.NOT_DONE, EntryState.NOT_APPLICABLE])
-            .select_related("visit")
+            .select_related("visit", "signature")
             .order_by("pk")
         )
         if not candidates:
@@ -153,7 +157,7 @@ def _recompute(
     has_findings: bool,
     change: Callable[[Rows], dict[RowKey, tuple[Any, Any]]] = lambda data: {},
 ) -> bool:
-    from . import findings
+    from . import broken_marks, findings
     from .records import _append, _change, _settle_derived, dated_on
     from .verifications import count
 
@@ -166,10 +170,13 @@ def _recompute(
     changed = _settle_derived(form, data, evaluation)
     # What was altered and then calculated again changed from what stood first.
     changed = altered | {key: (altered.get(key, (old,))[0], new) for key, (old, new) in changed.items()}
-    if record.is_frozen or record.is_locked:
-        _report(record, definition, changed, by)
+    if not policies.allows(record, Deed.CHANGE):
+        if not record.is_locked and (evaluation.fired or has_findings):
+            findings.sync(record, evaluation, definition=definition, justifications={}, by=by)
+        _report(record, definition, changed, cause, by)
         book.entry(place, record.data)
         return False
+    standing = broken_marks.standing(record)
     is_moved = data != record.data  # also when only what is hidden changed
     was_dated_on, record.data, record.dated_on = record.dated_on, data, dated_on(definition, form, data)
     if changed:
@@ -178,7 +185,7 @@ def _recompute(
         audit.save(record, by=by, reason=f"Recalculated after {cause}")
     if changed:
         why = f"Recalculated after {cause}"
-        _append(
+        cleared = _append(
             record,
             [_change(record, ChangeKind.DERIVED, key, old, new, why, by) for key, (old, new) in changed.items()],
             by,
@@ -187,6 +194,7 @@ def _recompute(
             "record.recomputed", record, by=by, form=record.form, revision=record.revision, cause=cause,
             reveals_arm=record.reveals_arm,
         )  # fmt: skip
+        broken_marks.tell(record, standing, cleared, by=by)
     if evaluation.fired or has_findings:
         findings.sync(record, evaluation, definition=definition, justifications={}, by=by)
     if changed:
@@ -196,23 +204,48 @@ def _recompute(
     return is_moved
 
 
-def _report(record: Record, definition: Definition, changed: dict[RowKey, tuple[Any, Any]], by: Person | None) -> None:
+def make_up(record: Record, *, by: Person) -> bool:
+    """Bring the calculated values of a record up to date that a freeze or a lock had kept from changing.
+
+    Called when the record is open again; tells whether anything changed. What reads it follows.
+    """
+    definition = definition_of(record.participant.version_id)
+    held = Finding.objects.filter(record=record, check_id__startswith=OF_RECALCULATION, state=FindingState.OPEN)
+    if not policies.allows(record, Deed.CHANGE) or not held.exists():
+        return False
+    revision = record.revision
+    _recompute(record, book_of(record.participant, definition), definition, "unfreezing or unlocking", by,
+               has_findings=True)  # fmt: skip
+    if record.revision == revision:
+        return False
+    items = record.changes.filter(revision=record.revision).values_list("item", flat=True)
+    recompute_dependents(record, frozenset(items), by=by)
+    return True
+
+
+def _report(
+    record: Record, definition: Definition, changed: dict[RowKey, tuple[Any, Any]], cause: str, by: Person | None
+) -> None:
     """Raise "would be 3, is 2" on a record whose values may not change any more."""
     from . import findings
 
     form = definition.form(record.form)
     locale = definition.study.locales[0]
-    differing = {(f"recompute:{item_id}", row) for (_group, row, item_id) in changed}
-    for held in Finding.objects.filter(record=record, check_id__startswith="recompute:", state=FindingState.OPEN):
-        if (held.check_id, held.row) not in differing:
+    differing = {(OF_RECALCULATION + item_id, row) for (_group, row, item_id) in changed}
+    stored = Finding.objects.filter(record=record, check_id__startswith=OF_RECALCULATION)
+    said = {(f.check_id, f.row): f for f in stored}
+    for key, held in said.items():
+        if key not in differing and held.state == FindingState.OPEN:
             findings.resolve(held, by=by)
     for (_group, row, item_id), (old, new) in changed.items():
         item = form.item(item_id)
-        finding = Finding.objects.filter(record=record, check_id=f"recompute:{item_id}", row=row).first() or Finding(
-            record=record, check_id=f"recompute:{item_id}", row=row
-        )
+        key = (OF_RECALCULATION + item_id, row)
+        finding = said.get(key) or Finding(record=record, check_id=key[0], row=row)
+        proposed = {"is": old, "would_be": new}
+        if finding.pk and finding.state == FindingState.OPEN and finding.proposed == proposed:
+            continue  # said already
         finding.item, finding.severity, finding.state = item_id, "soft", FindingState.OPEN
-        finding.justification = ""
+        finding.justification, finding.proposed = "", proposed
         if finding.raised_at is None or finding.resolved_at is not None:
             finding.raised_at, finding.resolved_at = clock.now(), None
         audit.save(finding, by=by)
@@ -221,10 +254,11 @@ def _report(record: Record, definition: Definition, changed: dict[RowKey, tuple[
             record,
             by=by,
             item=item_id,
+            cause=cause,
             would_be=value_words(definition, form, item, new, locale),
             is_now=value_words(definition, form, item, old, locale),
             reveals_arm=record.reveals_arm or definition.reveals_arm(record.form, item_id),
         )
 
 
-__all__ = ["Evaluation", "Fired", "Severity", "recompute_dependents", "reread"]
+__all__ = ["Evaluation", "Fired", "Severity", "make_up", "recompute_dependents", "reread"]

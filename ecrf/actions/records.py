@@ -30,6 +30,7 @@ from ..checks import Evaluation, evaluate
 from ..checks.book import HIDDEN, ROW_ID, Book, Entry, Rows
 from ..entry import NO_FILES, FieldError, InvalidValues, Merged, RowKey, Submission, Typed, entered_values, merge
 from ..laboratory import with_range
+from ..lives import Deed
 from ..models import Change, ChangeKind, Draft, EntryState, Record, Verification
 from ..permissions import (
     check_person_can_enter,
@@ -42,7 +43,7 @@ from ..permissions import (
 from ..presenters import fired_message, value_words
 from ..selectors import laboratory_ranges
 from ..verification import filled_values
-from . import files, findings
+from . import broken_marks, files, findings
 
 
 class StaleRecord(Conflict):
@@ -108,9 +109,9 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     policies.check_form_is_open(participant, definition, form, visit, where.number)
     record = _find(where, lock=True) or _new(participant, definition, where)
     record.participant, record.visit = participant, visit
+    policies.check_values_can_change(record)
     if record.revision != revision:
         raise StaleRecord(record, revision)
-    policies.check_values_can_change(record)
 
     book = book_of(participant, definition, {form.id} | definition.forms_read_by(form.id) | _linked_forms(form))
     ranges = _ranges(definition, form, record, submission, visit)
@@ -143,7 +144,10 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     policies.check_entry_move(record.entry_state, state)
     if complete:
         _check_complete(definition, form, evaluation, submission)
+    if not (is_new or is_moved) and entry.data == record.data:
+        return _leave_as_it_is(record, where, evaluation, submission, by)
 
+    standing = broken_marks.standing(record)
     record.data = entry.data
     record.entry_state = state
     record.was_complete = record.was_complete or complete
@@ -160,7 +164,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
             reveals={item: definition.reveals_arm(form.id, item) for item in form.items},
         )
         files.forget(person=by, participant=participant, place=where.draft_place)
-    _write_changes(record, merged, derived, submission, reason, by)
+    cleared = _write_changes(record, merged, derived, submission, reason, by)
     findings.sync(
         record, evaluation, definition=definition, justifications=submission.justifications, by=by, is_first=is_new
     )
@@ -178,12 +182,24 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
         reason=reason,
         reveals_arm=record.reveals_arm,
     )
+    broken_marks.tell(record, standing, cleared, by=by)
     changed_items = frozenset(key[2] for key in merged.changed) | frozenset(key[2] for key in derived)
     has_changed = bool(changed_items or merged.removed_rows)
     if has_changed or is_moved:
         effects.saved(record, changed_items, by)
     if has_changed or (is_new and form.is_log):
         _recompute_others(record, changed_items, by)
+    return record
+
+
+def _leave_as_it_is(record: Record, where: Where, evaluation: Evaluation, submission: Submission, by: Person) -> Record:
+    """A save that changes no value leaves revision, signature and review as they are; values may still be confirmed."""
+    if findings.confirm(record, evaluation, submission.justifications, by=by):
+        audit.deed(
+            "record.confirmed", record, by=by, form=record.form, revision=record.revision,
+            reveals_arm=record.reveals_arm,
+        )  # fmt: skip
+    Draft.objects.filter(person=by, participant=record.participant, place=where.draft_place).delete()
     return record
 
 
@@ -202,9 +218,9 @@ def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Re
     policies.check_form_is_open(participant, definition, form, visit)
     record = _find(where, lock=True) or _new(participant, definition, where)
     record.participant = participant
+    policies.check_values_can_change(record)
     if record.revision != revision:
         raise StaleRecord(record, revision)
-    policies.check_values_can_change(record)
     policies.check_entry_move(record.entry_state, EntryState.NOT_DONE)
     if entered_values(form, record.data):
         raise Refused(_("This form holds values. Clear them first, or correct them."), code="has_values")
@@ -215,13 +231,14 @@ def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Re
         for item, old in row.items()
         if item not in (ROW_ID, HIDDEN)
     }  # what was calculated from other forms goes with the form
+    standing = broken_marks.standing(record)
     record.data = {}
     record.dated_on = None
     record.entry_state = EntryState.NOT_DONE
     record.not_done_reason = reason
     record.revision += 1
     audit.save(record, by=by, reason=reason)
-    _append(
+    unverified = _append(
         record,
         [_change(record, ChangeKind.DERIVED, key, old, new, reason, by) for key, (old, new) in cleared.items()],
         by,
@@ -230,6 +247,7 @@ def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Re
     Draft.objects.filter(person=by, participant=participant, place=where.draft_place).delete()
     files.forget(person=by, participant=participant, place=where.draft_place)
     audit.deed("record.not_done", record, by=by, form=record.form, reason=reason, reveals_arm=record.reveals_arm)
+    broken_marks.tell(record, standing, unverified, by=by)
     changed_items = frozenset(key[2] for key in cleared)
     effects.saved(record, changed_items, by)
     if changed_items:
@@ -248,15 +266,16 @@ def remove_entry(*, record: Record, revision: int, reason: str, by: Person) -> R
     current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
     current.participant = participant
     check_person_can_enter_whole(by, participant, definition.form(current.form))
+    policies.check_values_can_change(current)
     if current.revision != revision:
         raise StaleRecord(current, revision)
-    policies.check_values_can_change(current)
     if not current.is_log:
         raise Refused(_("Only entries of a log can be removed."))
     reason = kept(reason, needed=_("Give the reason why this entry is removed."))
     held = why_not_removed(current, by=by)
     if held:
         raise Refused(held, code="linked")
+    standing = broken_marks.standing(current)
     current.removed_at = clock.now()
     current.removed_reason = reason
     current.revision += 1
@@ -265,6 +284,7 @@ def remove_entry(*, record: Record, revision: int, reason: str, by: Person) -> R
         "record.removed", current, by=by, form=current.form, number=current.number, reason=reason,
         reveals_arm=current.reveals_arm,
     )  # fmt: skip
+    broken_marks.tell(current, standing, 0, by=by)
     findings.resolve_all(current, by=by)
     effects.saved(current, frozenset(), by)
     _recompute_others(current, frozenset(), by)
@@ -282,14 +302,7 @@ def sign(*, record: Record, password: str, by: Person, statement: str = "") -> R
     check_person_can_see(by, participant, definition, current.form, current.visit.event if current.visit else None)
     if current.revision != record.revision:
         raise StaleRecord(current, record.revision)
-    if current.removed_at is not None:
-        raise Refused(_("This entry was removed."), code="removed")
-    if current.entry_state != EntryState.COMPLETE:
-        raise Refused(_("Only a complete form can be signed."), code="incomplete")
-    if current.is_signed and not current.is_changed_since_signing:
-        raise Refused(_("This form is already signed as it stands."), code="signed")
-    if current.is_locked:
-        raise Refused(_("This form is locked."), code="locked")
+    policies.check_deed(current, Deed.SIGN)
     if definition.form(current.form).open_queries_block_signing and any(q.is_open for q in current.queries.all()):
         raise Refused(_("This form has open queries: it is signed once they are closed."), code="open_queries")
     effects_before_signing(current, by)
@@ -300,6 +313,7 @@ def sign(*, record: Record, password: str, by: Person, statement: str = "") -> R
         statement=statement,
         content={"form": current.form, "revision": current.revision, "data": current.data},
         password=password,
+        reveals_arm=current.reveals_arm,
     )
     current.signature = signature
     current.signed_revision = current.revision
@@ -321,17 +335,19 @@ def effects_before_signing(record: Record, by: Person) -> None:
 @transaction.atomic
 def verify(*, record: Record, values: list[tuple[str, str]], by: Person) -> list[Verification]:
     """Record that values, given as (row id, item id), were compared with the source document."""
+    participant = (
+        Participant.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("site")
+        .get(pk=record.participant_id)
+    )
     current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
-    participant = current.participant
+    current.participant = participant
     check(by, Permission.VERIFY, participant.site_id)
     definition = definition_of(participant.version_id)
     check_person_can_see(by, participant, definition, current.form, current.visit.event if current.visit else None)
     if current.revision != record.revision:
         raise StaleRecord(current, record.revision)
-    if current.is_locked:
-        raise Refused(_("This form is locked."), code="locked")
-    if current.removed_at is not None:
-        raise Refused(_("This entry was removed."), code="removed")
+    policies.check_deed(current, Deed.VERIFY)
     held = set(Verification.objects.filter(record=current, cleared_at=None).values_list("row", "item"))
     sees_arm = can(by, Permission.ARM_VIEW, participant.site_id)
     filled = {
@@ -679,8 +695,8 @@ def _write_changes(
     submission: Submission,
     reason: str,
     by: Person,
-) -> None:
-    """Append one change per changed item."""
+) -> int:
+    """Append one change per changed item; return how many verifications that cleared."""
     rows = []
     for key, (old, new) in merged.changed.items():
         kind = ChangeKind.ENTERED if old is None else (ChangeKind.CLEARED if new is None else ChangeKind.CHANGED)
@@ -692,19 +708,22 @@ def _write_changes(
         for item, old in row.items():
             if item not in (ROW_ID, HIDDEN):
                 rows.append(_change(record, ChangeKind.ROW_REMOVED, (group, row[ROW_ID], item), old, None, why, by))
-    _append(record, rows, by)
+    return _append(record, rows, by)
 
 
-def _append(record: Record, rows: list[Change], by: Person | None) -> None:
-    """Append changes, and clear the verification of exactly the items that changed."""
+def _append(record: Record, rows: list[Change], by: Person | None) -> int:
+    """Append changes, and clear the verification of exactly the items that changed; return how many were cleared."""
     audit.append(rows)
     touched = {
         (change.row, change.item) for change in rows if change.old is not None
     }  # only what was filled is verified
+    cleared = 0
     for verification in Verification.objects.filter(record=record, cleared_at=None) if touched else ():
         if (verification.row, verification.item) in touched:
             verification.cleared_at = clock.now()
             audit.save(verification, by=by)
+            cleared += 1
+    return cleared
 
 
 def _recompute_others(record: Record, changed_items: frozenset[str], by: Person) -> None:

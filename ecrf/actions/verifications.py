@@ -15,9 +15,11 @@ from audit.errors import Refused
 from trial.definition import Definition
 from trial.definitions import definition_of
 from trial.free_text import kept
-from trial.models import Person, Visit
+from trial.models import Participant, Person, Visit
 from trial.permissions import Permission, can, check
 
+from .. import policies
+from ..lives import Deed
 from ..models import Record, Verification, VerificationTally
 from ..permissions import check_person_can_see
 from ..standings import Standing, plan_in_force, standing_of
@@ -42,15 +44,19 @@ def verify_required(*, record: Record, by: Person) -> list[Verification]:
 @transaction.atomic
 def unverify(*, record: Record, values: list[tuple[str, str]], reason: str, by: Person) -> list[Verification]:
     """Take back the verification of values, given as (row id, item id), with the reason; both stay in the trail."""
+    participant = (
+        Participant.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("site")
+        .get(pk=record.participant_id)
+    )
     current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
-    participant = current.participant
+    current.participant = participant
     check(by, Permission.VERIFY, participant.site_id)
     definition = definition_of(participant.version_id)
     check_person_can_see(by, participant, definition, current.form, current.visit.event if current.visit else None)
     if current.revision != record.revision:
         raise StaleRecord(current, record.revision)
-    if current.is_locked:
-        raise Refused(_("This form is locked."), code="locked")
+    policies.check_deed(current, Deed.UNVERIFY)
     reason = kept(reason, needed=_("Say why the verification is taken back."))
     wanted = set(values)
     held = [

@@ -183,9 +183,10 @@ class RecordLine(Shape):
     removed_reason = s.CharField(allow_blank=True, help_text="Of a log entry taken out of use.")
     signed = s.BooleanField()
     changed_since_signing = s.BooleanField()
-    reviewed = s.BooleanField()
-    frozen = s.BooleanField()
-    locked = s.BooleanField()
+    reviewed = s.BooleanField(help_text="By the data manager, as it stands.")
+    changed_since_review = s.BooleanField()
+    frozen = s.BooleanField(help_text="By its own mark, or with its visit, participant, site or the study.")
+    locked = s.BooleanField(help_text="By its own mark, or with its visit, participant, site or the study.")
 
 
 class FileOfValue(Shape):

@@ -19,7 +19,7 @@ from ..models import Change, ChangeKind, FindingState, Query, Record, Upload
 from ..pages import file_url
 from ..places import RecordPlace
 from ..posted import term_code
-from ..presenters import check_message, value_words
+from ..presenters import held_back_words, value_words
 
 Shape = dict[str, Any]
 
@@ -53,7 +53,8 @@ def _line(record: Record, code: str, version: int) -> Shape:
         "removed_reason": record.removed_reason,
         "signed": record.is_signed,
         "changed_since_signing": record.is_changed_since_signing,
-        "reviewed": record.reviewed_at is not None,
+        "reviewed": record.is_reviewed,
+        "changed_since_review": record.is_changed_since_review,
         "frozen": record.is_frozen,
         "locked": record.is_locked,
     }
@@ -152,7 +153,7 @@ def _findings(place: RecordPlace, held: Record) -> list[Shape]:
                 "item": finding.item,
                 "severity": finding.severity,
                 "state": finding.state,
-                "message": check_message(place.definition, place.form, finding.check_id, place.locale),
+                "message": held_back_words(place.definition, place.form, finding, place.locale),
                 "justification": finding.justification,
             }
         )

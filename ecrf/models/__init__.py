@@ -1,5 +1,6 @@
-"""Records, their changes, checks' findings, queries and verification."""
+"""Records, their changes, checks' findings, queries, verification, freezing and locking."""
 
+from .closures import Closure, ClosureKind, ClosureScope
 from .drafts import Draft
 from .files import Attachment, FileContent, Upload
 from .laboratories import LaboratoryRange
@@ -14,6 +15,9 @@ __all__ = [
     "Attachment",
     "Change",
     "ChangeKind",
+    "Closure",
+    "ClosureKind",
+    "ClosureScope",
     "Draft",
     "EntryState",
     "FileContent",

@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.models import AppendOnlyModel, AuditedModel
 
+from .closures import Closure, ClosureKind, closures_of
+
 
 class EntryState(models.TextChoices):
     EXPECTED = "expected", _("Expected")
@@ -21,7 +23,8 @@ class Record(AuditedModel):
 
     `data` is {group: [{"_id": row id, item: value as dumped by `trial.language`}]}; a group that does not repeat
     has one row. `revision` counts saves and is what a save must name. The marks beside the entry state are
-    independent of it and of each other.
+    independent of it and of each other; frozen and locked are true by the record's own mark or by any closure of its
+    visit, participant, site or study.
     """
 
     participant = models.ForeignKey("trial.Participant", on_delete=models.PROTECT, related_name="records")
@@ -78,12 +81,17 @@ class Record(AuditedModel):
         return self.number is not None
 
     @property
+    def closures(self) -> list[Closure]:
+        """The closures in force that cover the record, without its own marks."""
+        return [closure for closure in closures_of(self.participant) if closure.covers(self.visit_id)]
+
+    @property
     def is_frozen(self) -> bool:
-        return self.frozen_at is not None
+        return self.frozen_at is not None or any(c.kind == ClosureKind.FROZEN for c in self.closures)
 
     @property
     def is_locked(self) -> bool:
-        return self.locked_at is not None
+        return self.locked_at is not None or any(c.kind == ClosureKind.LOCKED for c in self.closures)
 
     @property
     def is_signed(self) -> bool:
@@ -92,6 +100,14 @@ class Record(AuditedModel):
     @property
     def is_changed_since_signing(self) -> bool:
         return self.signature_id is not None and self.signed_revision != self.revision
+
+    @property
+    def is_reviewed(self) -> bool:
+        return self.reviewed_at is not None and self.reviewed_revision == self.revision
+
+    @property
+    def is_changed_since_review(self) -> bool:
+        return self.reviewed_at is not None and self.reviewed_revision != self.revision
 
 
 class ChangeKind(models.TextChoices):
@@ -154,6 +170,9 @@ class Finding(AuditedModel):
     severity = models.CharField(max_length=6, choices=Severity.choices)
     state = models.CharField(max_length=10, choices=FindingState.choices, default=FindingState.OPEN)
     justification = models.CharField(max_length=300, blank=True)
+    proposed = models.JSONField(
+        null=True, blank=True, help_text=_("Of a frozen or locked form: what a calculated value would be, and is.")
+    )
     raised_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True, blank=True)
 

@@ -51,6 +51,7 @@ from ..places import RecordPlace, next_url, place_or_404
 from ..posted import ROW_BUTTONS, WHOLE, Fields, fields_of_post, submission_of
 from ..standings import standings_of
 from .files import take_files
+from .marks import marks_to_set
 
 LOG_PAGE = 50
 COMPLETE, NEXT, LATER = "complete", "next", "in_progress"
@@ -193,6 +194,7 @@ def _show(
         "reasons": _reasons(request, page, reason_errors or []) if page.entering and place.was_complete else None,
         "actions": _save_actions(place) if page.entering else [],
         "urls": {name: place.url(name) for name in _deeds(place)},
+        "marks_to_set": marks_to_set(place),
         "may_discard": page.draft is not None and request.method != "POST",
         "entry_words": page.entry_words,
         "drafted": moment(page.draft.kept_at, place.locale) if page.draft is not None else "",

@@ -12,7 +12,7 @@ import audit
 from audit import clock
 from audit.errors import Refused
 
-from .. import facts
+from .. import barriers, facts
 from ..consents import awaiting, documents_at, pending
 from ..free_text import kept
 from ..models import Consent, ConsentDocument, Notice, NoticeState, Participant, Person, Role, Site
@@ -87,6 +87,7 @@ def consent_again(*, participant: Participant, version: str, signed_on: dt.date,
     """Record that the participant signed a later consent version, and when: what was pending is cleared."""
     check(by, Permission.STATUS_RECORD, participant.site_id)
     participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=participant.pk)
+    barriers.check_open(participant)
     if participant.consented_on is None:
         raise Refused(_("Record the first consent in its form."), code="consent_needed")
     if signed_on > clock.today():

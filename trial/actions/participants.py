@@ -12,7 +12,7 @@ import audit
 from audit import clock
 from audit.errors import Refused
 
-from .. import facts
+from .. import barriers, facts
 from ..definitions import definition_of, version_at
 from ..free_text import kept
 from ..models import Consent, Participant, Person, ScreeningOutcome, Site, Status, StatusKind, Version
@@ -34,6 +34,7 @@ def screen(*, site: Site, by: Person, on: dt.date | None = None) -> Participant:
     if day > today:
         raise Refused(_("A screening cannot start in the future."))
     site = Site.objects.select_for_update(no_key=True).get(pk=site.pk)
+    barriers.check_site_open(site)
     if not site.is_open(day):
         raise Refused(_("Site %(site)s does not include participants on this day.") % {"site": site.number})
     try:
@@ -151,6 +152,7 @@ def fail_screening(
     reason = kept(reason, limit=40, needed=_("Give the reason why this person is not included."))
     detail = kept(detail)
     participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    barriers.check_open(participant)
     if participant.randomized_on is not None:
         raise Refused(_("%(code)s is randomized and can no longer fail screening.") % {"code": participant.code})
     if participant.status == Status.SCREEN_FAILURE:
@@ -174,6 +176,7 @@ def reopen_screening(*, participant: Participant, reason: str, by: Person) -> Pa
     check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
     reason = kept(reason, needed=_("Give the reason."))
     participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    barriers.check_open(participant)
     if participant.status != Status.SCREEN_FAILURE:
         raise Refused(_("The screening of %(code)s is not closed.") % {"code": participant.code})
     participant.screening_outcome = ScreeningOutcome.PENDING

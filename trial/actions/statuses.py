@@ -11,7 +11,7 @@ import audit
 from audit import clock
 from audit.errors import Refused
 
-from .. import facts
+from .. import barriers, facts
 from ..free_text import kept
 from ..models import Participant, Person, Status, StatusChange, StatusKind
 from ..permissions import Permission, check
@@ -69,6 +69,8 @@ def record_by_hand(
 ) -> Participant:
     """Record a withdrawal or a loss to follow-up from the participant's status page."""
     check(by, Permission.STATUS_RECORD, participant.site_id)
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    barriers.check_open(participant)
     if kind not in BY_HAND:
         raise Refused(_("This status follows from a form: fill the form instead."))
     reason = kept(reason, limit=_REASON_WORDS, needed=_("Give the reason."))
@@ -109,6 +111,8 @@ def _take_back(participant: Participant, kind: str, *, reason: str, by: Person |
 def reverse_by_hand(*, participant: Participant, kind: str, reason: str, by: Person) -> Participant:
     """Take back a withdrawal or a loss from the participant's status page."""
     check(by, Permission.STATUS_RECORD, participant.site_id)
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    barriers.check_open(participant)
     if kind not in BY_HAND:
         raise Refused(_("This status follows from a form: correct the form instead."))
     return reverse(participant=participant, kind=kind, reason=reason, by=by)

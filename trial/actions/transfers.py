@@ -11,7 +11,7 @@ import audit
 from audit import clock
 from audit.errors import Refused
 
-from .. import facts
+from .. import barriers, facts
 from ..free_text import kept
 from ..models import Notice, NoticeState, Participant, Person, Site, Transfer
 from ..permissions import Permission, check
@@ -22,15 +22,18 @@ def transfer(*, participant: Participant, to_site: Site, on: dt.date, reason: st
     """Move the participant to another open site: its people see everything, those of the former site nothing more.
 
     The code stays. It takes effect at once, so the day may be past, never to come. Reminders owed to people of the
-    former site are cancelled.
+    former site are cancelled. Nobody leaves or enters what is frozen or locked: unfreeze or unlock it first.
     """
     check(by, Permission.PARTICIPANT_TRANSFER, participant.site_id)
     reason = kept(reason, needed=_("Give the reason."))
+    to_site = Site.objects.select_for_update(no_key=True).get(pk=to_site.pk)  # a closure of it waits, or is seen
     participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=participant.pk)
     check(by, Permission.PARTICIPANT_TRANSFER, participant.site_id)
     check(by, Permission.PARTICIPANT_TRANSFER, to_site.pk)
     if participant.site_id == to_site.pk:
         raise Refused(_("%(code)s is already at this site.") % {"code": participant.code}, code="there")
+    barriers.check_open(participant)
+    barriers.check_site_open(to_site)
     if on > clock.today():
         raise Refused(_("A transfer is recorded from its day on, not before."), code="future")
     earliest = (
@@ -61,5 +64,6 @@ def transfer(*, participant: Participant, to_site: Site, on: dt.date, reason: st
     for notice in Notice.objects.filter(participant=participant, state=NoticeState.OWED):
         notice.state = NoticeState.CANCELLED
         audit.save(notice, by=by)
+    participant = Participant.objects.get(pk=participant.pk)  # with what is closed at the new site, not at the former
     facts.changed(participant, "consent.documents", by=by)
     return moved

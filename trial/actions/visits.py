@@ -15,7 +15,7 @@ from trial.definition import Phase, VisitDefinition
 from trial.schedule import expected
 from trial.schedule import plan as plan_dates
 
-from .. import facts
+from .. import barriers, facts
 from ..definitions import definition_of
 from ..free_text import kept
 from ..models import Participant, Person, Visit, VisitStatus
@@ -166,6 +166,7 @@ def add_on_demand(*, participant: Participant, event: str, on: dt.date, by: Pers
     check(by, Permission.VISIT_RECORD, participant.site_id)
     definition = definition_of(participant.version_id)
     participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    barriers.check_open(participant)
     if event not in {visit.id for visit in on_demand_visits(participant)}:
         raise Refused(_("This visit cannot be added by hand for %(code)s.") % {"code": participant.code})
     if on > clock.today():
@@ -227,9 +228,10 @@ def _check_still_takes_part(participant: Participant, visit: VisitDefinition, on
 
 
 def _locked(visit: Visit, by: Person) -> Visit:
-    """Return the visit as it stands now, its participant locked, if the person may record at its site."""
+    """Return the visit as it stands now, its participant locked, if the person may record there and it is open."""
     participant = Participant.objects.select_for_update(no_key=True).get(pk=visit.participant_id)
     check(by, Permission.VISIT_RECORD, participant.site_id)
     current = Visit.objects.get(pk=visit.pk)
     current.participant = participant
+    barriers.check_open(participant, current)
     return current

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from audit import clock
 
-from .. import listings
+from .. import listings, page_panels
 from ..models import Site, Status
 from ..permissions import Permission, can, check
 from ..presenters import date_words
@@ -72,6 +72,7 @@ def site(request: SignedInRequest, number: str) -> HttpResponse:
         "laboratory_url": reverse("laboratory", args=[found.number])
         if can(request.user, Permission.RECORD_VIEW, found.pk)
         else "",
+        "panels": page_panels.panels_on("site", request.user, found),
     }
     return render(request, "trial/site.html", context)
 

@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from .. import listings
+from .. import listings, page_panels
 from ..definition import difference
 from ..definitions import definition_of
 from ..models import Version
@@ -41,6 +41,7 @@ def study(request: SignedInRequest) -> HttpResponse:
     }
     if part == "overview":
         context |= {"facts": words.facts(), "arms": words.arms(), "amendments": definition.study.amendments}
+        context["panels"] = page_panels.panels_on("study", request.user)
     elif part == "visits":
         context["visits"] = words.visits()
     elif part == "forms":

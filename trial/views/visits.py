@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from audit import clock
 from trial.definition import Definition, VisitDefinition
 
+from .. import page_panels
 from ..actions import visits
 from ..definitions import definition_of
 from ..forms import ReasonForm, VisitAddForm, VisitDateForm, VisitMissedForm
@@ -85,6 +86,7 @@ def visit(request: SignedInRequest, code: str, visit_id: int) -> HttpResponse:
         "has_date": has_date,
         "forms": _forms(request.user, participant, found, definition),
         "casebook_url": casebook_url(participant, visit_anchor(found)),
+        "panels": page_panels.panels_on("visit", request.user, found),
     }
     return render(request, "trial/visit.html", context, status=tried.status)
 

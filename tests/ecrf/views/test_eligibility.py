@@ -119,7 +119,7 @@ def test_answers_that_changed_meanwhile_are_read_again_before_signing(cast: Cast
     participant = cast.judged()
     client = cast.client_of(cast.ines_investigator)
     old = revision(cast, participant)
-    change(cast, participant, "eligibility", {"i14": "yes"}, by=cast.ines_investigator)
+    change(cast, participant, "eligibility", {"i14": "no"}, by=cast.ines_investigator)
     answer = client.post(url(participant), {"password": PASSWORD, "revision": old})
     assert answer.status_code == 409
     assert "changed while you were reading" in words_of(answer)

@@ -652,7 +652,7 @@ def test_the_monitor_verifies_values(cast: Cast, consented: Participant) -> None
 
     assert mona.post(address, {"revision": record.revision, "whole": "1"}).status_code == 302
     assert "Partly verified" not in text_of(mona.get(url(cast, consented, "vitals_performance")))
-    cast.fill(consented, "vitals_performance", visit="SCR", weight="81")
+    cast.fill(consented, "vitals_performance", visit="SCR", complete=False)
     assert mona.post(address, {"revision": record.revision, "whole": "1"}).status_code == 409
 
 
