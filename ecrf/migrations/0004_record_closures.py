@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ecrf', '0002_query_addressing_and_verification_tallies'),
+        ('ecrf', '0003_files_notes_and_entered_ranges'),
         ('trial', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
