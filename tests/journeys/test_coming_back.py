@@ -91,6 +91,7 @@ def test_an_ended_session_is_taken_up_in_another_tab(stage: Cast, server: Any, c
     page.goto(path(stage, participant))
     leave_field(page, "height", "171", to="weight")
     status_is(page, "kept")
+    page.wait_for_load_state("networkidle")  # an answer on its way would bring the session's cookie back
     context.clear_cookies()
     leave_field(page, "weight", "80", to="temperature")
     status_is(page, "signed-out")
