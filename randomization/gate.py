@@ -142,9 +142,8 @@ def _list_reasons(
                 Reason("unknown_stratum", _("The allocation list has no such stratum. Ask the statistician."))
             )
         else:
-            slots = Slot.objects.filter(allocation_list=allocation_list, stratum=label).count()
-            used = Allocation.objects.filter(allocation_list=allocation_list, stratum=label).count()
-            if used >= slots and participant.randomized_on is None:
+            unused = Slot.objects.filter(allocation_list=allocation_list, stratum=label, allocation=None)
+            if participant.randomized_on is None and not unused.exists():
                 reasons.append(
                     Reason("exhausted", _("The list has no place left in this stratum. Ask the statistician."))
                 )

@@ -46,7 +46,7 @@ def fill(*, where: Where, said: Said, by: Person, rng: Random, revision_data: Ro
     form = definition.form(where.form)
     record = _record(where)
     data: Rows = revision_data if revision_data is not None else (record.data if record else {})
-    ranges = laboratory_ranges(participant)
+    ranges = _ranges(participant, form)
     submission = Submission()
     _rows(form, said, data, submission, rng)
     skipped: set[RowKey] = set()
@@ -249,6 +249,10 @@ def _link(participant: Participant, item: Item, rng: Random) -> Typed | None:
     return Typed(text=str(rng.choice(numbers))) if numbers else None
 
 
+def _ranges(participant: Participant, form: Form) -> dict[str, tuple[str, str]]:
+    return laboratory_ranges(participant) if any(item.analyte for item in form.items.values()) else {}
+
+
 def soft_findings(*, where: Where, submission: Submission, by: Person) -> list[tuple[str, str]]:
     """Return (check id, row id) of each soft edit check that the submission would raise."""
     participant = where.participant
@@ -264,7 +268,7 @@ def soft_findings(*, where: Where, submission: Submission, by: Person) -> list[t
         locale="en",
         may_answer=lambda item: may_answer(by, participant, form, item),
         is_linked=lambda _form, _number: True,
-        ranges=laboratory_ranges(participant),
+        ranges=_ranges(participant, form),
     )
     book = book_of(participant, definition, {form.id} | definition.forms_read_by(form.id))
     entry = book.entry(place_of(definition, form.id, where.visit, where.number), merged.data)

@@ -9,6 +9,7 @@ test the database before publishing. Tests connect as `stratum_app`, which owns 
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import os
 import shutil
 import socket
@@ -48,6 +49,7 @@ BROWSER_FLAGS = [
 
 def pytest_configure(config: pytest.Config) -> None:
     """The first process of a parallel run starts the services; a single process starts them when they are needed."""
+    gc.set_threshold(50_000, 20, 50)  # compiled definitions are many objects that live long: look at them seldom
     config.addinivalue_line("markers", 'template(name): the database to clone, "migrated" or "published"')
     config.addinivalue_line("markers", "browser: drives a real Chromium")
     if not hasattr(config, "workerinput") and getattr(config.option, "numprocesses", None):

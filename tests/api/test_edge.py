@@ -27,6 +27,9 @@ WRITES = [
     ("POST", "participants/"), ("PATCH", "participants/01-001/visits/1/"), ("POST", "queries/1/answer/"),
     ("PUT", "participants/01-001/visits/1/forms/laboratory/"), ("POST", "participants/01-001/log/adverse_event/"),
     ("PUT", "participants/01-001/log/adverse_event/1/"), ("POST", "participants/01-001/allocation/"),
+    ("POST", "participants/01-001/visits/1/forms/laboratory/files/"),
+    ("POST", "participants/01-001/log/adverse_event/files/"),
+    ("POST", "participants/01-001/log/adverse_event/1/files/"),
 ]  # fmt: skip
 
 

@@ -235,7 +235,7 @@ STEP = st.fixed_dictionaries(
 @given(steps=st.lists(STEP, min_size=2, max_size=6), seed=st.integers(0, 10**6))
 def test_the_data_are_the_replay_of_the_changes(play: Play, steps: list[dict[str, Any]], seed: int) -> None:
     """ECRF-389: rows added, edited, moved and removed, values cleared and coded as missing, saves refused and stale, in
-    any order: what is stored is what the changes say, and the revision counts the saves."""
+    any order: what is stored is what the changes say, and the revision counts the saves that changed something."""
     rng = random.Random(seed)
     with transaction.atomic():
         done = 0
@@ -245,7 +245,7 @@ def test_the_data_are_the_replay_of_the_changes(play: Play, steps: list[dict[str
             submission = _submission(step, before, rng)
             revision = done - 1 if step["stale"] and done else done
             try:
-                records.save(
+                saved = records.save(
                     where=play.where, revision=revision, submission=submission, complete=step["complete"], by=play.by,
                     reason="Because",
                 )  # fmt: skip
@@ -254,7 +254,8 @@ def test_the_data_are_the_replay_of_the_changes(play: Play, steps: list[dict[str
             except InvalidValues:
                 pass
             else:
-                done += 1
+                is_same = held is not None and (saved.data, saved.entry_state) == (held.data, held.entry_state)
+                done += 0 if is_same else 1
             now = Record.objects.filter(participant=play.participant, form="items").first()
             assert (now.revision if now is not None else 0) == done
             if now is not None:
