@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db.models import Func, Q, Subquery
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -50,10 +51,11 @@ def examine(participant: Participant, by: Person) -> Gate:
     book = book_of(participant, definition)
     eligibility = assess(participant, today, book)
     stratum = stratum_of(participant, definition, book)
-    allocation_list = AllocationList.objects.filter(state=ListState.IN_USE).first()
+    allocation_list, allocated = _list_in_use()
     reasons = [
         *_person_reasons(participant, by),
-        *_participant_reasons(participant, definition),
+        *_participant_reasons(participant),
+        *_study_reasons(participant, definition, allocated),
         *_closure_reasons(participant),
         *_eligibility_reasons(eligibility),
         *_stratum_reasons(stratum, definition),
@@ -62,13 +64,26 @@ def examine(participant: Participant, by: Person) -> Gate:
     return Gate(tuple(reasons), stratum, eligibility, allocation_list)
 
 
+def _list_in_use() -> tuple[AllocationList | None, int]:
+    """The list in use, and how many were ever allocated, in one statement: without a list nobody is."""
+    counted = Allocation.objects.order_by().annotate(all=Func(function="COUNT", template="COUNT(*)")).values("all")
+    found = (
+        AllocationList.objects.annotate(is_used=Q(state=ListState.IN_USE), allocated=Subquery(counted))
+        .order_by("-is_used", "pk")
+        .first()
+    )
+    if found is None:
+        return None, 0
+    return (found if found.is_used else None), found.allocated  # type: ignore[attr-defined]
+
+
 def _person_reasons(participant: Participant, by: Person) -> list[Reason]:
     if can(by, Permission.RANDOMIZE, participant.site_id):
         return []
     return [Reason("permission", _("Randomizing is not delegated to you at this site."))]
 
 
-def _participant_reasons(participant: Participant, definition: Definition) -> list[Reason]:
+def _participant_reasons(participant: Participant) -> list[Reason]:
     reasons = []
     if participant.consented_on is None:
         reasons.append(Reason("consent", _("No consent is recorded.")))
@@ -82,9 +97,14 @@ def _participant_reasons(participant: Participant, definition: Definition) -> li
         reasons.append(Reason("screen_failure", _("The screening was closed without inclusion.")))
     if participant.randomized_on is not None:
         reasons.append(Reason("allocated", _("The participant is already randomized.")))
+    return reasons
+
+
+def _study_reasons(participant: Participant, definition: Definition, allocated: int) -> list[Reason]:
+    reasons = []
     if not participant.site.is_open(clock.today()):
         reasons.append(Reason("site_closed", _("The site does not include participants at present.")))
-    if Allocation.objects.count() >= definition.study.accrual.target:
+    if allocated >= definition.study.accrual.target:
         reasons.append(Reason("target", _("The accrual target of the study is reached.")))
     return reasons
 
