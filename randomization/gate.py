@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Func, Q, Subquery
+from django.db.models import Count, Q, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -66,9 +67,9 @@ def examine(participant: Participant, by: Person) -> Gate:
 
 def _list_in_use() -> tuple[AllocationList | None, int]:
     """The list in use, and how many were ever allocated, in one statement: without a list nobody is."""
-    counted = Allocation.objects.order_by().annotate(all=Func(function="COUNT", template="COUNT(*)")).values("all")
+    counted = Allocation.objects.order_by().values(all=Value(1)).annotate(many=Count("pk")).values("many")
     found = (
-        AllocationList.objects.annotate(is_used=Q(state=ListState.IN_USE), allocated=Subquery(counted))
+        AllocationList.objects.annotate(is_used=Q(state=ListState.IN_USE), allocated=Coalesce(Subquery(counted), 0))
         .order_by("-is_used", "pk")
         .first()
     )

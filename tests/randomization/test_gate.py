@@ -10,7 +10,7 @@ import pytest
 from audit import clock
 from randomization import gate
 from randomization.actions import lists
-from randomization.models import Allocation, AllocationList, Slot
+from randomization.models import AllocationList, Slot
 from tests.cast import Cast
 from tests.randomization.conftest import change, undelegated
 from trial.actions import participants, statuses
@@ -127,5 +127,5 @@ def test_the_target_and_the_site_close_the_gate(cast: Cast, monkeypatch: pytest.
     participant = cast.eligible()
     cast.list_in_use()
     monkeypatch.setattr("trial.models.Site.is_open", lambda self, on: False)
-    monkeypatch.setattr(Allocation.objects, "count", lambda: 114)
+    monkeypatch.setitem(cast.definition.study.accrual.__dict__, "target", 0)
     assert codes(participant, cast.theo_coordinator) == {"site_closed", "target"}
