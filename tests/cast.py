@@ -23,6 +23,9 @@ from trial.actions import participants, people, studies, visits
 from trial.definitions import definition_of, latest_version
 from trial.models import Participant, Person, Role, Site, Version, Visit
 
+from .stages import Path as StagePath
+from .stages import staged
+
 PASSWORD = "correct horse battery staple 7"
 STUDY_FOLDER = Path(__file__).resolve().parent.parent / "studies" / "storm01"
 SIGNATURE_ORDER = (
@@ -35,6 +38,9 @@ class Cast:
     """People at two sites and at the sponsor, made on first use; methods bring participants to each state."""
 
     PASSWORD = PASSWORD
+
+    stage: StagePath | None = None
+    """The stage that this cast stands on (see `tests.stages`); None for one that was made in place."""
 
     def __init__(self, *, opened_days_ago: int = 400, seed: int = 7) -> None:
         self.rng = Random(seed)
@@ -104,6 +110,7 @@ class Cast:
         """The simulated person behind a participant: always the same for a code."""
         return patients.draw_patient(Random(participant.code), participant.screened_on)
 
+    @staged
     def consented(self, participant: Participant | None = None) -> Participant:
         """A participant who has consented today."""
         participant = participant or self.screened()
@@ -113,6 +120,7 @@ class Cast:
         self.fill(participant, "consent", visit="SCR")
         return Participant.objects.select_related("site").get(pk=participant.pk)
 
+    @staged
     def baseline_done(self, participant: Participant | None = None) -> Participant:
         """A participant with every screening form but eligibility, complete and without findings that block."""
         participant = participant or self.screened()
@@ -130,6 +138,7 @@ class Cast:
             self.fill(participant, form, visit="SCR")
         return Participant.objects.select_related("site").get(pk=participant.pk)
 
+    @staged
     def judged(self, participant: Participant | None = None) -> Participant:
         """A participant whose eligibility form is complete, not yet signed."""
         if participant is None or not Record.objects.filter(participant=participant, form="intended_line").exists():
@@ -138,6 +147,7 @@ class Cast:
         self.fill(participant, "eligibility", visit="SCR", by=self.ines_investigator)
         return participant
 
+    @staged
     def eligible(self, participant: Participant | None = None) -> Participant:
         """A participant whose eligibility the investigator has signed."""
         if (
@@ -149,6 +159,7 @@ class Cast:
         records.sign(record=record, password=PASSWORD, by=self.ines_investigator)
         return Participant.objects.select_related("site").get(pk=participant.pk)
 
+    @staged
     def list_in_use(self) -> AllocationList:
         """An allocation list drafted by one statistician, approved by another, in use."""
         held = AllocationList.objects.filter(state="in_use").first()
@@ -158,6 +169,7 @@ class Cast:
         approved = lists.approve(allocation_list=drafted, password=PASSWORD, by=self.ursula_statistician)
         return lists.put_into_use(allocation_list=approved, by=self.ursula_statistician)
 
+    @staged
     def randomized(self, participant: Participant | None = None) -> Participant:
         """A participant who is allocated."""
         if participant is None or participant.enrolled_on is None:

@@ -31,7 +31,8 @@ import time_machine
 from django.db import connections
 
 from config.services.bundle import ROOT
-from tests import harness
+from tests import harness, stages
+from trial.definitions import forget_definitions
 
 NO_BROWSER = "no Chromium on this machine"
 BROWSER_FLAGS = [
@@ -119,6 +120,7 @@ def django_db_setup(services: None, django_test_environment: None, django_db_blo
     _let_transactional_tests_clone()
     yield
     with django_db_blocker.unblock():
+        stages.forget()
         _use(before)
     harness.drop(name)
 
@@ -133,6 +135,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     mark = item.get_closest_marker("template")
     names = {"migrated": harness.MIGRATED, "published": None}
     _template_of_test = names[mark.args[0]] if mark else None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Once every fixture is gone, the transaction too, the worker is on its own database again.
+
+    Versions that a test published go with it, and their numbers are used again: they are forgotten. The template's
+    own version is the same in every clone, and reading it anew would cost each test a third of a second.
+    """
+    yield
+    stages.leave()
+    forget_definitions(keep=() if _template_of_test == harness.MIGRATED else (harness.PUBLISHED_VERSION,))
 
 
 def _let_transactional_tests_clone() -> None:
@@ -339,4 +353,4 @@ def cast(db: None) -> Any:
     """People at two sites and at the sponsor, and participants brought to each state by actions alone."""
     from tests.cast import Cast
 
-    return Cast()
+    return stages.cast_of(Cast)

@@ -33,6 +33,7 @@ from config.services.postgres import APP, OWNER
 
 TEMPLATES = DATA / "test-template"
 MIGRATED, PUBLISHED = "stratum_migrated", "stratum"
+PUBLISHED_VERSION = 1  # the number of the only version in the template
 STUDY = ROOT / "studies" / "storm01"
 KEPT_TEMPLATES = 4
 

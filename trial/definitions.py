@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import OrderedDict
+from collections.abc import Collection
 from threading import Lock
 
 from audit import clock
@@ -31,10 +32,11 @@ def definition_of(version_id: int) -> Definition:
     return definition
 
 
-def forget_definitions() -> None:
-    """Empty the cache: only where one process changes databases, as tests do."""
+def forget_definitions(*, keep: Collection[int] = ()) -> None:
+    """Empty the cache but for the versions named: only where one process changes databases, as tests do."""
     with _lock:
-        _cache.clear()
+        for version_id in [known for known in _cache if known not in keep]:
+            del _cache[version_id]
 
 
 def current_study() -> Study | None:

@@ -14,7 +14,6 @@ from ecrf.models import Record
 from tests.cast import Cast
 from tests.trial.definition import small_study
 from trial.actions import studies, visits
-from trial.definitions import forget_definitions
 from trial.models import Participant, Person
 
 PDF = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n"
@@ -109,7 +108,6 @@ class Play:
     """The cast in the study of every type, with a participant who has consented and whose visit is dated."""
 
     def __init__(self, folder: Path, changes: dict[str, str] | None = None) -> None:
-        forget_definitions()
         path = small_study.write(folder / "items", {**files(), **(changes or {})})
         version, problems = studies.publish(path=path, by=None, reason="Every type of item")
         assert version is not None, [str(problem) for problem in problems]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,16 +12,7 @@ from ecrf.entry import Submission, Typed
 from ecrf.models import Record
 from tests.cast import Cast
 from tests.randomization.marked import publish_marked
-from trial.definitions import forget_definitions
 from trial.models import Participant, Person, Role
-
-
-@pytest.fixture(autouse=True)
-def _own_definitions() -> Iterator[None]:
-    """Databases come and go between tests, and version numbers are used again in them."""
-    forget_definitions()
-    yield
-    forget_definitions()
 
 
 @pytest.fixture

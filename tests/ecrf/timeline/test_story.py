@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -17,18 +16,10 @@ from ecrf.casebooks import Casebook
 from tests.cast import STUDY_FOLDER, Cast
 from tests.randomization.marked import publish_marked
 from trial.actions import studies
-from trial.definitions import definition_of, forget_definitions
+from trial.definitions import definition_of
 from trial.models import Participant, Person
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _own_definitions() -> Any:
-    """Versions come and go between tests, and their numbers are used again."""
-    forget_definitions()
-    yield
-    forget_definitions()
 
 
 def book(person: Person, participant: Participant) -> Casebook:

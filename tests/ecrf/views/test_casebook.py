@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
@@ -24,19 +23,10 @@ from simulation import patients
 from tests.cast import PASSWORD, Cast
 from tests.randomization.marked import only_of_arm, publish_marked, revealing_words
 from trial.actions import participants, statuses, visits
-from trial.definitions import forget_definitions
 from trial.models import Participant, Person, StatusKind, Visit
 
 pytestmark = pytest.mark.django_db
 MOST_STATEMENTS = 15
-
-
-@pytest.fixture(autouse=True)
-def _own_definitions() -> Iterator[None]:
-    """Versions come and go between tests, and their numbers are used again."""
-    forget_definitions()
-    yield
-    forget_definitions()
 
 
 def url(participant: Participant) -> str:

@@ -1,0 +1,196 @@
+"""States of the cast made once per worker and met again by every test that asks for them.
+
+Bringing a participant to randomization takes a second of real actions, and hundreds of tests begin with it. A *stage*
+is a database of its own in which those actions have been committed: the cast, or the cast and what `cast.eligible()`
+and its like did. A test in a transaction that has written nothing yet continues on the stage's database instead of
+doing the same again; whatever it writes is rolled back as always. A test that has written, that travels in time, or
+that says more than a method's name, gets the actions themselves. Stages are made on first use, by the same methods.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import time_machine
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.models import Model
+
+from audit import clock
+from tests import harness
+from trial.definitions import definition_of
+
+Path = tuple[str, ...]
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+LONGEST = 4
+"""Steps of a path that is worth a database; what goes further is done."""
+
+_made: dict[Path, tuple[str, Any, Any]] = {}  # path → its database, the cast as it is there, what the last method gave
+_kept: dict[str, Any] = {}  # database → an open connection of psycopg2 that no test uses at this moment
+_base: tuple[str, Any] | None = None  # the worker's own database and its connection, while a test is on a stage
+_here: Path | None = None  # the stage on which the running test is
+_day: Any = None  # stages are of a day: at midnight they are made again
+
+
+def staged(method: Method) -> Method:
+    """A method of the cast whose outcome, when nothing but a path of such methods was done before, is a stage."""
+
+    @wraps(method)
+    def answer(cast: Any, *args: Any, **options: Any) -> Any:
+        plain = args or options or _here is None or cast.stage != _here or len(_here) == LONGEST
+        if plain or is_travelling() or _has_written():
+            return method(cast, *args, **options)
+        path = (*_here, method.__name__)
+        if path not in _made:
+            _make(path, lambda: _copy_of(path[:-1]), method)
+        _go(path)
+        cast.stage = path
+        return copy.deepcopy(_made[path][2])
+
+    return answer  # type: ignore[return-value]
+
+
+def cast_of(make: Callable[[], Any]) -> Any:
+    """The cast of a test in a transaction: from its stage if that is the same thing, made anew if not."""
+    if is_travelling() or _has_written():
+        return make()
+    ensure(make)
+    _go(())
+    return _copy_of(())
+
+
+def ensure(make: Callable[[], Any]) -> str:
+    """The database in which the cast is, and nothing else was done; nobody is connected to it."""
+    global _day
+    if _day != clock.today():
+        forget()
+        _day = clock.today()
+    if () not in _made:
+        _make((), make, None)
+    _close(_made[()][0])
+    return _made[()][0]
+
+
+def adopt() -> Any:
+    """The cast for a test whose database is a clone of `ensure`'s."""
+    cast = _copy_of(())
+    cast.stage = None
+    return cast
+
+
+def is_travelling() -> bool:
+    """Whether a test's clock is not that of the machine."""
+    return bool(time_machine.escape_hatch.is_travelling()) or clock.is_simulated()
+
+
+def leave() -> None:
+    """After a test: back to the worker's own database."""
+    if _base is not None:
+        _go(None)
+
+
+def forget() -> None:
+    """Drop every stage."""
+    leave()
+    for name, _cast, _outcome in _made.values():
+        _close(name)
+        harness.drop(name)
+    _made.clear()
+
+
+def _copy_of(path: Path) -> Any:
+    """The cast as it is on a stage, for one test to change; what never changes is shared."""
+    kept = _made[path][1]
+    cast = copy.deepcopy(kept, {id(kept.definition): kept.definition})
+    cast.definition = definition_of(cast.version.pk)  # as a cast that is made reads it: other tests empty the cache
+    cast.stage = path
+    return cast
+
+
+def _has_written() -> bool:
+    """Whether the running transaction changed anything: PostgreSQL numbers a transaction at its first write."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    if not connection.in_atomic_block:
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
+        return bool(cursor.fetchone()[0])
+
+
+def _make(path: Path, cast_before: Callable[[], Any], method: Callable[..., Any] | None) -> None:
+    """Make a stage's database from the one before it, in a thread with a connection of its own, and commit."""
+    name = f"stage_{os.getpid()}_{len(_made)}"
+    template = None
+    if path:
+        leave()
+        template = _made[path[:-1]][0]
+        _close(template)
+    harness.clone(name, template=template)
+    made: list[Any] = []
+
+    def work() -> None:
+        connection = connections[DEFAULT_DB_ALIAS]
+        connection.settings_dict = connection.settings_dict | {"NAME": name}
+        try:
+            with transaction.atomic():
+                cast = cast_before()
+                cast.stage = None
+                made.append(cast)
+                made.append(method(cast) if method else None)
+                connection.run_on_commit = []  # a test in a transaction sends nothing either
+        except BaseException as error:
+            made[:] = [error]
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if isinstance(made[0], BaseException):
+        harness.drop(name)
+        raise made[0]
+    for value in vars(made[0]).values():
+        if isinstance(value, Model):
+            value._state.fields_cache.clear()
+    _made[path] = (name, made[0], made[1])
+
+
+def _go(path: Path | None) -> None:
+    """Continue the test's transaction, which has written nothing, on another database with the same savepoints."""
+    global _base, _here
+    connection = connections[DEFAULT_DB_ALIAS]
+    own, name = connection.settings_dict["NAME"], _made[path][0] if path is not None else None
+    if connection.connection is not None:
+        connection.connection.rollback()
+    if _base is None:
+        _base = own, connection.connection
+    elif connection.connection is not None:
+        _kept[own] = connection.connection
+    if name is None:
+        (name, raw), _base = _base, None
+    else:
+        raw = _kept.pop(name, None)
+    _here = path
+    connection.settings_dict["NAME"] = name
+    if raw is None or raw.closed:
+        raw = connection.get_new_connection(connection.get_connection_params())
+    connection.connection = raw
+    raw.autocommit = not connection.in_atomic_block
+    connection.autocommit = raw.autocommit
+    connection.ensure_timezone()
+    if connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            for savepoint in connection.savepoint_ids:
+                if savepoint is not None:
+                    cursor.execute(connection.ops.savepoint_create_sql(savepoint))
+
+
+def _close(name: str) -> None:
+    held = _kept.pop(name, None)
+    if held is not None:
+        held.close()
