@@ -57,30 +57,16 @@ def staged(method: Method) -> Method:
 
 def cast_of(make: Callable[[], Any]) -> Any:
     """The cast of a test in a transaction: from its stage if that is the same thing, made anew if not."""
+    global _day
     if is_travelling() or _has_written():
         return make()
-    ensure(make)
-    _go(())
-    return _copy_of(())
-
-
-def ensure(make: Callable[[], Any]) -> str:
-    """The database in which the cast is, and nothing else was done; nobody is connected to it."""
-    global _day
     if _day != clock.today():
         forget()
         _day = clock.today()
     if () not in _made:
         _make((), make, None)
-    _close(_made[()][0])
-    return _made[()][0]
-
-
-def adopt() -> Any:
-    """The cast for a test whose database is a clone of `ensure`'s."""
-    cast = _copy_of(())
-    cast.stage = None
-    return cast
+    _go(())
+    return _copy_of(())
 
 
 def is_travelling() -> bool:
