@@ -10,7 +10,7 @@ Every state answers every deed: with the state that follows (often the same), or
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -67,21 +67,25 @@ _OF_QUERIES = (Deed.ASK, Deed.SETTLE)
 
 @dataclass(frozen=True)
 class Life:
-    """One table. `moves` are (state, deed) → state; `refusals` (state, deed) → words, with the code of the refusal."""
+    """One table. `moves` are (state, deed) → state; `refusals` (state, deed) → words, with the code of the refusal.
+
+    `deeds` are all that can happen, with their words: a record's, unless a room above draws a table of its own.
+    """
 
     name: str
     title: Any
     states: Mapping[str, Any]
     start: str
-    moves: Mapping[tuple[str, Deed], str]
-    refusals: Mapping[tuple[str, Deed], tuple[Any, str]]
+    moves: Mapping[tuple[str, Any], str]
+    refusals: Mapping[tuple[str, Any], tuple[Any, str]]
     note: Any = ""
+    deeds: Mapping[Any, Any] = field(default_factory=lambda: DEED_WORDS)
 
-    def refusal(self, state: str, deed: Deed) -> tuple[Any, str] | None:
+    def refusal(self, state: str, deed: Any) -> tuple[Any, str] | None:
         """Return the words and the code with which the state refuses the deed, None when it allows it."""
         return self.refusals.get((state, deed))
 
-    def after(self, state: str, deed: Deed) -> str:
+    def after(self, state: str, deed: Any) -> str:
         """Return the state to which a deed leads; raises Refused with the table's words."""
         found = self.refusals.get((state, deed))
         if found is not None:
@@ -89,27 +93,28 @@ class Life:
         return self.moves[(state, deed)]
 
 
-def _life(
+def life_of(
     name: str,
     title: Any,
     states: Mapping[str, Any],
     start: str,
     *,
-    moves: Mapping[str, Mapping[Deed, str]],
-    refusals: Mapping[str, Mapping[Deed, tuple[Any, str]]],
+    moves: Mapping[str, Mapping[Any, str]],
+    refusals: Mapping[str, Mapping[Any, tuple[Any, str]]],
     note: Any = "",
+    deeds: Mapping[Any, Any] = DEED_WORDS,
 ) -> Life:
     """Write a table out: what is neither a move nor a refusal leaves the state as it is."""
-    full: dict[tuple[str, Deed], str] = {}
-    refused: dict[tuple[str, Deed], tuple[Any, str]] = {}
+    full: dict[tuple[str, Any], str] = {}
+    refused: dict[tuple[str, Any], tuple[Any, str]] = {}
     for state in states:
-        for deed in Deed:
+        for deed in deeds:
             words = refusals.get(state, {}).get(deed)
             if words is not None:
                 refused[(state, deed)] = words
             else:
                 full[(state, deed)] = moves.get(state, {}).get(deed, state)
-    return Life(name, title, states, start, full, refused, note)
+    return Life(name, title, states, start, full, refused, note, deeds)
 
 
 def _all(deeds: tuple[Deed, ...], words: Any, code: str) -> dict[Deed, tuple[Any, str]]:
@@ -121,7 +126,7 @@ _NOTHING_SAVED = (_("Nothing is saved in this form yet."), "empty")
 _INCOMPLETE = (_("Only a complete form can be signed."), "incomplete")
 _REVIEWED_WHEN_DONE = (_("Only a complete form, or one recorded as not done, can be reviewed."), "incomplete")
 _NOT_APPLICABLE = _("This form does not apply: its visit is not expected.")
-ENTRY = _life(
+ENTRY = life_of(
     "entry",
     _("Entry state"),
     {state.value: state.label for state in E},
@@ -163,7 +168,7 @@ ENTRY = _life(
 )
 
 _REMOVED = _("This entry was removed.")
-USE = _life(
+USE = life_of(
     "use",
     _("In use or removed (entries of a log)"),
     {"in_use": _("In use"), "removed": _("Removed")},
@@ -173,7 +178,7 @@ USE = _life(
     note=_("A removed entry stays readable and keeps its number; its open queries can still be settled."),
 )
 
-VERIFIED = _life(
+VERIFIED = life_of(
     "verified",
     _("Verified at source (each value)"),
     {"not_verified": _("Not verified"), "verified": _("Verified at source")},
@@ -194,7 +199,7 @@ VERIFIED = _life(
 )
 
 _TO_CHANGED = {Deed.SAVE: "changed", Deed.NOT_DONE: "changed", Deed.REMOVE: "changed", Deed.CHANGE: "changed"}
-REVIEWED = _life(
+REVIEWED = life_of(
     "reviewed",
     _("Reviewed"),
     {
@@ -215,7 +220,7 @@ REVIEWED = _life(
     note=_("A save that changes nothing leaves the review as it is."),
 )
 
-SIGNED = _life(
+SIGNED = life_of(
     "signed",
     _("Signed"),
     {"unsigned": _("Not signed"), "signed": _("Signed"), "changed": _("Changed since signing")},
@@ -229,7 +234,7 @@ SIGNED = _life(
     note=_("A signature is never taken away: what changed after it is shown, until the form is signed again."),
 )
 
-FROZEN = _life(
+FROZEN = life_of(
     "frozen",
     _("Frozen"),
     {"open": _("Not frozen"), "frozen": _("Frozen")},
@@ -247,7 +252,7 @@ FROZEN = _life(
     ),
 )
 
-LOCKED = _life(
+LOCKED = life_of(
     "locked",
     _("Locked"),
     {"open": _("Not locked"), "locked": _("Locked")},

@@ -8,11 +8,11 @@ class RandomizationConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.verbs import register_verbs
-        from ecrf import casebooks
+        from ecrf import casebooks, diagrams
         from trial import home_panels, navigation, notice_kinds
         from trial.permissions import Permission
 
-        from . import panels, section
+        from . import lives, panels, section
 
         casebooks.register("randomization", panels.casebook_panel)
         home_panels.register("randomization", panels.home_panel, order=20)
@@ -28,14 +28,24 @@ class RandomizationConfig(AppConfig):
             )
         )
         section.register()
+        for life in lives.LIVES:
+            diagrams.also(life)
         register_verbs(
             {
                 "list.drafted": _("Allocation list drafted"),
+                "list.simulated": _("Simulation of the allocation list recorded"),
+                "list.parameters_read": _("Parameters and test list read by the second person"),
                 "list.approved": _("Allocation list approved"),
                 "list.put_into_use": _("Allocation list put into use"),
                 "list.held": _("Randomization put on hold"),
                 "list.resumed": _("Randomization resumed"),
+                "list.exhausted": _("Allocation list exhausted"),
                 "list.closed": _("Allocation list closed"),
+                "list.correction_proposed": _("Correction of the allocation list proposed"),
+                "list.correction_approved": _("Correction of the allocation list approved"),
+                "list.correction_rejected": _("Correction of the allocation list rejected"),
+                "list.key_rotated": _("Key of the allocation list rotated"),
+                "list.commitment_printed": _("Commitment of the allocation list downloaded"),
                 "list.balance_read": _("Balance by arm read"),
                 "list.verified": _("Allocation list opened to verify it"),
                 "participant.randomized": _("Participant randomized"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from .models import CorrectionKind
 
 MOST_SIZES = 12
 """More block sizes than this are a typing error: lists use two or three."""
@@ -39,6 +42,62 @@ class ReasonForm(forms.Form):
     """A reason, in a few words."""
 
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=300)
+
+
+class ProposalForm(forms.Form):
+    """A correction to propose: what it needs depends on its kind; the confirmation is typed, never chosen."""
+
+    stratum = forms.ChoiceField(label=gettext_lazy("Stratum"))
+    position = forms.IntegerField(
+        label=gettext_lazy("Position of the slot in its stratum"), min_value=1, max_value=2_000_000_000
+    )
+    count = forms.IntegerField(
+        label=gettext_lazy("Slots to append to each stratum"), min_value=1, max_value=2_000_000_000
+    )
+    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=300)
+    confirmation = forms.CharField(
+        label=gettext_lazy("Confirmation"), max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+    NEEDS: ClassVar[dict[str, tuple[str, ...]]] = {
+        CorrectionKind.WITHDRAW_SLOT: ("stratum", "position"),
+        CorrectionKind.APPEND_SLOTS: ("stratum", "count"),
+        CorrectionKind.CLOSE_STRATUM: ("stratum",),
+    }
+
+    def __init__(self, *args: Any, kind: str, strata: Sequence[tuple[str, str]], number: int, **options: Any) -> None:
+        """`strata` are the labels with their words, `number` is that of the list."""
+        super().__init__(*args, **options)
+        needed = self.NEEDS.get(kind, ())
+        for name in ("stratum", "position", "count"):
+            if name not in needed:
+                del self.fields[name]
+        if "stratum" in needed:
+            every = [("", _("Every open stratum"))] if kind == CorrectionKind.APPEND_SLOTS else []
+            field: Any = self.fields["stratum"]
+            field.choices = [*every, *strata]
+            field.required = not every
+        typed: dict[str, str] = {
+            CorrectionKind.WITHDRAW_SLOT: _("Type the numbers of stratum and slot, like 3-17."),
+            CorrectionKind.APPEND_SLOTS: _("Type again how many slots."),
+            CorrectionKind.CLOSE_STRATUM: _("Type the number of the stratum."),
+        }
+        of_list = _("Type the number of the list: %(number)s.") % {"number": number}
+        self.fields["confirmation"].help_text = typed.get(kind, of_list)
+
+
+class DecisionForm(forms.Form):
+    """The second person's approval of a correction: reason, what is confirmed typed again, password."""
+
+    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=300)
+    confirmation = forms.CharField(
+        label=gettext_lazy("Confirmation"), max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    password = password_field()
+
+    def __init__(self, *args: Any, wanted: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["confirmation"].help_text = _("Type %(wanted)s.") % {"wanted": wanted}
 
 
 class ListForm(forms.Form):

@@ -19,7 +19,8 @@ from trial.definitions import definition_of
 from trial.models import Participant, Person, Status
 from trial.permissions import Permission, can
 
-from .models import Allocation, AllocationList, ListState, Slot
+from . import slots
+from .models import Allocation, AllocationList, ListState
 from .strata import Stratum, stratum_of
 
 
@@ -66,16 +67,21 @@ def examine(participant: Participant, by: Person) -> Gate:
 
 
 def _list_in_use() -> tuple[AllocationList | None, int]:
-    """The list in use, and how many were ever allocated, in one statement: without a list nobody is."""
+    """The list in use (else one that is exhausted), and how many were ever allocated, in one statement."""
     counted = Allocation.objects.order_by().values(all=Value(1)).annotate(many=Count("pk")).values("many")
     found = (
-        AllocationList.objects.annotate(is_used=Q(state=ListState.IN_USE), allocated=Coalesce(Subquery(counted), 0))
-        .order_by("-is_used", "pk")
+        AllocationList.objects.annotate(
+            is_used=Q(state=ListState.IN_USE),
+            is_exhausted=Q(state=ListState.EXHAUSTED),
+            allocated=Coalesce(Subquery(counted), 0),
+        )
+        .order_by("-is_used", "-is_exhausted", "-pk")
         .first()
     )
     if found is None:
         return None, 0
-    return (found if found.is_used else None), found.allocated  # type: ignore[attr-defined]
+    stands = found.state in (ListState.IN_USE, ListState.EXHAUSTED)
+    return (found if stands else None), found.allocated  # type: ignore[attr-defined]
 
 
 def _person_reasons(participant: Participant, by: Person) -> list[Reason]:
@@ -153,6 +159,8 @@ def _list_reasons(
 ) -> list[Reason]:
     if allocation_list is None:
         return [Reason("no_list", _("No allocation list is in use. Ask the statistician."))]
+    if allocation_list.state == ListState.EXHAUSTED:
+        return [Reason("list_exhausted", _("Every slot of the allocation list is used. Ask the statistician."))]
     reasons = []
     if allocation_list.on_hold_at is not None:
         reasons.append(Reason("hold", _("Randomization is on hold.")))
@@ -162,8 +170,12 @@ def _list_reasons(
             reasons.append(
                 Reason("unknown_stratum", _("The allocation list has no such stratum. Ask the statistician."))
             )
+        elif label in allocation_list.closed_strata:
+            reasons.append(
+                Reason("stratum_closed", _("This stratum is closed to randomization. Ask the statistician."))
+            )
         else:
-            unused = Slot.objects.filter(allocation_list=allocation_list, stratum=label, allocation=None)
+            unused = slots.available(allocation_list).filter(stratum=label)
             if participant.randomized_on is None and not unused.exists():
                 reasons.append(
                     Reason("exhausted", _("The list has no place left in this stratum. Ask the statistician."))

@@ -92,7 +92,7 @@ def _ready(person: Person) -> home_panels.Panel:
 
 
 def _lists(person: Person) -> home_panels.Panel:
-    waiting = AllocationList.objects.filter(state__in=[ListState.DRAFT, ListState.APPROVED, ListState.IN_USE])
+    waiting = AllocationList.objects.exclude(state=ListState.CLOSED)
     rows = []
     for allocation_list in waiting.order_by("-pk")[: home_panels.ROWS]:
         state, words = list_state(allocation_list)

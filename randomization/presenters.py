@@ -19,9 +19,12 @@ from trial.models import Participant, Person, VisitStatus
 from trial.presenters import date_words, visit_label
 from trial.selectors import visits_of
 
+from . import lives, slots
+from .actions.corrections import DEEDS
+from .actions.lists import Parameters
 from .algorithms import strata as labels
 from .gate import Gate, Reason
-from .models import Allocation, AllocationList, ListState
+from .models import Allocation, AllocationList, Correction, CorrectionKind, CorrectionState, ListState
 from .section import Level, RandomizationSection
 from .strata import Stratum
 
@@ -150,6 +153,8 @@ def _obstacle(reason: Reason, code: str) -> Obstacle:
         "hold": (_("The statistician says why, and when it goes on."), ("", "")),
         "unknown_stratum": (_("The list was made for other strata than this version of the study has."), ("", "")),
         "exhausted": (_("A new list is needed before this person can be randomized."), ("", "")),
+        "list_exhausted": (_("The statistician appends slots to the list, or puts another into use."), ("", "")),
+        "stratum_closed": (_("The statistician and a second person closed it; they say why."), ("", "")),
     }
     remedy, (url, label) = remedies.get(reason.code, ("", ("", "")))
     return Obstacle(reason.code, reason.words, remedy, url, label)
@@ -219,8 +224,10 @@ def _url(name: str, *parts: Any) -> str:
 
 LIST_STATES = {
     ListState.DRAFT: "pending",
+    ListState.SIMULATED: "pending",
     ListState.APPROVED: "ready",
     ListState.IN_USE: "running",
+    ListState.EXHAUSTED: "overdue",
     ListState.CLOSED: "closed",
 }
 
@@ -240,6 +247,7 @@ def list_facts(allocation_list: AllocationList) -> list[Words]:
         {"label": _("Ratio"), "value": " : ".join(str(share) for share in sorted(allocation_list.arms.values()))},
         {"label": _("Strata"), "value": len(allocation_list.strata)},
         {"label": _("Slots in each stratum"), "value": allocation_list.slots_per_stratum},
+        {"label": _("Slots in all"), "value": allocation_list.slots_total},
         {"label": _("Version of the study"), "value": allocation_list.version.number},
         {
             "label": _("Drafted"),
@@ -247,11 +255,20 @@ def list_facts(allocation_list: AllocationList) -> list[Words]:
             "note": allocation_list.drafted_by.printed_name,
         },
     ]
+    if allocation_list.simulated_at is not None and allocation_list.simulated_by is not None:
+        facts.append(
+            {
+                "label": _("Simulated"),
+                "value": moment(allocation_list.simulated_at, locale()),
+                "note": allocation_list.simulated_by.printed_name,
+            }
+        )
     if approved is not None:
         facts.append({"label": _("Approved"), "value": moment(approved.signed_at, locale()), "note": approved.by_name})
     for label, at in (
         (_("In use since"), allocation_list.in_use_at),
         (_("On hold since"), allocation_list.on_hold_at),
+        (_("Exhausted"), allocation_list.exhausted_at),
         (_("Closed"), allocation_list.closed_at),
     ):
         if at is not None:
@@ -260,7 +277,10 @@ def list_facts(allocation_list: AllocationList) -> list[Words]:
 
 
 def stratum_rows(
-    allocation_list: AllocationList, used: dict[str, int], by_arm: dict[str, dict[str, int]] | None = None
+    allocation_list: AllocationList,
+    used: dict[str, int],
+    free: dict[str, int],
+    by_arm: dict[str, dict[str, int]] | None = None,
 ) -> list[Words]:
     """One row per stratum: used and free; participants by arm only when `by_arm` is given."""
     definition = definition_of(allocation_list.version_id)
@@ -270,7 +290,7 @@ def stratum_rows(
             {"text": number},
             *({"text": words} for words in _levels_words(stratum, definition)),
             {"text": used[stratum]},
-            {"text": max(0, allocation_list.slots_per_stratum - used[stratum])},
+            {"text": _("Closed") if stratum in allocation_list.closed_strata else free[stratum]},
         ]
         if by_arm is not None:
             cells.extend({"text": by_arm[stratum][arm]} for arm in sorted(allocation_list.arms))
@@ -295,3 +315,191 @@ def stratum_columns(allocation_list: AllocationList, *, by_arm: bool) -> list[Wo
             for arm in sorted(allocation_list.arms)
         ]
     return columns
+
+
+# ---------------------------------------------------------------- what the second person looks at
+
+
+def parameter_facts(seen: Parameters) -> list[Words]:
+    """The confidential parameters, for the person who is about to approve."""
+    facts: list[Words] = []
+    if seen.block_sizes:
+        facts.append({"label": _("Block sizes"), "value": ", ".join(map(str, seen.block_sizes))})
+    facts += [{"label": name, "value": str(value)} for name, value in sorted(seen.extra.items())]
+    return facts or [{"label": _("Confidential parameters"), "value": _("This algorithm has none.")}]
+
+
+def test_list_columns(allocation_list: AllocationList) -> list[Words]:
+    """The heads of the test list."""
+    return [{"label": _("Stratum")}, {"label": _("Participants")}, {"label": _("First slots of the test list")}]
+
+
+def test_list_rows(allocation_list: AllocationList, seen: Parameters) -> list[Words]:
+    """One row per stratum: the arms of the test list in order, by the id of each arm."""
+    definition = definition_of(allocation_list.version_id)
+    return [
+        {
+            "cells": [
+                {"text": number},
+                {"text": stratum_words(stratum, definition)},
+                {"text": " · ".join(seen.test_list.get(stratum, ())), "mono": True},
+            ]
+        }
+        for number, stratum in enumerate(allocation_list.strata, start=1)
+    ]
+
+
+# ---------------------------------------------------------------- corrections
+
+CORRECTION_STATES = {
+    CorrectionState.PROPOSED: "due",
+    CorrectionState.APPROVED: "done",
+    CorrectionState.REJECTED: "cancelled",
+}
+
+
+def correction_state(correction: Correction) -> tuple[str, str]:
+    """The state of a correction as an icon's word and in words."""
+    state = CorrectionState(correction.state)
+    return CORRECTION_STATES[state], str(state.label)
+
+
+def correction_links(allocation_list: AllocationList) -> list[Words]:
+    """The corrections that the list allows as it stands, each with the page that proposes it."""
+    held = "held" if allocation_list.on_hold_at is not None else "running"
+    return [
+        {
+            "label": kind.label,
+            "url": reverse("list_correction_new", args=[allocation_list.pk]) + f"?kind={kind.value}",
+            "tone": "danger" if kind is CorrectionKind.HOLD else "",
+            "icon": CORRECTION_ICONS[kind],
+        }
+        for kind in CorrectionKind
+        if lives.LIST.refusal(allocation_list.state, DEEDS[kind]) is None
+        and lives.HOLD.refusal(held, DEEDS[kind]) is None
+    ]
+
+
+CORRECTION_ICONS = {
+    CorrectionKind.WITHDRAW_SLOT: "x",
+    CorrectionKind.APPEND_SLOTS: "plus",
+    CorrectionKind.CLOSE_STRATUM: "lock",
+    CorrectionKind.HOLD: "stop",
+    CorrectionKind.RESUME: "check",
+}
+
+
+def stratum_choices(allocation_list: AllocationList) -> list[tuple[str, str]]:
+    """The open strata, each with its number and words."""
+    definition = definition_of(allocation_list.version_id)
+    return [
+        (stratum, f"{number} – {stratum_words(stratum, definition)}")
+        for number, stratum in enumerate(allocation_list.strata, start=1)
+        if stratum not in allocation_list.closed_strata
+    ]
+
+
+def correction_place(correction: Correction, allocation_list: AllocationList) -> str:
+    """What a correction is about, by numbers: a slot, a stratum, how many slots."""
+    if correction.slot is not None:
+        words = slots.word(allocation_list, correction.slot.stratum, correction.slot.position)
+        return _("Slot %(number)s") % {"number": words}
+    stratum = (
+        _("Stratum %(number)s") % {"number": slots.word(allocation_list, correction.stratum)}
+        if correction.stratum
+        else ""
+    )
+    if correction.count is not None:
+        return _("%(count)s slots, %(where)s") % {
+            "count": correction.count,
+            "where": stratum or _("every open stratum"),
+        }
+    return stratum or _("The whole list")
+
+
+def correction_columns() -> list[Words]:
+    """The heads of the table of corrections."""
+    return [
+        {"label": _("Correction")},
+        {"label": _("Where")},
+        {"label": _("State")},
+        {"label": _("Proposed by")},
+        {"label": _("Decided by")},
+    ]
+
+
+def correction_rows(allocation_list: AllocationList, corrections: list[Correction]) -> list[Words]:
+    """One row per correction, newest first."""
+    rows = []
+    for correction in corrections:
+        state, words = correction_state(correction)
+        decided = correction.decided_by
+        rows.append(
+            {
+                "url": reverse("list_correction", args=[allocation_list.pk, correction.pk]),
+                "cells": [
+                    {"text": correction.get_kind_display(), "note": correction.reason},
+                    {"text": correction_place(correction, allocation_list)},
+                    {"text": words, "state": state},
+                    {"text": correction.proposed_by.printed_name, "note": moment(correction.proposed_at, locale())},
+                    {
+                        "text": decided.printed_name if decided is not None else "–",
+                        "note": moment(correction.decided_at, locale()) if correction.decided_at else "",
+                    },
+                ],
+            }
+        )
+    return rows
+
+
+def correction_facts(correction: Correction) -> list[Words]:
+    """One correction as its page shows it."""
+    facts: list[Words] = [
+        {"label": _("Where"), "value": correction_place(correction, correction.allocation_list)},
+        {"label": _("Reason"), "value": correction.reason},
+        {
+            "label": _("Proposed by"),
+            "value": correction.proposed_by.printed_name,
+            "note": moment(correction.proposed_at, locale()),
+        },
+    ]
+    if correction.slot is not None or correction.stratum:
+        stratum = correction.slot.stratum if correction.slot is not None else correction.stratum
+        definition = definition_of(correction.allocation_list.version_id)
+        facts.insert(1, {"label": _("Stratum"), "value": stratum_words(stratum, definition)})
+    if correction.decided_by is not None and correction.decided_at is not None:
+        facts += [
+            {
+                "label": _("Decided by"),
+                "value": correction.decided_by.printed_name,
+                "note": moment(correction.decided_at, locale()),
+            },
+            {"label": _("Reason of the decision"), "value": correction.decision_reason},
+        ]
+    return facts
+
+
+def correction_explained(kind: str) -> str:
+    """What a correction of this kind does, in a sentence."""
+    return {
+        CorrectionKind.WITHDRAW_SLOT: _(
+            "Allocations pass over this slot from then on; verification names it. Its arm stays unknown to everybody."
+        ),
+        CorrectionKind.APPEND_SLOTS: _(
+            "The same algorithm makes the new slots from a seed that the system draws. They get a commitment of their "
+            "own, which the second person signs."
+        ),
+        CorrectionKind.CLOSE_STRATUM: _("Nobody is randomized in this stratum any more. What was allocated stays."),
+        CorrectionKind.HOLD: _(
+            "Nobody is randomized from this moment on; the second person confirms it afterwards, or rejects it, which "
+            "lifts the hold."
+        ),
+        CorrectionKind.RESUME: _("Randomization goes on as soon as the second person approves."),
+    }[CorrectionKind(kind)]
+
+
+def proposed_words(kind: str) -> str:
+    """What is said once a correction is proposed."""
+    if kind == CorrectionKind.HOLD:
+        return _("Randomization is on hold. A second person confirms it.")
+    return _("The correction is proposed. It takes effect when a second person approves it.")

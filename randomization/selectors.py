@@ -10,7 +10,8 @@ from django.http import Http404
 from trial.models import Participant
 from trial.permissions import Permission, access_of, check
 
-from .models import Allocation, AllocationList
+from . import slots
+from .models import Allocation, AllocationList, Correction
 
 
 def allocation_of(person: Any, participant: Participant) -> Allocation | None:
@@ -35,7 +36,9 @@ def allocation_or_404(person: Any, participant: Participant) -> Allocation:
 def lists_for(person: Any) -> QuerySet[AllocationList]:
     """Return the allocation lists for those who may see their state (never their slots)."""
     check(person, Permission.LIST_VIEW)
-    return AllocationList.objects.select_related("version", "drafted_by", "approved_by", "approval").order_by("-pk")
+    return AllocationList.objects.select_related(
+        "version", "drafted_by", "approved_by", "approval", "simulated_by"
+    ).order_by("-pk")
 
 
 def lists_with_counts(person: Any) -> QuerySet[AllocationList]:
@@ -49,6 +52,33 @@ def list_or_404(person: Any, pk: int) -> AllocationList:
     if found is None:
         raise Http404("No such list.")
     return found
+
+
+def corrections_of(person: Any, allocation_list: AllocationList) -> list[Correction]:
+    """Return the corrections of a list, newest first, for those who may see its state."""
+    check(person, Permission.LIST_VIEW)
+    return list(allocation_list.corrections.select_related("slot", "proposed_by", "decided_by"))
+
+
+def correction_or_404(person: Any, pk: int, number: int) -> Correction:
+    """Return one correction of one list for those who may see the list's state."""
+    check(person, Permission.LIST_VIEW)
+    found = (
+        Correction.objects.select_related("allocation_list__version", "slot", "proposed_by", "decided_by", "signature")
+        .filter(allocation_list=pk, pk=number)
+        .first()
+    )
+    if found is None:
+        raise Http404("No such correction.")
+    return found
+
+
+def free_by_stratum(person: Any, allocation_list: AllocationList) -> dict[str, int]:
+    """Return how many slots of each stratum can still be given."""
+    check(person, Permission.LIST_VIEW)
+    rows = slots.available(allocation_list).order_by().values("stratum").annotate(n=Count("pk"))
+    found = {row["stratum"]: row["n"] for row in rows}
+    return {stratum: found.get(stratum, 0) for stratum in allocation_list.strata}
 
 
 def counts_by_stratum(person: Any, allocation_list: AllocationList) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import allocations, lists
+from .views import allocations, corrections, lists
 
 urlpatterns = [
     path("participants/<str:code>/randomize/", allocations.randomize, name="randomize"),
@@ -12,8 +12,19 @@ urlpatterns = [
     path("randomization/<int:pk>/", lists.list_detail, name="list_detail"),
     path("randomization/<int:pk>/approve/", lists.list_approve, name="list_approve"),
     path("randomization/<int:pk>/use/", lists.list_use, name="list_use"),
-    path("randomization/<int:pk>/hold/", lists.list_hold, name="list_hold"),
-    path("randomization/<int:pk>/resume/", lists.list_resume, name="list_resume"),
+    path("randomization/<int:pk>/parameters/", lists.list_parameters, name="list_parameters"),
+    path("randomization/<int:pk>/corrections/new/", corrections.correction_new, name="list_correction_new"),
+    path("randomization/<int:pk>/corrections/<int:number>/", corrections.correction, name="list_correction"),
+    path(
+        "randomization/<int:pk>/corrections/<int:number>/approve/",
+        corrections.correction_approve,
+        name="list_correction_approve",
+    ),
+    path(
+        "randomization/<int:pk>/corrections/<int:number>/reject/",
+        corrections.correction_reject,
+        name="list_correction_reject",
+    ),
     path("randomization/<int:pk>/close/", lists.list_close, name="list_close"),
     path("randomization/<int:pk>/balance/", lists.list_balance, name="list_balance"),
 ]

@@ -1,13 +1,15 @@
-"""Does each allocation agree with the sealed list, and the list with its commitment? Needs the environment's keys.
+"""Does each allocation agree with the sealed list, and the list with its commitment?
 
-Three things are held against each other: the sealed slots, the commitment (as the list, the signature of its approval
-and the ledger know it), and the allocations. What is found names slots and allocations by their place; the arm of a
-slot that nobody holds is never part of a sentence.
+`verify` opens the whole list with the environment's keys and holds against each other: the sealed slots, the
+commitments (as the segments, the signatures and the ledger know them), the corrections, and the allocations in their
+order. `verify_allocation` needs no key: its salt, its arm and its proof lead to the published root or they do not. What
+is found names slots and allocations by their place; the arm of a slot that nobody holds is never part of a sentence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime as dt
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from audit.errors import Refused
@@ -16,9 +18,11 @@ from trial.definitions import definition_of
 
 from . import vault
 from .actions import lists
-from .algorithms import ALGORITHMS, ArmRatio
-from .algorithms.merkle import Commitment, SaltedSlot, verify_slot
-from .models import Allocation, AllocationList, ListState
+from .actions.corrections import segment_id
+from .algorithms import ALGORITHMS, merkle
+from .algorithms.merkle import SaltedSlot, verify_slot
+from .commitments import leaf_of
+from .models import Allocation, AllocationList, CorrectionState, Segment
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Report:
     slots: int = 0
     agreeing: list[Allocation] = field(default_factory=list)
     disagreeing: list[Allocation] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
 
     @property
@@ -55,10 +60,29 @@ def verify(allocation_list: AllocationList) -> Report:
     """Check one list with all its allocations. Raises nothing for what is wrong: everything wrong is in the report."""
     report = Report(allocation_list)
     opened = _open_slots(report)
-    _check_made(report, opened)
-    _check_commitment(report, opened)
-    _check_allocations(report, opened)
+    REPLAYS.get(allocation_list.algorithm, replay_seed)(report, opened)
+    _check_commitments(report, opened)
+    _check_allocations(report, opened, _withdrawn(report))
     return report
+
+
+def verify_allocation(allocation: Allocation, published: str = "") -> list[Trouble]:
+    """Check one allocation before the list is revealed, without any key: everything that does not agree.
+
+    `published` is the root as somebody kept it outside (the paper of the trial master file); without it the roots of
+    the signature and of the ledger count.
+    """
+    report = Report(allocation.allocation_list)
+    segment = _segment_of(allocation)
+    if segment is None:
+        report.say("no_proof", str(allocation), "its slot was never committed")
+        return report.troubles
+    _check_published(report, segment)
+    if published and published.strip().lower() != segment.commitment:
+        report.say("published", "commitment", "is not the one that was published")
+    for code, words in _faults(allocation, report.allocation_list, None, segment):
+        report.say(code, str(allocation), words)
+    return report.troubles
 
 
 def check_numbers() -> list[Trouble]:
@@ -98,70 +122,156 @@ def _open_slots(report: Report) -> Opened:
         except vault.VaultError:
             report.say("slot_changed", where, "was changed or moved since it was sealed")
     held = {(slot.stratum, slot.position) for slot in current.slots.only("stratum", "position")}
-    for stratum in current.strata:
-        for position in range(1, current.slots_per_stratum + 1):
-            if (stratum, position) not in held:
-                report.say("slot_missing", slot_words(stratum, position), "is not in the list")
-    for stratum, position in sorted(held):
-        if stratum not in current.strata or position > current.slots_per_stratum:
-            report.say("slot_added", slot_words(stratum, position), "does not belong to the list")
+    wanted = _places(current)
+    for stratum, position in sorted(wanted - held):
+        report.say("slot_missing", slot_words(stratum, position), "is not in the list")
+    for stratum, position in sorted(held - wanted):
+        report.say("slot_added", slot_words(stratum, position), "does not belong to the list")
     return opened
 
 
-def _check_made(report: Report, opened: Opened) -> None:
-    """Make the list again from its sealed seed and compare, slot by slot."""
+def _places(current: AllocationList) -> set[tuple[str, int]]:
+    """Return stratum and position of every slot that the list must have: as committed, or as drafted before that."""
+    spans = [segment.spans for segment in current.segments.all()]
+    if not spans:
+        spans = [{stratum: [1, current.slots_per_stratum] for stratum in current.strata}]
+    return {
+        (stratum, position)
+        for span in spans
+        for stratum, (first, last) in span.items()
+        for position in range(first, last + 1)
+    }
+
+
+def replay_seed(report: Report, opened: Opened) -> None:
+    """Make the list again from its sealed seed, each appended segment from its own, and compare slot by slot."""
     current = report.allocation_list
     if not opened:
         return
-    try:
-        secret = vault.open_confidential(lists.data_key(current), current.sealed_parameters, list_id=current.reference)
-    except vault.VaultError:
-        report.say("parameters_changed", "sealed parameters", "were changed since the list was made")
-        return
-    algorithm = ALGORITHMS.get(current.algorithm)
-    if algorithm is None:
+    if current.algorithm not in ALGORITHMS:
         report.say("algorithm_unknown", "algorithm", f"{current.algorithm} is not known here")
         return
-    arms = [ArmRatio(arm, share) for arm, share in current.arms.items()]
-    for stratum in current.strata:
-        made = algorithm.generate(secret.seed, stratum, arms, secret.block_sizes, current.slots_per_stratum)
-        for expected in made[: current.slots_per_stratum]:
-            found = opened.get((stratum, expected.position))
-            if found is not None and found.arm != expected.arm:
-                report.say("slot_replaced", slot_words(stratum, expected.position), "is not what the sealed seed makes")
+    key = lists.data_key(current)
+    whole = {stratum: [1, current.slots_per_stratum] for stratum in current.strata}
+    for number, sealed, bound_to, spans in [
+        (1, current.sealed_parameters, current.reference, whole),
+        *(
+            (segment.number, segment.sealed_parameters, segment_id(current, segment.number), segment.spans)
+            for segment in current.segments.filter(number__gt=1)
+        ),
+    ]:
+        try:
+            secret = vault.open_confidential(key, sealed, list_id=bound_to)
+        except vault.VaultError:
+            where = "sealed parameters" if number == 1 else f"sealed parameters of segment {number}"
+            report.say("parameters_changed", where, "were changed since the list was made")
+            continue
+        for stratum, (first, last) in spans.items():
+            for expected in lists.make_slots(current, secret, stratum, last - first + 1):
+                position = first - 1 + expected.position
+                found = opened.get((stratum, position))
+                if found is not None and found.arm != expected.arm:
+                    report.say("slot_replaced", slot_words(stratum, position), "is not what the sealed seed makes")
 
 
-def _check_commitment(report: Report, opened: Opened) -> None:
-    """Hold the commitment of the list against its slots, the signature of the approval and the ledger."""
+REPLAYS: dict[str, Callable[[Report, Opened], None]] = {}
+"""How a list is made again, by the name of its algorithm; `replay_seed` for those that are not here."""
+
+
+def _check_commitments(report: Report, opened: Opened) -> None:
+    """Hold each commitment against the ledger, its signature, the kept leaves and the slots that can be opened."""
     current = report.allocation_list
-    if current.state == ListState.DRAFT:
+    if not current.commitment and not current.segments.exists():
         return
-    told = Deed.objects.filter(
-        verb="list.approved", target_table=current._meta.db_table, target_id=str(current.pk)
-    ).values_list("details__commitment", flat=True)
-    if list(told) != [current.commitment]:
-        report.say("commitment_ledger", "commitment", "is not the one that the audit trail published")
-    signed = current.approval.content.get("commitment") if current.approval is not None else None
-    if signed != current.commitment:
-        report.say("commitment_signature", "commitment", "is not the one that the second person signed")
-    if len(opened) != report.slots or not opened:
-        return  # what cannot be opened is named already
+    segments = list(current.segments.select_related("signature"))
+    if not any(segment.number == 1 and segment.commitment == current.commitment for segment in segments):
+        report.say("commitment_list", "commitment", "of the list is not that of its first segment")
+    for segment in segments:
+        _check_published(report, segment)
+        _check_leaves(report, segment, opened)
+
+
+def _check_published(report: Report, segment: Segment) -> None:
+    """Hold a segment's root against the one that was signed and the one that the ledger published."""
+    current = report.allocation_list
+    where = "commitment" if segment.number == 1 else f"commitment of segment {segment.number}"
+    told = Deed.objects.filter(details__commitment=segment.commitment)
+    if segment.number == 1:
+        told = told.filter(verb="list.approved", target_table=current._meta.db_table, target_id=str(current.pk))
+    else:
+        told = told.filter(verb="list.correction_approved", details__list=current.pk)
+    if told.count() != 1 or (segment.number == 1 and segment.commitment != current.commitment):
+        report.say("commitment_ledger", where, "is not the one that the audit trail published")
+    signed = segment.signature.content
+    if (signed.get("reference"), signed.get("commitment")) != (current.reference, segment.commitment):
+        report.say("commitment_signature", where, "is not the one that the second person signed")
+    if segment.number == 1 and (current.approval_id != segment.signature_id):
+        report.say("commitment_signature", where, "is not under the signature of the approval")
+
+
+def _check_leaves(report: Report, segment: Segment, opened: Opened) -> None:
+    """Hold the kept leaves of a segment against its root, and each slot that can be opened against its leaf."""
+    current = report.allocation_list
+    proofs = list(segment.proofs.select_related("slot").order_by("leaf_index"))
+    held = {(proof.slot.stratum, proof.slot.position) for proof in proofs}
+    for stratum, (first, last) in segment.spans.items():
+        for position in range(first, last + 1):
+            if (stratum, position) not in held:
+                report.say("slot_uncommitted", slot_words(stratum, position), "has no proof under the commitment")
+    leaves = []
+    for proof in proofs:
+        where = slot_words(proof.slot.stratum, proof.slot.position)
+        leaf = _bytes(proof.leaf)
+        leaves.append(leaf)
+        slot = opened.get((proof.slot.stratum, proof.slot.position))
+        if slot is not None and leaf_of(current.reference, slot) != leaf:
+            report.say("slot_uncommitted", where, "is not what was committed")
+        steps = [_bytes(step) for step in proof.steps]
+        if not merkle.verify(leaf, proof.leaf_index, segment.size, steps, _bytes(segment.commitment)):
+            report.say("slot_proof", where, "its kept proof does not lead to the commitment")
+    if merkle.root(leaves).hex() != segment.commitment:
+        report.say("commitment_slots", "commitment", "does not agree with the slots that it is over")
+
+
+def _bytes(text: str) -> bytes:
+    """The bytes of a hexadecimal text; none when it was spoilt."""
     try:
-        root = _commitment(current, opened).root.hex()
+        return bytes.fromhex(text)
     except ValueError:
-        root = ""
-    if root != current.commitment:
-        report.say("commitment_slots", "commitment", "does not agree with the sealed slots")
+        return b""
 
 
-def _commitment(current: AllocationList, opened: Opened) -> Commitment:
-    return Commitment(current.reference, (SaltedSlot(s.stratum, s.position, s.arm, s.salt) for s in opened.values()))
+def _withdrawn(report: Report) -> dict[tuple[str, int], dt.datetime]:
+    """Return since when each slot is unavailable; name every correction that audit trail or signature does not know."""
+    current = report.allocation_list
+    found = {}
+    corrections = current.corrections.filter(state=CorrectionState.APPROVED).select_related("slot", "signature")
+    for correction in corrections.order_by("pk"):
+        told = Deed.objects.filter(
+            verb="list.correction_approved",
+            target_table=correction._meta.db_table,
+            target_id=str(correction.pk),
+            by_id=correction.decided_by_id,
+        ).values_list("details__kind", "details__stratum", "details__position")
+        place = (correction.slot.stratum, correction.slot.position) if correction.slot is not None else None
+        signed = correction.signature.content if correction.signature is not None else {}
+        known = place or (correction.stratum or None, None)
+        if list(told) != [(correction.kind, *known)] or (
+            (signed.get("kind"), signed.get("stratum"), signed.get("position")) != (correction.kind, *known)
+        ):
+            report.say("correction", str(correction), "is not what two persons decided in the audit trail")
+        elif place is not None and correction.decided_at is not None:
+            found[place] = correction.decided_at
+            report.withdrawn.append(slot_words(*place))
+    return found
 
 
-def _check_allocations(report: Report, opened: Opened) -> None:
+def _check_allocations(report: Report, opened: Opened, withdrawn: dict[tuple[str, int], dt.datetime]) -> None:
     """Check every allocation of the list, in the order in which they were given."""
     current = report.allocation_list
-    allocations = list(current.allocations.select_related("slot", "participant", "signature").order_by("number"))
+    allocations = list(
+        current.allocations.select_related("slot__proof__segment", "participant", "signature").order_by("number")
+    )
     given: dict[str, int] = {}
     last = None
     for allocation in allocations:
@@ -169,22 +279,31 @@ def _check_allocations(report: Report, opened: Opened) -> None:
         where = str(allocation)
         stratum, position = allocation.slot.stratum, allocation.slot.position
         wanted = given.get(stratum, 0) + 1
-        if position > wanted:
-            skipped = ", ".join(str(n) for n in range(wanted, position))
-            report.say("skipped", where, f"took {slot_words(stratum, position)}; skipped: {skipped}")
+        unavailable = {p for (s, p), since in withdrawn.items() if s == stratum and since <= allocation.allocated_at}
+        if position in unavailable:
+            report.say("withdrawn", where, f"took {slot_words(stratum, position)}, which was made unavailable")
+        skipped = [str(n) for n in range(wanted, position) if n not in unavailable]
+        if skipped:
+            report.say("skipped", where, f"took {slot_words(stratum, position)}; skipped: {', '.join(skipped)}")
         elif position < wanted:
             report.say("reordered", where, f"took {slot_words(stratum, position)} after a later one")
         given[stratum] = max(given.get(stratum, 0), position)
         if last is not None and allocation.allocated_at < last:
             report.say("reordered", where, "is dated before the allocation with the number before it")
         last = allocation.allocated_at
-        for code, words in _faults(allocation, current, opened.get((stratum, position)), report.slots):
+        for code, words in _faults(allocation, current, opened.get((stratum, position)), _segment_of(allocation)):
             report.say(code, where, words)
         (report.agreeing if len(report.troubles) == before else report.disagreeing).append(allocation)
 
 
+def _segment_of(allocation: Allocation) -> Segment | None:
+    """Return the segment under whose commitment the slot of an allocation stands."""
+    proof = getattr(allocation.slot, "proof", None)
+    return proof.segment if proof is not None else None
+
+
 def _faults(
-    allocation: Allocation, current: AllocationList, slot: vault.Slot | None, size: int
+    allocation: Allocation, current: AllocationList, slot: vault.Slot | None, segment: Segment | None
 ) -> Iterable[tuple[str, str]]:
     """What does not agree in one allocation."""
     participant = allocation.participant
@@ -196,7 +315,7 @@ def _faults(
         yield "arm", "has another arm than its slot"
     if slot is not None and slot.salt.hex() != allocation.salt_of_slot:
         yield "salt", "has another salt than its slot"
-    if not _proved(allocation, current, size):
+    if segment is None or not _proved(allocation, current, segment):
         yield "proof", "its proof does not lead to the commitment of the list"
     arm = definition_of(allocation.version_id).arms.get(allocation.arm)
     if arm is None or participant.pathway != arm.pathway:
@@ -211,7 +330,7 @@ def _faults(
         yield "ledger", "is not what the audit trail tells"
 
 
-def _proved(allocation: Allocation, current: AllocationList, size: int) -> bool:
+def _proved(allocation: Allocation, current: AllocationList, segment: Segment) -> bool:
     """Whether the allocation's own proof shows its slot under the commitment, without any key."""
     try:
         salted = SaltedSlot(
@@ -221,9 +340,9 @@ def _proved(allocation: Allocation, current: AllocationList, size: int) -> bool:
             current.reference,
             salted,
             index=allocation.leaf_index,
-            size=size,
+            size=segment.size,
             proof=[bytes.fromhex(step) for step in allocation.proof],
-            root=bytes.fromhex(current.commitment),
+            root=bytes.fromhex(segment.commitment),
         )
     except ValueError:
         return False

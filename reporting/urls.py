@@ -9,6 +9,7 @@ urlpatterns = [
     path("exports/new/", exports.export_new, name="export_new"),
     path("exports/<int:export_id>/progress/", exports.export_progress, name="export_progress"),
     path("exports/<int:export_id>/download/", exports.export_download, name="export_download"),
+    path("randomization/<int:pk>/commitment.pdf", documents.commitment_pdf, name="list_commitment_pdf"),
     path("participants/<str:code>/allocation.pdf", documents.allocation_pdf, name="allocation_pdf"),
     path("audit/", trails.audit_trail, name="audit_trail"),
     path("audit/export/", trails.audit_trail_csv, name="audit_trail_csv"),

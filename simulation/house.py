@@ -202,9 +202,18 @@ class House:
         self._list = lists.draft(version=self.version, block_sizes=(4, 6), by=self.office.drafter, seed=seed)
 
     def approve_list(self) -> None:
-        """The list approved by a second statistician, and in use."""
+        """The list simulated, looked at and approved by a second statistician, and in use."""
         assert self.office is not None
-        approved = lists.approve(allocation_list=self._list, password=PASSWORD, by=self.office.approver)
+        report = hashlib.sha256(f"stratum simulation report {self.seed}".encode())
+        simulated = lists.record_simulation(
+            allocation_list=self._list,
+            digest=report.hexdigest(),
+            seed=report.digest(),
+            summary={},
+            by=self.office.drafter,
+        )
+        lists.read_parameters(allocation_list=simulated, by=self.office.approver)
+        approved = lists.approve(allocation_list=simulated, password=PASSWORD, by=self.office.approver)
         lists.put_into_use(allocation_list=approved, by=self.office.approver)
 
     def open_site(self, number: str) -> None:

@@ -17,6 +17,7 @@ from django.utils import timezone, translation
 import audit
 from audit import clock
 from audit.errors import Refused
+from randomization.models import AllocationList
 from trial.definitions import definition_of, latest_version
 from trial.models import Participant, Site, Study, Version
 
@@ -76,6 +77,11 @@ def check_may_run() -> Version:
         what = "simulated data already" if study.is_simulated else "sites or participants that are not simulated"
         raise Refused(
             f"This database holds {what}: nothing was added. Use an empty one (make reset).", code="not_empty"
+        )
+    if AllocationList.objects.exists() and not study.is_simulated:
+        raise Refused(
+            "This database holds an allocation list of the real study: nothing was added. Use an empty one.",
+            code="kind_of_database",
         )
     return latest_version()
 

@@ -14,8 +14,8 @@ from ecrf.actions import laboratories, records
 from ecrf.actions.records import Where
 from ecrf.entry import Submission
 from ecrf.models import Record
-from randomization.actions import allocations, lists
-from randomization.models import Allocation, AllocationList
+from randomization.actions import allocations, corrections, lists
+from randomization.models import Allocation, AllocationList, Correction
 from simulation import patients
 from simulation.filler import fill
 from simulation.ranges import RANGES
@@ -166,8 +166,48 @@ class Cast:
         if held is not None:
             return held
         drafted = lists.draft(version=self.version, block_sizes=(4, 6), by=self.stella_statistician)
-        approved = lists.approve(allocation_list=drafted, password=PASSWORD, by=self.ursula_statistician)
-        return lists.put_into_use(allocation_list=approved, by=self.ursula_statistician)
+        return lists.put_into_use(allocation_list=self.approved_list(drafted), by=self.ursula_statistician)
+
+    def simulated_list(self, drafted: AllocationList) -> AllocationList:
+        """A drafted list with the digest of a simulation."""
+        return lists.record_simulation(
+            allocation_list=drafted, digest="5" * 64, seed=b"simulation", summary={}, by=self.stella_statistician
+        )
+
+    def approved_list(self, drafted: AllocationList) -> AllocationList:
+        """A drafted list simulated by one statistician, looked at and approved by another."""
+        simulated = self.simulated_list(drafted)
+        lists.read_parameters(allocation_list=simulated, by=self.ursula_statistician)
+        return lists.approve(allocation_list=simulated, password=PASSWORD, by=self.ursula_statistician)
+
+    def hold(self, allocation_list: AllocationList, reason: str = "Recall") -> Correction:
+        """The list put on hold by one statistician; the second has not confirmed it yet."""
+        return corrections.propose(
+            allocation_list=allocation_list,
+            kind="hold",
+            reason=reason,
+            confirmation=str(allocation_list.pk),
+            by=self.stella_statistician,
+        )
+
+    def correct(self, allocation_list: AllocationList, kind: str, **what: Any) -> Correction:
+        """A correction proposed by one statistician and approved by another."""
+        typed = what.pop("typed")
+        proposed = corrections.propose(
+            allocation_list=allocation_list,
+            kind=kind,
+            reason="As the committee asked",
+            confirmation=typed,
+            by=self.stella_statistician,
+            **what,
+        )
+        return corrections.approve(
+            correction=proposed,
+            reason="Agreed",
+            confirmation=typed,
+            password=PASSWORD,
+            by=self.ursula_statistician,
+        )
 
     @staged
     def randomized(self, participant: Participant | None = None) -> Participant:

@@ -14,7 +14,7 @@ from trial.definitions import definition_of
 from trial.models import Delegation, Participant, Person, Role, ScreeningOutcome, StatusKind
 from trial.permissions import Permission, check
 
-from .. import gate
+from .. import commitments, gate, slots
 from ..models import Allocation, AllocationList, ListState, Slot
 from . import lists
 
@@ -55,12 +55,11 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
         content={"participant": locked.code, "site": locked.site.number, "strata": found.stratum.codes},
         password=password,
     )
-    slot = _next_slot(current, found.stratum.label)
-    key = lists.data_key(current)
-    opened = lists.open_slot(key, current, slot)
-    committed = lists.commitment_of(current)
-    if committed.root.hex() != current.commitment:
-        raise Refused(_("The list no longer agrees with its commitment. Nothing was allocated."), code="tampered")
+    slot, is_last = _next_slot(current, found.stratum.label)
+    opened = lists.open_slot(lists.data_key(current), current, slot)
+    proof = getattr(slot, "proof", None)
+    if proof is None or not commitments.agrees(current, proof, opened):
+        raise Refused(_("The slot no longer agrees with its commitment. Nothing was allocated."), code="tampered")
     number = (Allocation.objects.aggregate(last=Max("number"))["last"] or 0) + 1
     allocation = audit.save(
         Allocation(
@@ -75,8 +74,8 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
             allocated_at=clock.now(),
             allocated_by=by,
             signature=signature,
-            leaf_index=committed.index(slot.stratum, slot.position),
-            proof=[step.hex() for step in committed.proof(slot.stratum, slot.position)],
+            leaf_index=proof.leaf_index,
+            proof=proof.steps,
             salt_of_slot=opened.salt.hex(),
         ),
         by=by,
@@ -90,16 +89,26 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
     audit.deed(
         "participant.randomized", allocation, by=by, number=number, stratum=slot.stratum, strata=found.stratum.codes
     )
+    if is_last:
+        lists.settle_exhausted(current, by=by)
     _tell(locked, allocation, by)
     return allocation
 
 
-def _next_slot(allocation_list: AllocationList, stratum: str) -> Slot:
-    """Return the first slot of the stratum that nobody holds; the list is locked, so no one else seeks meanwhile."""
-    last = Allocation.objects.filter(allocation_list=allocation_list, stratum=stratum).aggregate(
-        last=Max("slot__position")
-    )["last"]
-    return Slot.objects.get(allocation_list=allocation_list, stratum=stratum, position=(last or 0) + 1)
+def _next_slot(allocation_list: AllocationList, stratum: str) -> tuple[Slot, bool]:
+    """Return the first available slot of the stratum with its proof, and whether it is the stratum's last.
+
+    The list is locked, so no one else seeks meanwhile. Raises Refused when the gate saw a slot that is gone.
+    """
+    found = list(
+        slots.available(allocation_list)
+        .filter(stratum=stratum)
+        .select_related("proof__segment__signature")
+        .order_by("position")[:2]
+    )
+    if not found:
+        raise Refused(_("The list has no place left in this stratum. Ask the statistician."), code="exhausted")
+    return found[0], len(found) == 1
 
 
 def _tell(participant: Participant, allocation: Allocation, by: Person) -> None:

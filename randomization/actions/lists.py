@@ -1,10 +1,14 @@
-"""The life of an allocation list: drafted, approved by a second person, put into use, closed."""
+"""The life of an allocation list: drafted, simulated, approved and committed, put into use, exhausted or closed."""
 
 from __future__ import annotations
 
+import hmac
 import logging
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -13,20 +17,26 @@ from django.utils.translation import gettext as _
 import audit
 from audit import clock
 from audit.errors import Conflict, Refused
+from audit.models import Deed
+from audit.selectors import is_simulated_database
 from trial.definition import Definition
 from trial.definitions import definition_of
-from trial.models import Person, Version
+from trial.models import Person, Study, Version
 from trial.permissions import Permission, check
 
-from .. import vault
-from ..algorithms import ALGORITHMS, ArmRatio, Fault, current
-from ..algorithms.merkle import Commitment, SaltedSlot
+from .. import commitments, lives, slots, vault
+from ..algorithms import ALGORITHMS, ArmRatio, BlockSlot, Fault, current
+from ..algorithms.merkle import Commitment
 from ..algorithms.strata import combinations
-from ..models import AllocationList, ListKey, ListState, Slot
+from ..models import AllocationList, ListKey, ListState, Segment, Slot
 from ..section import RandomizationSection
 from ..selectors import counts_by_arm
 
 log = logging.getLogger(__name__)
+
+TEST_SLOTS = 20
+"""How many slots of each stratum the test list shows: enough to see several blocks."""
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class InvalidParameters(Refused):
@@ -56,6 +66,7 @@ def draft(*, version: Version, block_sizes: Sequence[int], by: Person, seed: byt
     key = vault.new_data_key()
     secret = vault.Confidential(seed=seed or vault.new_seed(), block_sizes=tuple(block_sizes))
     reference = str(uuid.uuid4())
+    study = _study_of_its_kind()
     allocation_list = audit.save(
         AllocationList(
             reference=reference,
@@ -68,6 +79,7 @@ def draft(*, version: Version, block_sizes: Sequence[int], by: Person, seed: byt
             sealed_parameters=vault.seal_confidential(key, secret, list_id=reference),
             drafted_by=by,
             drafted_at=clock.now(),
+            is_simulated=study.is_simulated,
         ),
         by=by,
     )
@@ -95,17 +107,100 @@ def draft(*, version: Version, block_sizes: Sequence[int], by: Person, seed: byt
 
 
 @transaction.atomic
-def approve(*, allocation_list: AllocationList, password: str, by: Person) -> AllocationList:
-    """Approve a drafted list as a second person, and commit to it: the Merkle root over its salted slots.
+def record_simulation(
+    *, allocation_list: AllocationList, digest: str, seed: bytes, summary: Mapping[str, Any], by: Person
+) -> AllocationList:
+    """Keep the digest of a simulation report about this list: without one nobody approves it. Once more replaces it.
 
-    The root tells nothing of any slot, and after it no slot can be changed or skipped unseen.
+    `digest` is the report's SHA-256 in hexadecimal, `seed` what the simulated lists were made from (never the list's
+    own: refused), `summary` plain numbers that hold no confidential parameter.
+    """
+    check(by, Permission.LIST_DRAFT)
+    current_list = _locked(allocation_list)
+    state = lives.LIST.after(current_list.state, lives.Deed.SIMULATE)
+    if not _DIGEST.match(digest):
+        raise ValueError("The digest of a report is 64 hexadecimal digits.")
+    key = data_key(current_list)
+    secret = confidential(current_list, key)
+    if hmac.compare_digest(seed, secret.seed):
+        raise Refused(_("A simulation never uses the seed of the list itself. Nothing was kept."), code="real_seed")
+    if not current_list.sealed_test_seed:
+        test = vault.Confidential(seed=vault.new_seed())
+        current_list.sealed_test_seed = vault.seal_confidential(key, test, list_id=_test_id(current_list))
+    current_list.state = state
+    current_list.simulation_digest = digest
+    current_list.simulation_summary = dict(summary)
+    current_list.simulated_by = by
+    current_list.simulated_at = clock.now()
+    audit.save(current_list, by=by)
+    audit.deed("list.simulated", current_list, by=by, digest=digest)
+    return current_list
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters(vault._Secret):
+    """What the second person looks at: the confidential parameters, and a list made with them from another seed."""
+
+    block_sizes: tuple[int, ...] = field(repr=False)
+    extra: Mapping[str, Any] = field(repr=False)
+    test_list: Mapping[str, Sequence[str]] = field(repr=False)
+
+
+@transaction.atomic
+def read_parameters(*, allocation_list: AllocationList, by: Person) -> Parameters:
+    """Show the parameters and a test list to the person who is about to approve; the ledger keeps that they looked.
+
+    The test list has a seed of its own: not one slot of it tells anything of the list. The seed is never shown.
     """
     check(by, Permission.LIST_APPROVE)
     current_list = _locked(allocation_list)
-    _check_state(current_list, ListState.DRAFT)
-    if current_list.drafted_by_id == by.pk:
-        raise Refused(_("A list is approved by a second person, not by the one who drafted it."), code="same_person")
-    root = commitment_of(current_list).root.hex()
+    lives.LIST.after(current_list.state, lives.Deed.APPROVE)
+    _check_second(current_list, by)
+    key = data_key(current_list)
+    secret = confidential(current_list, key)
+    try:
+        test = vault.open_confidential(key, current_list.sealed_test_seed, list_id=_test_id(current_list))
+    except vault.VaultError as error:
+        raise _unreadable(error) from error
+    if hmac.compare_digest(test.seed, secret.seed):
+        raise Refused(_("The test list has the seed of the list itself. Nothing was shown."), code="real_seed")
+    made_with = vault.Confidential(seed=test.seed, block_sizes=secret.block_sizes, extra=secret.extra)
+    found = {
+        stratum: [
+            one.arm
+            for one in make_slots(current_list, made_with, stratum, min(TEST_SLOTS, current_list.slots_per_stratum))
+        ]
+        for stratum in current_list.strata
+    }
+    audit.deed("list.parameters_read", current_list, by=by)
+    return Parameters(secret.block_sizes, secret.extra, found)
+
+
+@transaction.atomic
+def approve(*, allocation_list: AllocationList, password: str, by: Person) -> AllocationList:
+    """Approve a simulated list as a second person, and commit to it: the Merkle root over its salted slots.
+
+    The root tells nothing of any slot, and after it no slot can be changed or skipped unseen. The leaf and the proof of
+    each slot are kept, so that an allocation opens its own slot alone. Whoever approves has looked at parameters and
+    test list since the simulation (see `read_parameters`).
+    """
+    check(by, Permission.LIST_APPROVE)
+    current_list = _locked(allocation_list)
+    state = lives.LIST.after(current_list.state, lives.Deed.APPROVE)
+    _check_second(current_list, by)
+    _check_kind_of_database(current_list)
+    looked = Deed.objects.filter(
+        verb="list.parameters_read",
+        target_table=current_list._meta.db_table,
+        target_id=str(current_list.pk),
+        by_id=by.pk,
+        at__gte=current_list.simulated_at,
+    )
+    if not looked.exists():
+        raise Refused(_("Look at the parameters and the test list first: you sign for them."), code="not_seen")
+    sealed = _open_all(current_list)
+    tree = _tree(current_list, (one.opened for one in sealed))
+    root = tree.root.hex()
     signature = audit.sign(
         current_list,
         by=by,
@@ -116,6 +211,7 @@ def approve(*, allocation_list: AllocationList, password: str, by: Person) -> Al
             "arms": current_list.arms,
             "strata": current_list.strata,
             "slots": current_list.slots_total,
+            "simulation": current_list.simulation_digest,
             "commitment": root,
         },
         password=password,
@@ -123,21 +219,27 @@ def approve(*, allocation_list: AllocationList, password: str, by: Person) -> Al
     current_list.commitment = root
     current_list.approval = signature
     current_list.approved_by = by
-    current_list.state = ListState.APPROVED
+    current_list.state = state
     audit.save(current_list, by=by)
+    spans = commitments.spans_of((one.row.stratum, one.row.position) for one in sealed)
+    commitments.keep(current_list, sealed, tree, number=1, spans=spans, signature=signature)
     audit.deed("list.approved", current_list, by=by, commitment=root)
     return current_list
 
 
 @transaction.atomic
 def put_into_use(*, allocation_list: AllocationList, by: Person) -> AllocationList:
-    """Let allocations take from an approved list; only one list is in use at a time."""
+    """Let allocations take from an approved list; only one list is in use at a time.
+
+    A list drafted for training is never used in the real trial's database, nor the other way round.
+    """
     check(by, Permission.LIST_APPROVE)
     current_list = _locked(allocation_list)
-    _check_state(current_list, ListState.APPROVED)
+    state = lives.LIST.after(current_list.state, lives.Deed.USE)
+    _check_kind_of_database(current_list)
     if AllocationList.objects.filter(state=ListState.IN_USE).exists():
         raise Refused(_("Another list is in use. Close it first."), code="in_use")
-    current_list.state = ListState.IN_USE
+    current_list.state = state
     current_list.in_use_at = clock.now()
     try:
         with transaction.atomic():
@@ -151,38 +253,28 @@ def put_into_use(*, allocation_list: AllocationList, by: Person) -> AllocationLi
 
 
 @transaction.atomic
-def hold(*, allocation_list: AllocationList, reason: str, by: Person) -> AllocationList:
-    """Stop allocations for a while; what was allocated stays."""
-    current_list = _in_use(allocation_list, reason, by)
-    if current_list.on_hold_at is not None:
-        raise Refused(_("Randomization is already on hold."))
-    current_list.on_hold_at = clock.now()
-    audit.save(current_list, by=by, reason=reason)
-    audit.deed("list.held", current_list, by=by, reason=reason)
-    return current_list
-
-
-@transaction.atomic
-def resume(*, allocation_list: AllocationList, reason: str, by: Person) -> AllocationList:
-    """Let allocations go on after a hold."""
-    current_list = _in_use(allocation_list, reason, by)
-    if current_list.on_hold_at is None:
-        raise Refused(_("Randomization is not on hold."))
-    current_list.on_hold_at = None
-    audit.save(current_list, by=by, reason=reason)
-    audit.deed("list.resumed", current_list, by=by, reason=reason)
-    return current_list
-
-
-@transaction.atomic
 def close(*, allocation_list: AllocationList, reason: str, by: Person) -> AllocationList:
     """Take a list out of use for ever, so that another can take its place; what was allocated stays."""
-    current_list = _in_use(allocation_list, reason, by)
-    current_list.state = ListState.CLOSED
+    check(by, Permission.LIST_APPROVE)
+    current_list = _locked(allocation_list)
+    state = lives.LIST.after(current_list.state, lives.Deed.CLOSE)
+    if not reason.strip():
+        raise Refused(_("Give the reason."))
+    current_list.state = state
     current_list.closed_at = clock.now()
     audit.save(current_list, by=by, reason=reason)
     audit.deed("list.closed", current_list, by=by, reason=reason)
     return current_list
+
+
+def settle_exhausted(allocation_list: AllocationList, *, by: Person) -> AllocationList:
+    """Mark a list in use as exhausted when no open stratum has a slot left. Call it in a transaction, list locked."""
+    if allocation_list.state == ListState.IN_USE and not slots.available(allocation_list).exists():
+        allocation_list.state = lives.LIST.after(allocation_list.state, lives.Deed.RUN_OUT)
+        allocation_list.exhausted_at = clock.now()
+        audit.save(allocation_list, by=by)
+        audit.deed("list.exhausted", allocation_list, by=by)
+    return allocation_list
 
 
 @transaction.atomic
@@ -191,6 +283,47 @@ def read_balance(*, allocation_list: AllocationList, by: Person) -> dict[str, di
     found = counts_by_arm(by, allocation_list)
     audit.deed("list.balance_read", allocation_list, by=by)
     return found
+
+
+def rotate_keys(*, by: Person | None = None, who: str = "") -> list[Rotation]:
+    """Wrap the data key of every list under the newest environment key; slots are never written again.
+
+    Each list by itself: one whose key cannot be opened is named in the answer and left as it is. A deed per list.
+    """
+    ring = keyring()
+    found = []
+    for pk, reference in AllocationList.objects.order_by("pk").values_list("pk", "reference"):
+        with transaction.atomic():
+            held = ListKey.objects.select_for_update().select_related("allocation_list").filter(allocation_list=pk)
+            key = held.first()
+            if key is None:
+                found.append(Rotation(pk, reference, problem=f"List {pk} has no data key: it cannot be read any more."))
+                continue
+            try:
+                before = vault.wrapping_key(key.wrapped)
+                wrapped = vault.rewrap(key.wrapped, ring, list_id=reference)
+            except vault.VaultError as error:
+                found.append(Rotation(pk, reference, problem=str(error)))
+                continue
+            if wrapped == key.wrapped:
+                found.append(Rotation(pk, reference, before, before))
+                continue
+            key.wrapped = wrapped
+            key.save(update_fields=["wrapped"])
+            audit.deed("list.key_rotated", key.allocation_list, by=by, who=who, before=before, after=ring.newest)
+            found.append(Rotation(pk, reference, before, ring.newest))
+    return found
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """What became of one list's key: the environment key before and after, or the problem in words."""
+
+    list_id: int
+    reference: str
+    before: str = ""
+    after: str = ""
+    problem: str = ""
 
 
 def keyring() -> vault.Keyring:
@@ -209,17 +342,43 @@ def data_key(allocation_list: AllocationList) -> vault.DataKey:
         raise _unreadable(error) from error
 
 
-def commitment_of(allocation_list: AllocationList) -> Commitment:
-    """Open every slot and build the commitment tree. The arms stay inside. Raises Refused when a slot was changed."""
-    key = data_key(allocation_list)
+def confidential(allocation_list: AllocationList, key: vault.DataKey) -> vault.Confidential:
+    """Open the confidential parameters. Raises Refused when they were changed."""
     try:
-        return Commitment(
-            allocation_list.reference,
-            (
-                SaltedSlot(opened.stratum, opened.position, opened.arm, opened.salt)
-                for opened in (open_slot(key, allocation_list, slot) for slot in allocation_list.slots.all())
-            ),
-        )
+        return vault.open_confidential(key, allocation_list.sealed_parameters, list_id=allocation_list.reference)
+    except vault.VaultError as error:
+        raise _unreadable(error) from error
+
+
+def make_slots(
+    allocation_list: AllocationList, secret: vault.Confidential, stratum: str, size: int
+) -> Sequence[BlockSlot]:
+    """Make `size` slots of a stratum by the list's algorithm; whole blocks may overshoot and are cut."""
+    algorithm = ALGORITHMS[allocation_list.algorithm]
+    arms = [ArmRatio(arm, share) for arm, share in allocation_list.arms.items()]
+    return algorithm.generate(secret.seed, stratum, arms, secret.block_sizes, size)[:size]
+
+
+def commitment_of(allocation_list: AllocationList) -> Commitment:
+    """Open the first segment's slots and build the tree. The arms stay inside. Refused when a slot was changed."""
+    return _tree(allocation_list, (one.opened for one in _open_all(allocation_list)))
+
+
+def _open_all(allocation_list: AllocationList) -> list[commitments.Sealed]:
+    """Open every slot but those that were appended later."""
+    key = data_key(allocation_list)
+    first = Segment.objects.filter(allocation_list=allocation_list, number=1).first()
+    spans = first.spans if first is not None else {}
+    return [
+        commitments.Sealed(slot, open_slot(key, allocation_list, slot))
+        for slot in allocation_list.slots.all()
+        if first is None or slot.position <= spans.get(slot.stratum, [0, 0])[1]
+    ]
+
+
+def _tree(allocation_list: AllocationList, opened: Iterable[vault.Slot]) -> Commitment:
+    try:
+        return commitments.tree_of(allocation_list.reference, opened)
     except ValueError as error:  # a slot is missing, or there twice
         raise _unreadable(error) from error
 
@@ -252,23 +411,35 @@ def _locked(allocation_list: AllocationList) -> AllocationList:
     return AllocationList.objects.select_for_update(no_key=True, of=("self",)).get(pk=allocation_list.pk)
 
 
-def _in_use(allocation_list: AllocationList, reason: str, by: Person) -> AllocationList:
-    """Return the list in use, locked, for a deed of those who approve lists; such a deed has a reason."""
-    check(by, Permission.LIST_APPROVE)
-    current_list = _locked(allocation_list)
-    _check_state(current_list, ListState.IN_USE)
-    if not reason.strip():
-        raise Refused(_("Give the reason."))
-    return current_list
+def _check_second(allocation_list: AllocationList, by: Person) -> None:
+    if allocation_list.drafted_by_id == by.pk:
+        raise Refused(_("A list is approved by a second person, not by the one who drafted it."), code="same_person")
 
 
-def _check_state(allocation_list: AllocationList, wanted: str) -> None:
-    if allocation_list.state != wanted:
+def _test_id(allocation_list: AllocationList) -> str:
+    """What the seed of the test list is bound to: it can never pass for the list's own."""
+    return f"{allocation_list.reference}/test"
+
+
+def _study_of_its_kind() -> Study:
+    """Return the study when mark and ledger of this database agree on what it is for. Raises Refused otherwise."""
+    study = Study.objects.order_by("pk").get()
+    if is_simulated_database() and not study.is_simulated:
         raise Refused(
-            _("The list is “%(is)s”; this needs it to be “%(wanted)s”.")
-            % {"is": allocation_list.get_state_display(), "wanted": ListState(wanted).label},
-            code="list_state",
+            _("This database was filled with simulated data: it never serves the real trial."), code="kind_of_database"
         )
+    return study
+
+
+def _check_kind_of_database(allocation_list: AllocationList) -> None:
+    """Training and the real trial never share a database: a list stays with the kind in which it was drafted."""
+    if _study_of_its_kind().is_simulated == allocation_list.is_simulated:
+        return
+    if allocation_list.is_simulated:
+        words = _("This list was drafted for training: it is never used in the real trial. Draft another.")
+    else:
+        words = _("This list was drafted for the real trial: it is never used in a training database.")
+    raise Refused(words, code="kind_of_database")
 
 
 __all__ = [
@@ -277,8 +448,10 @@ __all__ = [
     "approve",
     "close",
     "draft",
-    "hold",
     "put_into_use",
     "read_balance",
-    "resume",
+    "read_parameters",
+    "record_simulation",
+    "rotate_keys",
+    "settle_exhausted",
 ]

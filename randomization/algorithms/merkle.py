@@ -7,8 +7,9 @@ from its hash, although there are only a few arms.
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 MIN_SALT_BYTES = 16  # 128 bits: nobody tries all salts to learn an arm from a leaf
 EMPTY_ROOT = hashlib.sha256(b"").digest()
@@ -115,18 +116,20 @@ class Commitment:
     """The tree over all slots of a list: ordered by stratum label (UTF-8 bytes), then position.
 
     Raises ValueError when a slot is there twice, when a stratum's positions do not run 1, 2, 3 … without a hole, or
-    when a salt is used twice.
+    when a salt is used twice. `starts` says where a stratum begins when its earlier slots are committed elsewhere.
     """
 
     __slots__ = ("_index", "tree")
 
-    def __init__(self, list_id: str, slots: Iterable[SaltedSlot]) -> None:
+    def __init__(
+        self, list_id: str, slots: Iterable[SaltedSlot], starts: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         ordered = sorted(slots, key=lambda slot: (slot.stratum.encode("utf-8"), slot.position))
         self._index: dict[tuple[str, int], int] = {}
         expected: dict[str, int] = {}
         salts: set[bytes] = set()
         for index, slot in enumerate(ordered):
-            wanted = expected.get(slot.stratum, 0) + 1
+            wanted = expected.get(slot.stratum, starts.get(slot.stratum, 1) - 1) + 1
             if slot.position != wanted:
                 kind = "is there twice" if slot.position < wanted else f"follows a hole at {wanted}"
                 raise ValueError(f"Slot {slot.position} of stratum {slot.stratum!r} {kind}.")

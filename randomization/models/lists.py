@@ -1,4 +1,4 @@
-"""The allocation list: drafted, approved by a second person, in use. No clear column tells arm, block or size."""
+"""The allocation list, its slots and what they are committed by. No clear column tells arm, block or size."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from audit.models import AppendOnlyModel, AuditedModel
 
 class ListState(models.TextChoices):
     DRAFT = "draft", _("Draft")
-    APPROVED = "approved", _("Approved")
+    SIMULATED = "simulated", _("Simulated")
+    APPROVED = "approved", _("Approved and committed")
     IN_USE = "in_use", _("In use")
+    EXHAUSTED = "exhausted", _("Exhausted")
     CLOSED = "closed", _("Closed")
 
 
@@ -36,6 +38,18 @@ class AllocationList(AuditedModel):
     in_use_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     on_hold_at = models.DateTimeField(null=True, blank=True)
+    exhausted_at = models.DateTimeField(null=True, blank=True)
+    closed_strata = models.JSONField(default=list, blank=True, help_text=_("Strata closed by a correction."))
+    is_simulated = models.BooleanField(default=False, help_text=_("Drafted in a database that is marked simulated."))
+    simulation_digest = models.CharField(
+        max_length=64, blank=True, default="", help_text=_("SHA-256 of the simulation report.")
+    )
+    simulation_summary = models.JSONField(default=dict, blank=True, help_text=_("What the report says, in numbers."))
+    simulated_by = models.ForeignKey("trial.Person", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    simulated_at = models.DateTimeField(null=True, blank=True)
+    sealed_test_seed = models.TextField(
+        blank=True, default="", help_text=_("Seed of the test list that the second person sees, encrypted.")
+    )
 
     class Meta:
         verbose_name = _("allocation list")
@@ -85,3 +99,46 @@ class Slot(AppendOnlyModel):
 
     def __str__(self) -> str:
         return f"slot {self.position} of {self.stratum}"
+
+
+class Segment(AppendOnlyModel):
+    """Slots that were approved and committed together: number 1 is the list itself, the others were appended to it."""
+
+    allocation_list = models.ForeignKey(AllocationList, on_delete=models.PROTECT, related_name="segments")
+    number = models.PositiveIntegerField()
+    spans = models.JSONField(help_text=_("Stratum and its first and last position in this segment."))
+    size = models.PositiveIntegerField(help_text=_("How many slots the commitment is over."))
+    commitment = models.CharField(max_length=64, help_text=_("Merkle root over the salted slots."))
+    sealed_parameters = models.TextField(
+        blank=True, default="", help_text=_("Seed of an appended segment, encrypted; the first has the list's own.")
+    )
+    signature = models.ForeignKey("audit.Signature", on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("segment of an allocation list")
+        ordering = ["allocation_list", "number"]
+        constraints = [models.UniqueConstraint(fields=["allocation_list", "number"], name="list_segment_number_once")]
+
+    def __str__(self) -> str:
+        return f"segment {self.number} of list {self.allocation_list_id}"
+
+
+class SlotProof(AppendOnlyModel):
+    """A slot's leaf and its proof under the segment's commitment, kept from the approval on.
+
+    A leaf is the hash of a salted slot: without the salt, which stays sealed with the slot, it tells nothing.
+    """
+
+    slot = models.OneToOneField(Slot, on_delete=models.PROTECT, related_name="proof")
+    segment = models.ForeignKey(Segment, on_delete=models.PROTECT, related_name="proofs")
+    leaf_index = models.PositiveIntegerField(help_text=_("Where the slot stands among all leaves of the commitment."))
+    leaf = models.CharField(max_length=64)
+    steps = models.JSONField(default=list, help_text=_("Sibling hashes from the leaf up to the root."))
+
+    class Meta:
+        verbose_name = _("proof of a slot")
+        constraints = [models.UniqueConstraint(fields=["segment", "leaf_index"], name="slot_proof_place_once")]
+
+    def __str__(self) -> str:
+        return f"proof of slot {self.slot_id}"

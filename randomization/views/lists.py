@@ -58,7 +58,7 @@ def list_new(request: SignedInRequest) -> HttpResponse:
         with tried:
             made = actions.draft(version=version, block_sizes=form.cleaned_data["block_sizes"], by=person)
         if tried.done:
-            messages.success(request, _("The list is drafted. A second person approves it."))
+            messages.success(request, _("The list is drafted. It is simulated before a second person approves it."))
             return redirect("list_detail", made.pk)
         if isinstance(tried.refused, InvalidParameters):
             for fault in tried.refused.faults:
@@ -100,14 +100,14 @@ def _detail(
     may_approve = can(person, Permission.LIST_APPROVE)
     is_second = found.drafted_by_id != person.pk
     used = selectors.counts_by_stratum(person, found)
-    is_held = found.on_hold_at is not None
     offered = {
-        "approve": may_approve and found.state == ListState.DRAFT and is_second,
-        "second_needed": found.state == ListState.DRAFT and not (may_approve and is_second),
+        "simulate": can(person, Permission.LIST_DRAFT) and found.state in (ListState.DRAFT, ListState.SIMULATED),
+        "simulation_needed": found.state == ListState.DRAFT,
+        "look": may_approve and found.state == ListState.SIMULATED and is_second,
+        "second_needed": found.state == ListState.SIMULATED and not (may_approve and is_second),
         "use": may_approve and found.state == ListState.APPROVED,
-        "hold": may_approve and found.state == ListState.IN_USE and not is_held,
-        "resume": may_approve and found.state == ListState.IN_USE and is_held,
-        "close": may_approve and found.state == ListState.IN_USE,
+        "close": may_approve and found.state != ListState.CLOSED,
+        "correct": presenters.correction_links(found) if may_approve else [],
         "balance": can(person, Permission.ARM_BALANCE) and by_arm is None and any(used.values()),
     }
     given = forms or {}
@@ -117,13 +117,13 @@ def _detail(
         "state_label": words,
         "facts": presenters.list_facts(found),
         "columns": presenters.stratum_columns(found, by_arm=by_arm is not None),
-        "rows": presenters.stratum_rows(found, used, by_arm),
+        "rows": presenters.stratum_rows(found, used, selectors.free_by_stratum(person, found), by_arm),
         "used": sum(used.values()),
         "may": offered,
         "by_arm": by_arm is not None,
         "approve_form": given.get("approve") or PasswordForm(auto_id="approve_%s"),
-        "hold_form": given.get("hold") or ReasonForm(auto_id="hold_%s"),
-        "resume_form": given.get("resume") or ReasonForm(auto_id="resume_%s"),
+        "corrections": presenters.correction_rows(found, selectors.corrections_of(person, found)),
+        "correction_columns": presenters.correction_columns(),
         "close_form": given.get("close") or ReasonForm(auto_id="close_%s"),
     }
     return render(request, "randomization/list_detail.html", context, status=status)
@@ -154,29 +154,19 @@ def list_use(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def list_hold(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Hold randomization, with the reason."""
-    return _do(
-        request,
-        pk,
-        "hold",
-        ReasonForm(request.POST, auto_id="hold_%s"),
-        lambda found, said, by: actions.hold(allocation_list=found, reason=said["reason"], by=by),
-        _("Randomization is on hold."),
-    )
-
-
-@require_POST
-def list_resume(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Resume randomization, with the reason."""
-    return _do(
-        request,
-        pk,
-        "resume",
-        ReasonForm(request.POST, auto_id="resume_%s"),
-        lambda found, said, by: actions.resume(allocation_list=found, reason=said["reason"], by=by),
-        _("Randomization goes on."),
-    )
+def list_parameters(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Show parameters and a test list to the second person; the ledger keeps that they looked."""
+    person = request.user
+    found = selectors.list_or_404(person, pk)
+    seen = actions.read_parameters(allocation_list=found, by=person)
+    context = {
+        "list": found,
+        "facts": presenters.parameter_facts(seen),
+        "columns": presenters.test_list_columns(found),
+        "rows": presenters.test_list_rows(found, seen),
+        "approve_form": PasswordForm(auto_id="approve_%s"),
+    }
+    return render(request, "randomization/list_parameters.html", context)
 
 
 @require_POST

@@ -12,7 +12,6 @@ from audit.models import Deed
 from ecrf.actions import data_queries
 from ecrf.actions.records import Where
 from ecrf.models import Query, Record
-from randomization.actions import lists
 from randomization.models import Allocation, Slot
 from tests.cast import Cast
 from trial.actions import visits
@@ -56,7 +55,7 @@ def test_every_reason_against_an_allocation_is_said_at_once(api: Any, cast: Cast
 def test_a_list_on_hold_allocates_nobody(api: Any, cast: Cast) -> None:
     """API-081: wrong state."""
     participant = cast.eligible()
-    lists.hold(allocation_list=cast.list_in_use(), reason="Audit", by=cast.ursula_statistician)
+    cast.hold(cast.list_in_use())
     answer = api(cast.theo_coordinator).post(_address(participant), {"password": cast.PASSWORD})
     assert [reason["code"] for reason in answer.body["reasons"]] == ["hold"]
 

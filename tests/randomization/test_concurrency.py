@@ -125,7 +125,7 @@ def test_two_lists_put_into_use_at_once_leave_one_in_use(cast: Cast) -> None:
     """RND-904: two statisticians, two lists, one moment: one is in use, the other is refused in words and stays."""
     made = [lists.draft(version=cast.version, block_sizes=(4,), by=cast.stella_statistician) for _n in range(2)]
     for one in made:
-        lists.approve(allocation_list=one, password=PASSWORD, by=cast.ursula_statistician)
+        cast.approved_list(one)
     asking = [Person.objects.get(pk=cast.stella_statistician.pk), Person.objects.get(pk=cast.ursula_statistician.pk)]
     answers = together(
         [
@@ -144,11 +144,7 @@ def test_two_lists_put_into_use_at_once_leave_one_in_use(cast: Cast) -> None:
 def test_the_second_list_waits_for_the_first_to_commit_and_is_then_refused(cast: Cast) -> None:
     """RND-905: both looked before either wrote; the constraint decides and the answer is a conflict, not an error."""
     first, second = (
-        lists.approve(
-            allocation_list=lists.draft(version=cast.version, block_sizes=(4,), by=cast.stella_statistician),
-            password=PASSWORD,
-            by=cast.ursula_statistician,
-        )
+        cast.approved_list(lists.draft(version=cast.version, block_sizes=(4,), by=cast.stella_statistician))
         for _n in range(2)
     )
     answers: list[object] = []

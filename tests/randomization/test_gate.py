@@ -9,7 +9,6 @@ import pytest
 
 from audit import clock
 from randomization import gate
-from randomization.actions import lists
 from randomization.models import AllocationList, Slot
 from tests.cast import Cast
 from tests.randomization.conftest import change, undelegated
@@ -97,7 +96,7 @@ def test_hold_and_missing_lists_close_the_gate(cast: Cast) -> None:
     """RND-508: no list, on hold."""
     participant = cast.eligible()
     assert codes(participant, cast.theo_coordinator) == {"no_list"}
-    lists.hold(allocation_list=cast.list_in_use(), reason="Recall", by=cast.ursula_statistician)
+    cast.hold(cast.list_in_use())
     assert codes(participant, cast.theo_coordinator) == {"hold"}
 
 

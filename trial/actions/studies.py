@@ -40,6 +40,10 @@ def publish(
                 _("This database holds the study %(held)s; %(offered)s needs a database of its own.")
                 % {"held": study.code, "offered": definition.study.code}
             )
+        elif simulated and not study.is_simulated:
+            raise Refused(
+                _("This database holds the real study: training needs a database of its own."), code="kind_of_database"
+            )
         existing = Version.objects.filter(study=study, content_hash=definition.content_hash).first()
         if existing is not None:
             return existing, problems

@@ -127,7 +127,7 @@ def test_the_gate_is_asked_again_inside_the_lock(cast: Cast) -> None:
     """RND-407: a participant object read before something changed does not pass."""
     participant = cast.eligible()
     made = cast.list_in_use()
-    lists.hold(allocation_list=made, reason="Recall", by=cast.ursula_statistician)
+    cast.hold(made)
     change(cast, participant, "eligibility", {"i13": "no"}, by=cast.ines_investigator)
     with pytest.raises(GateClosed) as refused:
         allocations.allocate(participant=participant, password=PASSWORD, by=cast.theo_coordinator)

@@ -7,7 +7,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import Deed
-from randomization.actions import lists
 from randomization.models import Allocation
 from tests.cast import PASSWORD, Cast
 from tests.randomization.conftest import undelegated
@@ -122,7 +121,7 @@ def test_every_reason_stands_on_the_page_with_what_to_do(cast: Cast) -> None:
 def test_a_gate_that_closes_meanwhile_is_told_when_posting(cast: Cast) -> None:
     """RND-707: the page was open, then randomization was held."""
     participant = cast.eligible()
-    lists.hold(allocation_list=cast.list_in_use(), reason="Recall", by=cast.ursula_statistician)
+    cast.hold(cast.list_in_use())
     answer = cast.client_of(cast.theo_coordinator).post(url(participant), {"password": PASSWORD})
     assert answer.status_code == 422
     assert "Randomization is on hold." in words_of(answer)

@@ -1,0 +1,28 @@
+"""Which slots an allocation may take: not held, not made unavailable, in an open stratum. No arm is read here."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from .models import AllocationList, CorrectionKind, CorrectionState, Slot
+
+
+def available(allocation_list: AllocationList) -> QuerySet[Slot]:
+    """Return the slots that can still be given, in no order."""
+    return (
+        Slot.objects.filter(allocation_list=allocation_list, allocation=None)
+        .exclude(stratum__in=allocation_list.closed_strata)
+        .exclude(corrections__state=CorrectionState.APPROVED)
+    )
+
+
+def withdrawn(allocation_list: AllocationList) -> set[tuple[str, int]]:
+    """Return stratum and position of every slot that two persons made unavailable."""
+    found = allocation_list.corrections.filter(kind=CorrectionKind.WITHDRAW_SLOT, state=CorrectionState.APPROVED)
+    return set(found.values_list("slot__stratum", "slot__position"))
+
+
+def word(allocation_list: AllocationList, stratum: str, position: int | None = None) -> str:
+    """Name a stratum by its number in the list, or one slot of it: `3`, `3-17`. What people type to confirm."""
+    number = allocation_list.strata.index(stratum) + 1
+    return str(number) if position is None else f"{number}-{position}"
