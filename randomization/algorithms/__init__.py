@@ -7,8 +7,8 @@ one that a new list uses. A name, once a list was made with it, never changes wh
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from randomization.algorithms import permuted_blocks, simple
-from randomization.algorithms.base import Algorithm, ArmRatio, BlockSlot
+from randomization.algorithms import biased_coin, big_stick, imported, minimization, permuted_blocks, simple, urn
+from randomization.algorithms.base import Algorithm, ArmRatio, BlockSlot, Kind
 from randomization.algorithms.faults import Fault, ParameterError
 from randomization.algorithms.stream import SEED_BYTES
 
@@ -19,16 +19,16 @@ __all__ = [
     "ArmRatio",
     "BlockSlot",
     "Fault",
+    "Kind",
     "ParameterError",
     "current",
 ]
 
-ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
-    {algorithm.name: algorithm for algorithm in (permuted_blocks.ALGORITHM, simple.ALGORITHM)}
+_NEWEST = tuple(
+    module.ALGORITHM for module in (permuted_blocks, minimization, simple, imported, biased_coin, big_stick, urn)
 )
-_CURRENT: Mapping[str, Algorithm] = MappingProxyType(
-    {algorithm.scheme: algorithm for algorithm in (permuted_blocks.ALGORITHM, simple.ALGORITHM)}
-)
+ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType({algorithm.name: algorithm for algorithm in _NEWEST})
+_CURRENT: Mapping[str, Algorithm] = MappingProxyType({algorithm.scheme: algorithm for algorithm in _NEWEST})
 
 
 def current(scheme: str) -> Algorithm:

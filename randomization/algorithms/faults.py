@@ -1,20 +1,22 @@
 """What is wrong with the parameters of a list, said all at once and before anything is stored."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that is wrong: a code, the place, the fault in words and what to do about it.
 
-    Ratios and arm names may be quoted in a fault; block sizes and seeds never are, because a fault may be logged.
+    Ratios and arm names may be quoted in a fault; what is confidential (block sizes, weights, probabilities, the seed,
+    a cell of an imported list) never is, because a fault may be logged. `values` are the same facts for a translation.
     """
 
     code: str
     place: str
     fault: str
     remedy: str
+    values: Mapping[str, object] = field(default_factory=dict, compare=False, hash=False)
 
     def __str__(self) -> str:
         return f"{self.code} {self.place}: {self.fault} {self.remedy}"

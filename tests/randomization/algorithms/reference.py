@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from fractions import Fraction
 
 MASK = (1 << 64) - 1
 
@@ -67,3 +68,80 @@ def simple(seed: bytes, stratum: str, ratios: dict[str, int], size: int) -> list
     stream = words(seed, "simple/1", stratum)
     urn = [arm for arm in sorted(ratios, key=lambda arm: arm.encode()) for _ in range(ratios[arm])]
     return [urn[below(stream, len(urn))] for _ in range(size)]
+
+
+def biased_coin(seed: bytes, stratum: str, arms: list[str], a: int, b: int, size: int) -> list[str]:
+    stream = words(seed, "biased-coin/1", stratum)
+    first, second = sorted(arms, key=lambda arm: arm.encode())
+    out: list[str] = []
+    while len(out) < size:
+        n1, n2 = out.count(first), out.count(second)
+        if n1 == n2:
+            out.append([first, second][below(stream, 2)])
+        else:
+            fewer, more = (first, second) if n1 < n2 else (second, first)
+            out.append(fewer if below(stream, b) < a else more)
+    return out
+
+
+def big_stick(seed: bytes, stratum: str, arms: list[str], tolerance: int, size: int) -> list[str]:
+    stream = words(seed, "big-stick/1", stratum)
+    first, second = sorted(arms, key=lambda arm: arm.encode())
+    out: list[str] = []
+    while len(out) < size:
+        tossed = [first, second][below(stream, 2)]
+        difference = out.count(first) - out.count(second)
+        out.append(second if difference >= tolerance else first if -difference >= tolerance else tossed)
+    return out
+
+
+def urn(seed: bytes, stratum: str, arms: list[str], alpha: int, beta: int, size: int) -> list[str]:
+    stream = words(seed, "urn/1", stratum)
+    ordered = sorted(arms, key=lambda arm: arm.encode())
+    out: list[str] = []
+    while len(out) < size:
+        balls = [arm for arm in ordered for _ in range(alpha + beta * (len(out) - out.count(arm)))] or ordered
+        out.append(balls[below(stream, len(balls))])
+    return out
+
+
+def minimization(
+    seed: bytes,
+    ratios: dict[str, int],
+    p: tuple[int, int],
+    function: str,
+    weights: dict[str, int],
+    participants: list[dict[str, str]],
+) -> tuple[list[tuple[int, int]], list[str]]:
+    """The draws of the list and the arms of these participants, in their order."""
+    arms = sorted(ratios, key=lambda arm: arm.encode())
+    divisor = max(d for d in range(1, max(ratios.values()) + 1) if all(r % d == 0 for r in ratios.values()))
+    shares = [(arm, copy) for arm in arms for copy in range(ratios[arm] // divisor)]
+    tie_bound = 1
+    while any(tie_bound % n for n in range(1, len(shares) + 1)):
+        tie_bound += 1
+    a, b = p
+    stream = words(seed, "minimization/1", "all")
+    draws = [(below(stream, tie_bound), below(stream, b * (len(shares) - 1))) for _ in participants]
+    given: list[tuple[str, int]] = []
+    for (tie, coin), new in zip(draws, participants, strict=True):
+        totals = {}
+        for candidate in shares:
+            total = Fraction(0)
+            for factor, weight in weights.items():
+                counts = []
+                for share in shares:
+                    n = sum(
+                        old[factor] == new[factor] and was == share
+                        for old, was in zip(participants[: len(given)], given, strict=True)
+                    )
+                    counts.append(Fraction(n + (share == candidate)))
+                mean = sum(counts) / len(counts)
+                spread = max(counts) - min(counts) if function == "range" else sum((c - mean) ** 2 for c in counts)
+                total += weight * spread
+            totals[candidate] = total
+        tied = [share for share in shares if totals[share] == min(totals.values())]
+        preferred = tied[tie % len(tied)]
+        others = [share for share in shares if share != preferred for _ in range(b - a)]
+        given.append(others[coin] if coin < len(others) else preferred)
+    return draws, [arm for arm, _ in given]

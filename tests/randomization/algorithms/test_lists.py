@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from randomization.algorithms import ALGORITHMS, ArmRatio, BlockSlot, ParameterError, current, permuted_blocks, simple
+from randomization.algorithms import (
+    ALGORITHMS,
+    ArmRatio,
+    BlockSlot,
+    ParameterError,
+    biased_coin,
+    big_stick,
+    current,
+    minimization,
+    permuted_blocks,
+    simple,
+    urn,
+)
 from randomization.algorithms.base import MAX_RATIO, MAX_SIZE
 from tests.randomization.algorithms import reference
 
@@ -55,6 +67,37 @@ def test_golden_simple():
     assert letters(simple.generate(bytes(32), "all", [ArmRatio("A", 2), ArmRatio("B", 1)], [], 12)) == "AABBABBAABBA"
 
 
+def adaptive_values():
+    """What the page says of biased coin, big stick and urn, from the code."""
+    made = {
+        "`biased-coin/1`, 2/3: slots": biased_coin.generate(SEED, STRATUM, STORM, [], 24, {"probability": "2/3"}),
+        "`big-stick/1`, tolerance 3: slots": big_stick.generate(SEED, STRATUM, STORM, [], 24, {"tolerance": 3}),
+        "`urn/1`, UD(1, 1): slots": urn.generate(SEED, STRATUM, STORM, [], 24, {"alpha": 1, "beta": 1}),
+    }
+    three = urn.generate(bytes(32), "all", [ArmRatio(arm, 1) for arm in "ABC"], [], 12, {"alpha": 0, "beta": 2})
+    shown = {name: letters(slots, SRT="S", SWITCH="W") for name, slots in made.items()}
+    return shown | {"`urn/1`, arms A, B and C, UD(0, 2), size 12: slots": letters(three)}
+
+
+def minimization_values():
+    """What the page says of minimization, from the code."""
+    twelve = [{"ici": "YN"[at % 2], "site": ("01", "02", "03")[at % 3]} for at in range(12)]
+    found = {}
+    for name, arms, imbalance in (
+        ("SRT and SWITCH 1:1, range", STORM, "range"),
+        ("A and B 1:2, variance", [ArmRatio("A", 1), ArmRatio("B", 2)], "variance"),
+    ):
+        extra = {"probability": "4/5", "imbalance": imbalance, "weights": {"ici": 2, "site": 1}}
+        rule = minimization.Rule.of(arms, extra)
+        texts = [slot.arm for slot in minimization.generate(SEED, "all", arms, [], 12, extra)]
+        draws = [minimization.Draw.parse(text) for text in texts]
+        given = rule.replay(zip(texts, twelve, strict=True))
+        found[f"{name}: T and C"] = f"{rule.tie_bound} and {rule.coin_bound}"
+        found[f"{name}: draws"] = " ".join(f"{draw.tie}.{draw.coin}" for draw in draws)
+        found[f"{name}: arms"] = "".join({"SRT": "S", "SWITCH": "W"}.get(arm, arm) for arm in given)
+    return found
+
+
 def test_the_page_shows_the_same_values():
     """RND-023: the worked values of the documentation are what the code makes."""
     values = re.findall(r"^\| (?!what|---)(.+?) \| (.+?) \|$", PAGE.read_text(encoding="utf-8"), flags=re.M)
@@ -79,6 +122,8 @@ def test_the_page_shows_the_same_values():
             permuted_blocks.generate(bytes(32), "all", two_to_one, [3, 6], 12)
         ),
         "`simple/1`, size 12: slots": letters(simple.generate(bytes(32), "all", two_to_one, [], 12)),
+        **adaptive_values(),
+        **minimization_values(),
     }
 
 
@@ -251,15 +296,23 @@ def test_faults_never_quote_a_block_size():
 
 def test_registry():
     """RND-035: algorithms are found by name and by scheme; an unknown scheme says which exist."""
-    assert set(ALGORITHMS) == {"permuted-blocks/1", "simple/1"}
+    assert set(ALGORITHMS) == {
+        "permuted-blocks/1",
+        "minimization/1",
+        "simple/1",
+        "imported/1",
+        "biased-coin/1",
+        "big-stick/1",
+        "urn/1",
+    }
     assert all(name == algorithm.name for name, algorithm in ALGORITHMS.items())
     assert current("permuted_blocks").name == "permuted-blocks/1"
     assert current("permuted_blocks").generate(SEED, "all", STORM, [4], 4) == permuted_blocks.generate(
         SEED, "all", STORM, [4], 4
     )
     assert not current("simple").uses_blocks
-    with pytest.raises(LookupError, match="permuted_blocks, simple"):
-        current("urn")
+    with pytest.raises(LookupError, match="minimization, permuted_blocks, simple, urn"):
+        current("coin")
 
 
 def test_a_slot_prints_neither_arm_nor_block():
