@@ -157,7 +157,7 @@ def merge(
             named.add(str(value.value))
             value = replace(value, extra=dict(facts))
         after = dump(value) if value is not None else None
-        if _same(before, after):
+        if says_the_same(before, after):
             continue
         if not may_answer(item):
             errors.append(FieldError(*key, _("This item is answered by another role at your site."), "answered_by"))
@@ -262,7 +262,7 @@ def _understand(
     )
 
 
-def _same(before: Any, after: Any) -> bool:
+def says_the_same(before: Any, after: Any) -> bool:
     """Tell whether two dumped values say the same; how it was typed and reference ranges do not count."""
     if before is None or after is None:
         return before is after

@@ -12,11 +12,12 @@ from django.utils.translation import gettext as _
 
 from audit.errors import Refused
 from trial.definition import Definition, Form, Group, Item
+from trial.language import format_date
 from trial.links import casebook_url, visit_anchor
 from trial.models import Participant, Person, Visit
-from trial.permissions import Permission, answers, can
+from trial.permissions import AREAS, Permission, answers, can, grants_of
 from trial.presenters import visit_label
-from trial.selectors import participant_or_404
+from trial.selectors import ended_delegation, participant_or_404
 
 from . import policies, selectors
 from .actions.records import Where
@@ -227,6 +228,33 @@ def place_or_404(
     elif hides(person, definition, participant, form) or not can(person, Permission.RECORD_VIEW, participant.site_id):
         raise Http404("No such form.")
     return RecordPlace(person, participant, definition, found, visit, number, record)
+
+
+def ended_place(
+    person: Person, code: str, form: str, visit_id: int | None = None, number: int | None = None
+) -> tuple[RecordPlace, Refused] | None:
+    """The form that a person had open when their delegation at its site ended, and what to tell them.
+
+    Nothing of it may be shown to them; what they typed can still be kept for them. None for everybody else, and for
+    forms that the delegation did not let them enter.
+    """
+    participant = Participant.objects.select_related("site").filter(code=code).first()
+    delegation = ended_delegation(person, participant) if participant is not None else None
+    if participant is None or delegation is None or delegation.ends_on is None:
+        return None
+    definition = selectors.definition_at(participant)
+    found = definition.forms.get(form)
+    if found is None or found.is_log != (visit_id is None) or AREAS[str(found.area)] not in grants_of(delegation):
+        return None
+    visit = Visit.objects.filter(pk=visit_id, participant=participant).first() if visit_id is not None else None
+    if visit is None and visit_id is not None:
+        return None
+    place = RecordPlace(person, participant, definition, found, visit, number)
+    words = _(
+        "Your delegation at site %(site)s ended on %(date)s: nothing was saved. "
+        "What you typed is kept for you as a draft and comes back if the delegation is renewed."
+    ) % {"site": participant.site.number, "date": format_date(delegation.ends_on, place.locale)}
+    return place, Refused(words, code="permission.ended")
 
 
 def next_url(place: RecordPlace) -> str:

@@ -10,7 +10,7 @@ from django.http import Http404
 
 from audit import clock
 
-from .models import Notice, NoticeState, Participant, Person, Site, Visit, VisitStatus
+from .models import Delegation, Notice, NoticeState, Participant, Person, Site, Visit, VisitStatus
 from .permissions import Permission, access_of
 
 
@@ -36,6 +36,19 @@ def participant_or_404(person: Any, code: str) -> Participant:
     if participant is None:
         raise Http404("No such participant.")
     return participant
+
+
+def ended_delegation(person: Any, participant: Participant) -> Delegation | None:
+    """Return the delegation under which the person last worked with a participant, when it is over and none holds now.
+
+    None for whoever never worked there while the participant was in the study: to them nothing is told.
+    """
+    today = clock.today()
+    held = list(Delegation.objects.filter(person=person, site_id=participant.site_id).order_by("ends_on"))
+    if any(each.is_in_force(today) for each in held):
+        return None
+    ended = [each for each in held if each.ends_on is not None and participant.screened_on <= each.ends_on < today]
+    return ended[-1] if ended else None
 
 
 def visits_of(person: Any, participant: Participant) -> QuerySet[Visit]:

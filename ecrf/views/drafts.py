@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,11 +18,13 @@ from trial.views.requests import SignedInRequest
 
 from ..actions import drafts
 from ..pages import changed_page, posted_page
-from ..places import RecordPlace, place_or_404
+from ..places import RecordPlace, ended_place, place_or_404
 from ..posted import WHOLE, fields_of_draft, fields_of_post
 
 LONGEST_NAME = 200
 """Letters of the name of a field: group, row, item and part."""
+WAITS = frozenset({"frozen", "locked"})
+"""What closes a form for a while: typing that comes too late is kept until it opens again."""
 
 
 @require_POST
@@ -30,7 +32,13 @@ def draft(
     request: SignedInRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
 ) -> HttpResponse:
     """Keep what the person is typing (JSON), or throw it away (the button `discard` of the page)."""
-    place = place_or_404(request.user, code, form, visit_id, number)
+    try:
+        place = place_or_404(request.user, code, form, visit_id, number)
+    except Http404:
+        ended = ended_place(request.user, code, form, visit_id, number) if "discard" not in request.POST else None
+        if ended is None:
+            raise
+        return _keep(request, ended[0], ended[1])
     if "discard" not in request.POST:
         return _keep(request, place)
     drafts.discard(where=place.where, by=place.person)
@@ -38,7 +46,8 @@ def draft(
     return redirect(place.url())
 
 
-def _keep(request: SignedInRequest, place: RecordPlace) -> JsonResponse:
+def _keep(request: SignedInRequest, place: RecordPlace, ended: Refused | None = None) -> JsonResponse:
+    """Keep the draft; also that of somebody whose delegation `ended` while the form was open, who is told so."""
     try:
         sent: Any = json.loads(request.body)
         revision, fields = sent["revision"], sent["fields"]
@@ -49,16 +58,17 @@ def _keep(request: SignedInRequest, place: RecordPlace) -> JsonResponse:
     at = sent.get("at", "")
     if isinstance(at, str) and at and len(at) <= LONGEST_NAME:
         fields = {**fields, drafts.AT: at}
-    try:
-        place.check_can_enter()
-    except Refused as refused:
+    refused = ended or place.refusal()
+    if refused is not None and refused is not ended and str(refused.code) not in WAITS:
         return _refused(str(refused), status_of(refused))
-    if revision > place.revision:
+    if ended is None and revision > place.revision:
         return _refused(_("The draft cannot be read."), 422)
     try:
         kept = drafts.add(where=place.where, base_revision=revision, fields=fields, by=place.person)
     except ValueError:
         return _refused(_("This is too much for a draft."), 422)
+    if refused is not None:
+        return _refused(str(refused), status_of(refused))
     if revision != place.revision:
         return _refused(_("Someone else saved this form. Save will show both versions."), 409)
     return JsonResponse({"kept": f"{timezone.localtime(kept.kept_at):%H:%M}"})

@@ -47,7 +47,7 @@ from ..pages import (
     visit_date_words,
 )
 from ..permissions import hides, person_can_enter
-from ..places import RecordPlace, next_url, place_or_404
+from ..places import RecordPlace, ended_place, next_url, place_or_404
 from ..posted import ROW_BUTTONS, WHOLE, Fields, fields_of_post, submission_of
 from ..standings import standings_of
 from .files import take_files
@@ -62,7 +62,14 @@ def record(
     request: SignedInRequest, code: str, form: str, visit_id: int | None = None, number: int | None = None
 ) -> HttpResponse:
     """Show a form, to fill or to read; save what was typed."""
-    place = place_or_404(request.user, code, form, visit_id, number)
+    try:
+        place = place_or_404(request.user, code, form, visit_id, number)
+    except Http404:
+        ended = ended_place(request.user, code, form, visit_id, number) if request.method == "POST" else None
+        if ended is None:
+            raise
+        _keep_typing(ended[0], fields_of_post(ended[0].form, request.POST), _revision(request.POST.get("revision")))
+        raise ended[1] from None
     if request.method == "POST":
         return _save(request, place)
     refusal = place.refusal()
@@ -114,7 +121,10 @@ def _save(request: SignedInRequest, place: RecordPlace) -> HttpResponse:
         changed = invalid.errors if invalid.code == "reason_needed" else []
         return _show(request, page, reason_errors=changed, status=422)
     except Refused as refused:
-        return _show(request, posted_page(place, fields, revision=revision), refused, status=status_of(refused))
+        page = posted_page(place, fields, revision=revision)
+        if person_can_enter(place.person, place.participant, place.form):
+            page.draft = _keep_typing(place, fields, revision)  # it comes back when the form is open again
+        return _show(request, page, refused, status=status_of(refused))
     place.record, place.number = saved, saved.number
     messages.success(
         request,
@@ -196,10 +206,19 @@ def _show(
         "urls": {name: place.url(name) for name in _deeds(place)},
         "marks_to_set": marks_to_set(place),
         "may_discard": page.draft is not None and request.method != "POST",
+        "waiting": _waiting(place) if refusal is not None and not page.entering else "",
         "entry_words": page.entry_words,
         "drafted": moment(page.draft.kept_at, place.locale) if page.draft is not None else "",
     }
     return render(request, "ecrf/record.html", context, status=status)
+
+
+def _waiting(place: RecordPlace) -> str:
+    """When the draft was kept that waits for the form to open again; empty for those who never enter it."""
+    if not person_can_enter(place.person, place.participant, place.form):
+        return ""
+    held = selectors.draft_of(place.person, place.participant, place.where.draft_place)
+    return moment(held.kept_at, place.locale) if held is not None else ""
 
 
 def _refusal_words(place: RecordPlace, refusal: Refused | None) -> Words | None:

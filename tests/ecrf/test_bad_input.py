@@ -91,8 +91,10 @@ def test_ten_megabytes_in_a_text_item_are_refused(play: Play) -> None:
             content_type="application/json",
         ),
     ]  # fmt: skip
-    for door in doors:
-        assert door().status_code in (400, 413, 422)
+    said = [door() for door in doors]
+    assert [answer.status_code for answer in said] == [413] * 4
+    assert "more text than one form can hold" in said[0].content.decode()
+    assert all("text" in answer.json()["message"] for answer in said[1:3])
     assert as_it_was(play) == before
     assert "typed by hand" in play.client.get(play.url).content.decode()
 
@@ -127,18 +129,75 @@ def test_a_save_on_a_frozen_or_locked_form_says_who_can_help(play: Play, mark: s
     assert "typed by hand" in answer.content.decode()
 
 
-def test_a_save_after_the_delegation_ended_is_refused(play: Play) -> None:
-    """ECRF-394: the page was open when the delegation ended: nothing changes, the draft of before is still theirs."""
-    play.save(words="first")
-    play.client.post(f"{play.url}draft/", json.dumps({"revision": 1, "fields": TYPED}), content_type="application/json")
-    before = as_it_was(play)
+def end_delegations(play: Play) -> Any:
+    """End what was delegated to the person yesterday; return their browser, still signed in."""
     for delegation in Delegation.objects.filter(person=play.by):
+        delegation.starts_on = min(delegation.starts_on, clock.today() - dt.timedelta(days=2))
         delegation.ends_on = clock.today() - dt.timedelta(days=1)
         audit.save(delegation, by=None)
+    play.participant.screened_on = clock.today() - dt.timedelta(days=2)
+    audit.save(play.participant, by=None)
     forget_access(play.by)
-    answer = play.cast.client_of(play.by).post(
-        play.url, {**TYPED, "revision": "1", "whole_form": "1", "save": "in_progress"}
-    )
-    assert answer.status_code in (403, 404)
+    return play.cast.client_of(play.by)
+
+
+def test_a_save_after_the_delegation_ended_is_refused(play: Play) -> None:
+    """ECRF-394: the page was open when the delegation ended: the words say so, nothing changes, and what was typed
+    comes back when the delegation is renewed."""
+    play.save(words="first")
+    before = as_it_was(play)
+    client = end_delegations(play)
+    answer = client.post(play.url, {**TYPED, "revision": "1", "whole_form": "1", "save": "in_progress"})
+    assert answer.status_code == 403
+    assert "Your delegation at site 01 ended on" in answer.content.decode()
+    assert "first" not in answer.content.decode() and client.get(play.url).status_code == 404
+    late = {"revision": 1, "fields": {"story": "typed later"}}
+    kept = client.post(f"{play.url}draft/", json.dumps(late), content_type="application/json")
+    assert kept.status_code == 403 and "comes back if the delegation is renewed" in kept.json()["message"]
     assert as_it_was(play) == before
-    assert Draft.objects.filter(person=play.by).exists()
+
+    renewed = Delegation.objects.filter(person=play.by).latest("pk")
+    renewed.ends_on = None
+    audit.save(renewed, by=None)
+    forget_access(play.by)
+    page = play.cast.client_of(play.by).get(play.url).content.decode()
+    assert "typed by hand" in page and "typed later" in page
+
+
+def test_whoever_never_worked_here_is_told_nothing(play: Play) -> None:
+    """ECRF-387: neither a stranger whose delegation elsewhere ended, nor a reader, nor about a later participant."""
+    sent = {**TYPED, "revision": "0", "whole_form": "1", "save": "in_progress"}
+    client = end_delegations(play)
+    play.participant.screened_on = clock.today()
+    audit.save(play.participant, by=None)
+    assert client.post(play.url, sent).status_code == 404
+    oscar = play.cast.oscar_coordinator
+    for delegation in Delegation.objects.filter(person=oscar):
+        delegation.ends_on = delegation.starts_on = clock.today() - dt.timedelta(days=1)
+        audit.save(delegation, by=None)
+    forget_access(oscar)
+    assert play.cast.client_of(oscar).post(play.url, sent).status_code == 404
+    assert not Draft.objects.exists()
+
+
+def test_typing_of_a_form_that_was_frozen_meanwhile_waits(play: Play) -> None:
+    """ECRF-388: by Save and by the draft itself; told on the page while frozen, back in its fields afterwards."""
+    play.save(words="first")
+    page = play.client.get(play.url).context["page"]
+    record = play.record
+    record.frozen_at = clock.now()
+    audit.save(record, by=None)
+    play.client.post(play.url, {**page.fields, **TYPED, "revision": "1", "whole_form": "1", "save": "in_progress"})
+    late = {"revision": 1, "fields": {"story": "typed later"}}
+    kept = play.client.post(f"{play.url}draft/", json.dumps(late), content_type="application/json")
+    assert kept.status_code == 422 and "frozen" in kept.json()["message"]
+
+    closed = play.client.get(play.url).content.decode()
+    assert "is kept: only you will see it" in closed and "typed by hand" not in closed
+    monitor = play.cast.client_of(play.cast.mona_monitor)
+    assert monitor.post(f"{play.url}draft/", json.dumps(late), content_type="application/json").status_code == 403
+    record.frozen_at = None
+    audit.save(record, by=None)
+    opened = play.client.get(play.url).content.decode()
+    assert "typed by hand" in opened and "typed later" in opened
+    assert Draft.objects.count() == 1

@@ -1,4 +1,4 @@
-"""Error pages: not allowed, not found, failed, a form sent from a stale page."""
+"""Error pages: not allowed, not found, too large, failed, a form sent from a stale page."""
 
 from __future__ import annotations
 
@@ -35,8 +35,14 @@ def csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _page(request, 403, "errors/csrf.html", _("This page was open too long. Reload it and send again."), "csrf")
 
 
+def too_large(request: HttpRequest) -> HttpResponse:
+    """413: more text in one form than the server takes; nothing of it was read."""
+    message = _("This is more text than one form can hold. Nothing was saved. Shorten it, or attach it as a file.")
+    return _page(request, 413, "errors/413.html", message)
+
+
 def _page(request: HttpRequest, status: int, template: str, message: str, code: str = "") -> HttpResponse:
     if wants_json(request):
         return JsonResponse({"message": message, "code": code or str(status)}, status=status)
-    context: dict[str, Any] = {"back_url": back_url(request)}
+    context: dict[str, Any] = {"back_url": back_url(request), "words": message}
     return render(request, template, context, status=status)

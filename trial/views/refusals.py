@@ -26,7 +26,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, ValidationError
 from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -97,12 +97,15 @@ class RefusalMiddleware:
     """Answers a `Refused` that nobody caught with its own words; bugs go on rising.
 
     In debug, where the demo runs, an address that does not exist gets our page too, and not Django's list of addresses.
+    A form of more text than the server takes is refused here, before anything looks for its CSRF token in it.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if _is_too_large(request):
+            return _too_large(request)
         response = self.get_response(request)
         if settings.DEBUG and response.status_code == 404 and getattr(request, "resolver_match", None) is None:
             return _not_found(request)
@@ -112,7 +115,23 @@ class RefusalMiddleware:
         """Return the page of a refusal, None for anything else."""
         if settings.DEBUG and isinstance(exception, Http404):
             return _not_found(request)
+        if isinstance(exception, RequestDataTooBig | TooManyFieldsSent):
+            return _too_large(request)
         return answer(request, exception) if isinstance(exception, Refused) else None
+
+
+def _is_too_large(request: HttpRequest) -> bool:
+    try:
+        request.POST  # noqa: B018 - reading it is what may fail
+    except (RequestDataTooBig, TooManyFieldsSent):
+        return True
+    return False
+
+
+def _too_large(request: HttpRequest) -> HttpResponse:
+    from .errors import too_large  # it imports this module
+
+    return too_large(request)
 
 
 def _not_found(request: HttpRequest) -> HttpResponse:
