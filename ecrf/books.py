@@ -24,6 +24,7 @@ def facts_of(participant: Participant) -> Facts:
         status=participant.status,
         randomized_on=participant.randomized_on,
         consented_on=participant.consented_on,
+        screening=participant.screening,
         consent_documents=partial(documents_at, participant),
     )
 

@@ -33,12 +33,13 @@ from trial.definition import Definition, Form, Item, Phase
 from trial.language import ItemType, load
 from trial.models import Participant, Status, StatusChange, StatusKind, Visit, VisitStatus
 from trial.permissions import Permission, can
-from trial.presenters import date_words, visit_label
+from trial.presenters import date_words, failure_words, visit_label
 from trial.selectors import visits_of
+from trial.statuses import OF_A_SCREENING, is_of_earlier_screening
 
 from .books import facts_of, place_of
 from .checks.book import Book
-from .eligibility import Eligibility, assess_entry
+from .eligibility import Eligibility, assess_entry, decides
 from .models import UNSETTLED, WAITS_FOR_ANSWER, EntryState, Query, QueryState, Record
 from .models.closures import in_force_over
 from .pages import entry_title
@@ -263,7 +264,8 @@ class Casebook:
             ],
         )
         found = assess_entry(self.participant, self.definition, book, self.today)
-        forms = [r for r in self.records if r.form == self.definition.eligibility.form]
+        form = self.definition.eligibility.form
+        forms = [r for r in self.records if r.form == form and decides(r, self.participant)]
         return Eligibility(found.assessments, forms[-1] if forms else None)
 
     @cached_property
@@ -354,6 +356,8 @@ class Casebook:
             found.append(
                 Action(_("Close screening"), address("screening_close", code), icon="x", tone="quiet", order=70)
             )
+        if self.may(Permission.PARTICIPANT_SCREEN) and participant.failed_on is not None:
+            found.append(Action(_("Screen again"), address("screening_again", code), icon="plus", order=70))
         for panel in self._added:
             found.extend(panel.actions)
         return [vars(action) for action in sorted(found, key=lambda a: a.order) if action.url]
@@ -478,7 +482,9 @@ class Casebook:
         return str(EntryState.EXPECTED)
 
     def _is_closed(self, visit: Visit) -> bool:
-        """Whether nothing new is asked at this visit although it took place: the screening ended without inclusion."""
+        """Whether nothing new is asked at this visit although it took place: its screening ended without inclusion."""
+        if is_of_earlier_screening(visit, self.participant, self.definition):
+            return True
         return self.participant.failed_on is not None and self.definition.visit(visit.event).phase is Phase.SCREENING
 
     @cached_property
@@ -863,8 +869,17 @@ class Casebook:
             state = _STATUS_ICONS.get(change.kind, "done")
             if state in added:
                 continue
-            detail = change.detail or change.reason
-            yield Event(change.on, str(StatusKind(change.kind).label), detail, state=state, order=order)
+            title, detail = self.words_of_change(change)
+            yield Event(change.on, title, detail, state=state, order=order)
+
+    def words_of_change(self, change: StatusChange) -> tuple[str, str]:
+        """What happened to the participant, and why, in words."""
+        title, why = str(StatusKind(change.kind).label), change.detail or change.reason
+        if change.kind == StatusKind.FAILED:
+            why = failure_words(change.reason, change.detail, self.definition, self.locale)
+        if self.participant.screening > 1 and change.kind in OF_A_SCREENING:
+            title = _("%(what)s (screening %(n)s)") % {"what": title, "n": change.screening}
+        return title, why
 
     def _record_events(self) -> Iterable[Event]:
         for record in self.records:

@@ -33,11 +33,12 @@ from trial.models import Participant, Role, Status, Visit
 from trial.permissions import Permission, check
 from trial.presenters import date_words
 from trial.selectors import visits_of
+from trial.statuses import is_of_earlier_screening
 
 from .books import facts_of, place_of
 from .casebooks import sex_words
 from .checks.book import Book, Reading
-from .eligibility import Assessment, Eligibility, assess_entry
+from .eligibility import Assessment, Eligibility, assess_entry, decides
 from .models import Change, EntryState, Record
 from .pages import moment
 from .selectors import definition_at, records_for
@@ -123,7 +124,8 @@ class EligibilityPage:
         """The record that holds the judged answers and the signature."""
         if self.definition.eligibility is None:
             return None
-        found = [r for r in self.records if r.form == self.definition.eligibility.form]
+        form = self.definition.eligibility.form
+        found = [r for r in self.records if r.form == form and decides(r, self.participant)]
         return found[-1] if found else None
 
     @cached_property
@@ -276,10 +278,14 @@ class EligibilityPage:
         code = self.participant.code
         if self.definition.form(form_id).is_log:
             return reverse("log", args=[code, form_id])
-        held = [r for r in self.records if r.form == form_id and r.visit_id is not None]
+        held = [
+            r for r in self.records if r.form == form_id and r.visit_id is not None and decides(r, self.participant)
+        ]
         if held:
             return reverse("record", args=[code, held[-1].visit_id, form_id])
         for visit in self.visits:
+            if is_of_earlier_screening(visit, self.participant, self.definition):
+                continue
             if form_id in self.definition.visit(visit.event).forms:
                 return reverse("record", args=[code, visit.pk, form_id])
         return ""

@@ -10,6 +10,7 @@ from trial.definition.model import CriterionKind
 from trial.definitions import definition_of
 from trial.language import UNKNOWN, Ref
 from trial.models import Participant
+from trial.statuses import is_of_earlier_screening
 
 from .books import book_of, place_of
 from .checks.book import Book, Entry
@@ -85,14 +86,19 @@ def assess(participant: Participant, on: dt.date, book: Book | None = None) -> E
     definition = definition_of(participant.version_id)
     if definition.eligibility is None:
         return Eligibility()
-    record = (
-        Record.objects.filter(participant=participant, form=definition.eligibility.form, removed_at=None)
-        .select_related("visit", "signature")
-        .order_by("-pk")
-        .first()
+    records = Record.objects.filter(participant=participant, form=definition.eligibility.form, removed_at=None)
+    record = next(
+        (r for r in records.select_related("visit", "signature").order_by("-pk") if decides(r, participant)), None
     )
     found = book if book is not None else book_of(participant, definition)
     return Eligibility(tuple(_assess(c, definition, found, on) for c in definition.criteria), record)
+
+
+def decides(record: Record, participant: Participant) -> bool:
+    """Whether a record decides anything today: not when it stands at a screening that was followed by another."""
+    return record.visit is None or not is_of_earlier_screening(
+        record.visit, participant, definition_of(participant.version_id)
+    )
 
 
 def assess_entry(participant: Participant, definition: Definition, book: Book, on: dt.date) -> Eligibility:

@@ -116,6 +116,12 @@ class ScreenForm(forms.Form):
         self.fields["on"].initial = clock.today()
 
 
+class ScreenAgainForm(forms.Form):
+    """A new screening of somebody who has a code."""
+
+    on = DayField(label=gettext_lazy("Day of screening"), initial=clock.today)
+
+
 class ScreenFailureForm(forms.Form):
     """Why somebody is not included: a reason of the study's list, or typed."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from .models import (
     SiteActivation,
     Status,
     StatusChange,
+    StatusKind,
     Study,
     Version,
     Visit,
@@ -85,6 +87,36 @@ def screenings_listed(person: Person, *, site: str = "", outcome: str = "", year
     if year.isdigit():
         rows = rows.filter(screening_month__year=int(year))
     return rows.order_by("-screening_month", "-pk")
+
+
+@dataclass(frozen=True)
+class EarlierScreening:
+    """A screening that ended without inclusion and was followed by another, as the log keeps it."""
+
+    number: int
+    month: dt.date
+    reason: str
+    detail: str
+
+
+def earlier_screenings(participants: Iterable[Participant]) -> dict[int, list[EarlierScreening]]:
+    """Return the screenings before each participant's latest one, newest first; no statement if there is none."""
+    again = [participant.pk for participant in participants if participant.screening > 1]
+    found: dict[int, list[EarlierScreening]] = {}
+    if not again:
+        return found
+    changes = StatusChange.objects.filter(
+        participant__in=again, kind__in=(StatusKind.SCREENED, StatusKind.FAILED), reversed_at=None
+    ).filter(screening__lt=F("participant__screening"))
+    by_kind: dict[tuple[int, int], dict[str, StatusChange]] = {}
+    for change in changes.order_by("participant", "-screening", "pk"):
+        by_kind.setdefault((change.participant_id, change.screening), {})[change.kind] = change
+    for (pk, number), kinds in by_kind.items():
+        screened, failed = kinds[StatusKind.SCREENED], kinds[StatusKind.FAILED]
+        found.setdefault(pk, []).append(
+            EarlierScreening(number, screened.on.replace(day=1), failed.reason, failed.detail)
+        )
+    return found
 
 
 def screening_years(person: Person) -> list[int]:

@@ -8,6 +8,7 @@ from trial.definition import Definition
 from trial.language import format_date
 
 from .models import Visit
+from .statuses import FAILURE_REASONS
 
 
 def date_words(on: dt.date | None, locale: str) -> str:
@@ -18,4 +19,15 @@ def date_words(on: dt.date | None, locale: str) -> str:
 def visit_label(visit: Visit, definition: Definition, locale: str) -> str:
     """Name a visit as the visit plan does; the second and later ones of their sort carry their number."""
     label = definition.text(definition.visit(visit.event).label, locale)
-    return f"{label} {visit.occurrence}" if definition.visit(visit.event).unscheduled else label
+    is_numbered = visit.occurrence > 1 or definition.visit(visit.event).unscheduled
+    return f"{label} {visit.occurrence}" if is_numbered else label
+
+
+def failure_words(reason: str, detail: str, definition: Definition, locale: str) -> str:
+    """Write the reason of a screen failure: the words of the study's list, and the details."""
+    codelist = definition.codelists.get(FAILURE_REASONS)
+    words = ""
+    if codelist is not None and reason:
+        labels = {entry.code: entry.label for entry in codelist.codes}
+        words = definition.text(labels.get(reason), locale) or reason
+    return " – ".join(filter(None, [words, detail]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 
 from audit import clock
@@ -27,12 +27,27 @@ def participants_for(person: Any, permission: Permission = Permission.PARTICIPAN
     return participants if sites is None else participants.filter(site_id__in=sites)
 
 
+_LIKELY_DUPLICATE = Exists(
+    Participant.objects.filter(
+        sex=OuterRef("sex"),
+        birth_month=OuterRef("birth_month"),
+        birth_year=OuterRef("birth_year"),
+        initials=OuterRef("initials"),
+    )
+    .exclude(sex="")
+    .exclude(pk=OuterRef("pk"))
+    .order_by()
+)
+"""Whether someone else, at any site, is alike: same sex, month and year of birth, initials; nobody half known."""
+
+
 def participant_or_404(person: Any, code: str) -> Participant:
     """Return a participant by code; another site's participant is *not found*, exactly as a code that nobody has."""
     possible = code.isascii() and code.isprintable()  # PostgreSQL takes no NUL, and codes hold none of the others
     from .consents import with_awaited  # which reads participants through this module
 
-    participant = with_awaited(participants_for(person)).filter(code=code).first() if possible else None
+    found = with_awaited(participants_for(person)).annotate(likely_duplicate=_LIKELY_DUPLICATE)
+    participant = found.filter(code=code).first() if possible else None
     if participant is None:
         raise Http404("No such participant.")
     return participant
@@ -106,15 +121,4 @@ def has_likely_duplicate(participant: Participant) -> bool:
 
     The answer says nothing of who or where.
     """
-    if not (participant.sex and participant.birth_month and participant.birth_year):
-        return False
-    return (
-        Participant.objects.filter(
-            sex=participant.sex,
-            birth_month=participant.birth_month,
-            birth_year=participant.birth_year,
-            initials=participant.initials,
-        )
-        .exclude(pk=participant.pk)
-        .exists()
-    )
+    return Participant.objects.filter(_LIKELY_DUPLICATE, pk=participant.pk).exists()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from trial.definition import Definition, Phase
 from trial.schedule import StatusFacts
 
-from .models import Participant, Status, StatusKind
+from .models import Participant, Status, StatusKind, Visit
 
 DATE_FIELDS: dict[str, str] = {
     StatusKind.SCREENED: "screened_on",
@@ -43,6 +44,9 @@ PRECEDENCE: tuple[tuple[str, str], ...] = (
 )
 """The first date that is set gives the status; without any the participant is in screening."""
 
+OF_A_SCREENING = (StatusKind.SCREENED, StatusKind.FAILED, StatusKind.ENROLLED)
+"""What each screening of a participant has of its own; everything else happens once."""
+
 BY_HAND = (
     StatusKind.WITHDRAWN_TREATMENT,
     StatusKind.WITHDRAWN_VISITS,
@@ -58,6 +62,26 @@ ANCHORS: dict[str, str] = {
     StatusKind.COMPLETED: "end_of_study",
 }
 """Which anchor of the visit plan each kind of status change dates; randomization is planned by the allocation."""
+
+
+def screening_of(participant: Participant, kind: str) -> int:
+    """Return the number under which a status change of this kind is kept: the latest screening's, or 1."""
+    return participant.screening if kind in OF_A_SCREENING else 1
+
+
+def is_of_earlier_screening(visit: Visit, participant: Participant, definition: Definition) -> bool:
+    """Tell whether a visit belongs to a screening that ended without inclusion and was followed by another."""
+    return visit.occurrence < participant.screening and _is_planned_screening(visit.event, definition)
+
+
+def occurrence_of(event: str, participant: Participant, definition: Definition) -> int:
+    """Return which occurrence of a planned visit is the participant's now: that of the latest screening, or 1."""
+    return participant.screening if _is_planned_screening(event, definition) else 1
+
+
+def _is_planned_screening(event: str, definition: Definition) -> bool:
+    found = definition.visit(event)
+    return found.phase is Phase.SCREENING and not found.on_demand
 
 
 def status_of(participant: Participant) -> str:

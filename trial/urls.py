@@ -18,6 +18,7 @@ urlpatterns = [
     path("screening/", participants.screening_log, name="screening_log"),
     path("screening/<str:code>/close/", participants.screening_close, name="screening_close"),
     path("screening/<str:code>/reopen/", participants.screening_reopen, name="screening_reopen"),
+    path("screening/<str:code>/again/", participants.screen_again, name="screening_again"),
     path("participants/<str:code>/status/", participants.status, name="participant_status"),
     path("participants/<str:code>/status/reverse/", participants.status_reverse, name="participant_status_reverse"),
     path("participants/<str:code>/transfer/", participants.transfer, name="participant_transfer"),

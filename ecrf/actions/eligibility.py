@@ -15,7 +15,7 @@ from trial.definition import Definition, Phase
 from trial.definitions import definition_of
 from trial.models import Person, Role, Status, StatusKind
 
-from ..eligibility import assess
+from ..eligibility import assess, decides
 from ..models import Change, Finding, FindingState, Record, Severity
 from . import findings
 
@@ -34,6 +34,10 @@ def check_can_be_signed(record: Record) -> None:
     if not is_eligibility_form(record):
         return
     participant = record.participant
+    if not decides(record, participant):
+        raise Refused(
+            _("This eligibility is of an earlier screening. Sign the one of the new screening."), code="earlier"
+        )
     if participant.status not in (Status.SCREENING, Status.ENROLLED):
         raise Refused(_("%(code)s is no longer in screening.") % {"code": participant.code})
     result = assess(participant, clock.today())
@@ -58,7 +62,7 @@ def check_can_be_signed(record: Record) -> None:
 
 def enrol(record: Record, by: Person) -> None:
     """Make the participant eligible once the investigator signed; called after every signature."""
-    if not is_eligibility_form(record):
+    if not is_eligibility_form(record) or not decides(record, record.participant):
         return
     participant = record.participant
     if participant.status == Status.SCREENING:
@@ -75,7 +79,12 @@ def unsettle(record: Record, changed: frozenset[str], by: Person) -> None:
     participant = record.participant
     if participant.randomized_on is not None:
         _report_changed_input(record, changed, by)
-    elif is_eligibility_form(record) and record.is_changed_since_signing and participant.enrolled_on is not None:
+    elif (
+        is_eligibility_form(record)
+        and decides(record, participant)
+        and record.is_changed_since_signing
+        and participant.enrolled_on is not None
+    ):
         record.participant = statuses.set_date(
             participant=participant,
             kind=StatusKind.ENROLLED,
@@ -208,7 +217,7 @@ def _read_of_participant(definition: Definition) -> set[str]:
 def _was_there_at_allocation(record: Record, definition: Definition) -> bool:
     """Whether the record could be read when the participant was allocated: what is measured later decides nothing."""
     randomized_on = record.participant.randomized_on
-    if randomized_on is None:
+    if randomized_on is None or not decides(record, record.participant):
         return False
     if record.visit is not None:
         is_screening = definition.visit(record.visit.event).phase is Phase.SCREENING

@@ -71,18 +71,28 @@ def _reason(record: Record, reference: str) -> str:
 
 
 def _consent(record: Record, definition: Definition, by: Person) -> None:
-    """Follow the consent form: the consent it says now, in place of the one it said before this save."""
+    """Follow the consent form: the consent it says now, in place of the one it said before this save.
+
+    Somebody who is screened again fills the form again: each version counts from the day on which it was first signed.
+    """
     consent = definition.study_file.consent
     if record.form != consent.form or not record.was_complete:
         return
     before, now = _consent_before(record, definition), _consent_now(record, definition)
     reason = _reason(record, consent.signed_on)
-    if now is not None:
-        participants.record_consent(
-            participant=record.participant, document_version=now[0], signed_on=now[1], by=by, reason=reason
-        )
-    if before is not None and (now is None or now[0] != before):
-        participants.take_back_consent(participant=record.participant, document_version=before, by=by, reason=reason)
+    said = [_consent_now(other, definition) for other in _those_that_count(record)]
+    first: dict[str, dt.date] = {}
+    for version, signed_on in filter(None, said):
+        first[version] = min(signed_on, first.get(version, signed_on))
+    for version in dict.fromkeys(filter(None, (now[0] if now is not None else None, before))):
+        if version in first:
+            participants.record_consent(
+                participant=record.participant, document_version=version, signed_on=first[version], by=by, reason=reason
+            )
+        else:
+            participants.take_back_consent(
+                participant=record.participant, document_version=version, by=by, reason=reason
+            )
     record.participant.refresh_from_db()
     _read_again(record)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from trial.definition import Definition, Form
+from trial.definition import Definition, Form, Phase
 from trial.language import UNKNOWN, Fault, Ref, Row, Value, load, operand
 
 HIDDEN = "_hidden"
@@ -32,6 +32,8 @@ class Facts:
     status: str = ""
     randomized_on: dt.date | None = None
     consented_on: dt.date | None = None
+    screening: int = 1
+    """The latest screening: what an earlier one found decides nothing any more."""
     consent_documents: Callable[[], Sequence[tuple[str, dt.date]]] = tuple
     """Consent versions of the site with their first day, oldest first; asked for only where the consent is judged."""
 
@@ -195,7 +197,7 @@ class Book:
 
     def log_entries(self, form: str) -> list[Entry]:
         """Return the entries of a log form (or all records of a visit form) in their order."""
-        return self._by_form.get(form, [])
+        return self._of_this_screening(self._by_form.get(form, []), Place(form=form))
 
     def entries(self) -> list[Entry]:
         """Return every entry of the book."""
@@ -203,7 +205,7 @@ class Book:
 
     def find(self, form: str, visit: str, place: Place) -> Entry | None:
         """Return the record of a form that a reference from `place` means, None when there is none."""
-        held = self._by_form.get(form, [])
+        held = self._of_this_screening(self._by_form.get(form, []), place)
         if visit == "previous":
             earlier = [e for e in held if _before(e.place, place)]
             return earlier[-1] if earlier else None
@@ -220,7 +222,19 @@ class Book:
 
     def before(self, form: str, place: Place) -> list[Entry]:
         """Return the records of a form at the visits before a place, oldest first."""
-        return [entry for entry in self._by_form.get(form, ()) if _before(entry.place, place)]
+        held = self._of_this_screening(self._by_form.get(form, []), place)
+        return [entry for entry in held if _before(entry.place, place)]
+
+    def _of_this_screening(self, held: list[Entry], place: Place) -> list[Entry]:
+        """Leave out what another screening found than the one of the place (the latest, for what comes after it)."""
+        if self.facts.screening == 1:
+            return held
+        own = place.occurrence if self._is_screening(place) else self.facts.screening
+        return [e for e in held if not self._is_screening(e.place) or e.place.occurrence == own]
+
+    def _is_screening(self, place: Place) -> bool:
+        visit = self.definition.visit(place.visit) if place.visit else None
+        return visit is not None and visit.phase is Phase.SCREENING and not visit.on_demand
 
     def context_value(self, name: str, entry: Entry) -> object:
         """Return `today`, `participant.…`, `visit.…` or `randomization.date` as seen from an entry."""

@@ -135,9 +135,9 @@ class Story:
             yield from self._visits(label)
         for change in self.casebook.status_changes if part.statuses else ():
             if change.kind in part.statuses:
-                words = str(StatusKind(change.kind).label)
+                words, why = self.casebook.words_of_change(change)
                 when = date_words(change.on, self.locale)
-                self._lines.append(Line(change.on, label, when, words, change.detail or change.reason, ""))
+                self._lines.append(Line(change.on, label, when, words, why, ""))
                 yield _day(change.on, words, f"{words}, {when}", is_alert=change.kind in GRAVE)
         for source in part.sources:
             form = self.definition.forms.get(source.form)

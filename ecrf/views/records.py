@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.errors import Refused
 from trial.permissions import Permission, can
-from trial.selectors import participant_or_404
+from trial.selectors import has_likely_duplicate, participant_or_404
 from trial.views.filters import Address, page_of
 from trial.views.refusals import status_of
 from trial.views.requests import SignedInRequest
@@ -132,7 +132,18 @@ def _save(request: SignedInRequest, place: RecordPlace) -> HttpResponse:
         if button in (COMPLETE, NEXT)
         else _("%(form)s: saved, not finished yet.") % {"form": place.title},
     )
+    if _tells_who_it_is(place) and has_likely_duplicate(place.participant):
+        messages.warning(
+            request,
+            _("Somebody else, here or at another site, has the same sex, month and year of birth."),
+        )
     return redirect(next_url(place) if button == NEXT else place.back_url)
+
+
+def _tells_who_it_is(place: RecordPlace) -> bool:
+    """Whether this form says sex and birth, so that its save is the moment to look for somebody alike."""
+    identity = place.definition.study_file.identity
+    return place.form.id in {(each or "").partition(".")[0] for each in (identity.sex, identity.birth_year)}
 
 
 def _keep_typing(place: RecordPlace, fields: Fields, revision: int) -> Draft | None:

@@ -62,6 +62,47 @@ def screen(*, site: Site, by: Person, on: dt.date | None = None) -> Participant:
 
 
 @transaction.atomic
+def screen_again(*, participant: Participant, by: Person, on: dt.date | None = None) -> Participant:
+    """Begin a new screening of a participant who was not included: the code stays, the visit and its forms are new.
+
+    What the earlier screening found stays readable and decides nothing any more: eligibility and strata read the new
+    one. Refused while somebody withdrew, was lost or died: such a status is taken back first.
+    """
+    check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
+    today = clock.today()
+    day = on or today
+    if day > today:
+        raise Refused(_("A screening cannot start in the future."))
+    site = Site.objects.select_for_update(no_key=True).get(pk=participant.site_id)
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
+    barriers.check_site_open(site)
+    barriers.check_open(participant)
+    if participant.failed_on is None:
+        raise Refused(_("The screening of %(code)s is not closed.") % {"code": participant.code})
+    gone = ("withdrawn_treatment_on", "withdrawn_visits_on", "withdrawn_contact_on", "lost_on", "died_on")
+    if any(getattr(participant, name) is not None for name in (*gone, "completed_on", "randomized_on")):
+        raise Refused(_("%(code)s no longer takes part.") % {"code": participant.code}, code="not_in")
+    if day < participant.failed_on:
+        raise Refused(
+            _("This date is before %(date)s, when the last screening was closed.")
+            % {"date": participant.failed_on.strftime("%d/%m/%Y")}
+        )
+    if not site.is_open(day):
+        raise Refused(_("Site %(site)s does not include participants on this day.") % {"site": site.number})
+    participant.screening += 1
+    participant.screening_month = day.replace(day=1)
+    participant.screening_outcome = ScreeningOutcome.PENDING
+    participant.failure_reason = participant.failure_detail = ""
+    participant.failed_on = participant.enrolled_on = None
+    audit.save(participant, by=by)
+    audit.deed("participant.screened_again", participant, by=by, screening=participant.screening, on=day)
+    participant = statuses.record(participant=participant, kind=StatusKind.SCREENED, on=day, by=by)
+    visits.plan(participant=participant, anchor="screening", by=by)
+    return participant
+
+
+@transaction.atomic
 def identify(
     *,
     participant: Participant,

@@ -15,7 +15,7 @@ from .. import barriers, facts
 from ..free_text import kept
 from ..models import Participant, Person, Status, StatusChange, StatusKind
 from ..permissions import Permission, check
-from ..statuses import ANCHORS, BY_HAND, DATE_FIELDS, status_of
+from ..statuses import ANCHORS, BY_HAND, DATE_FIELDS, screening_of, status_of
 from . import visits
 
 FACTS: dict[str, tuple[str, ...]] = {
@@ -49,7 +49,8 @@ def _note(
     reason, detail = kept(reason, limit=_REASON_WORDS), kept(detail)
     if on > clock.today():
         raise Refused(_("The date %(date)s is in the future.") % {"date": on.strftime("%d/%m/%Y")})
-    if StatusChange.objects.filter(participant=participant, kind=kind, reversed_at=None).exists():
+    screening = screening_of(participant, kind)
+    if StatusChange.objects.filter(participant=participant, kind=kind, screening=screening, reversed_at=None).exists():
         raise Refused(
             _("“%(what)s” is already recorded for %(code)s.")
             % {"what": StatusKind(kind).label, "code": participant.code}
@@ -59,7 +60,9 @@ def _note(
     if kind not in _BEFORE_SCREENING and on < participant.screened_on:
         raise Refused(_("This date is before the screening."))
     return audit.save(
-        StatusChange(participant=participant, kind=kind, on=on, reason=reason, detail=detail), by=by, reason=reason
+        StatusChange(participant=participant, kind=kind, screening=screening, on=on, reason=reason, detail=detail),
+        by=by,
+        reason=reason,
     )
 
 
@@ -96,8 +99,14 @@ def reverse(*, participant: Participant, kind: str, reason: str, by: Person | No
     return _apply(participant, kind, None, by=by, verb="participant.status_reversed", reason=reason)
 
 
+def _in_force(participant: Participant, kind: str) -> StatusChange | None:
+    return StatusChange.objects.filter(
+        participant=participant, kind=kind, screening=screening_of(participant, kind), reversed_at=None
+    ).first()
+
+
 def _take_back(participant: Participant, kind: str, *, reason: str, by: Person | None) -> None:
-    change = StatusChange.objects.filter(participant=participant, kind=kind, reversed_at=None).first()
+    change = _in_force(participant, kind)
     if change is None:
         raise Refused(
             _("“%(what)s” is not recorded for %(code)s.") % {"what": StatusKind(kind).label, "code": participant.code}
@@ -126,7 +135,7 @@ def set_date(
 
     `reason` is why the form changed. A date that moves is one step: what is expected is settled once, by the new date.
     """
-    change = StatusChange.objects.filter(participant=participant, kind=kind, reversed_at=None).first()
+    change = _in_force(participant, kind)
     if (change.on if change else None) == on:
         return participant
     if change is None:

@@ -11,16 +11,16 @@ from django.utils.translation import gettext as _
 import audit
 from audit import clock
 from audit.errors import Refused
-from trial.definition import Phase, VisitDefinition
+from trial.definition import Definition, Phase, VisitDefinition
 from trial.schedule import expected
 from trial.schedule import plan as plan_dates
 
 from .. import barriers, facts
 from ..definitions import definition_of
 from ..free_text import kept
-from ..models import Participant, Person, Visit, VisitStatus
+from ..models import Participant, Person, StatusChange, StatusKind, Visit, VisitStatus
 from ..permissions import Permission, check
-from ..statuses import facts_of
+from ..statuses import facts_of, is_of_earlier_screening, occurrence_of
 from . import notices
 
 
@@ -31,14 +31,16 @@ def plan(*, participant: Participant, anchor: str, by: Person | None) -> list[Vi
     Only visits of everybody or of the participant's pathway are planned. Visits already done, missed or dated stay.
     """
     definition = definition_of(participant.version_id)
-    held = {v.event: v for v in Visit.objects.filter(participant=participant, occurrence=1)}
+    held = {(v.event, v.occurrence): v for v in Visit.objects.filter(participant=participant)}
     changed: list[Visit] = []
     for place in plan_dates(definition, facts_of(participant)):
         if place.visit.anchor != anchor:
             continue
-        visit = held.get(place.visit.id) or Visit(
+        occurrence = occurrence_of(place.visit.id, participant, definition)
+        visit = held.get((place.visit.id, occurrence)) or Visit(
             participant=participant,
             event=place.visit.id,
+            occurrence=occurrence,
             order=place.visit.order,
             reveals_arm=definition.reveals_arm(visit_id=place.visit.id),
         )
@@ -75,6 +77,7 @@ def settle(*, participant: Participant, by: Person | None) -> None:
         wanted = (
             VisitStatus.PLANNED
             if expected(definition_visit, facts, planned_on=visit.planned_on)
+            and not is_of_earlier_screening(visit, participant, definition)
             else VisitStatus.NOT_APPLICABLE
         )
         if visit.status != wanted:
@@ -93,11 +96,12 @@ def record_date(*, visit: Visit, on: dt.date, by: Person, reason: str = "") -> V
         raise Refused(_("A visit cannot take place in the future."))
     if participant.died_on is not None and on > participant.died_on:
         raise Refused(_("%(code)s died before this date.") % {"code": participant.code})
-    if on < participant.screened_on:
+    definition = definition_of(participant.version_id)
+    if on < _screened_on(visit, participant, definition):
         raise Refused(_("This date is before the screening."))
     if visit.status == VisitStatus.MISSED:
         raise Refused(_("This visit is recorded as missed. Reopen the visit first."), code="visit_missed")
-    _check_still_takes_part(participant, definition_of(participant.version_id).visit(visit.event), on)
+    _check_still_takes_part(participant, definition.visit(visit.event), on)
     if visit.actual_on == on:
         return visit
     if visit.actual_on is not None and not reason:
@@ -206,6 +210,14 @@ def on_demand_visits(participant: Participant) -> list[VisitDefinition]:
         for visit in definition.visits_for(participant.pathway or None)
         if visit.on_demand and (visit.unscheduled or visit.id not in held)
     ]
+
+
+def _screened_on(visit: Visit, participant: Participant, definition: Definition) -> dt.date:
+    """The day of the screening to which the visit belongs: of the latest one, unless it is of an earlier one."""
+    if is_of_earlier_screening(visit, participant, definition):
+        changes = StatusChange.objects.filter(participant=participant, kind=StatusKind.SCREENED, reversed_at=None)
+        return changes.get(screening=visit.occurrence).on
+    return participant.screened_on
 
 
 def _check_still_takes_part(participant: Participant, visit: VisitDefinition, on: dt.date) -> None:

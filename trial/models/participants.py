@@ -58,6 +58,9 @@ class Participant(AuditedModel):
     code = models.CharField(max_length=12, unique=True)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.SCREENING)
     pathway = models.CharField(max_length=40, blank=True)
+    screening = models.PositiveSmallIntegerField(
+        default=1, help_text=_("Which screening this is; the dates of screening are those of the latest.")
+    )
     screening_month = models.DateField(help_text=_("First day of the month of screening."))
     screening_outcome = models.CharField(
         max_length=10, choices=ScreeningOutcome.choices, default=ScreeningOutcome.PENDING
@@ -93,7 +96,10 @@ class Participant(AuditedModel):
                 name="participant_birth_month_is_a_month",
             ),
         ]
-        indexes = [models.Index(fields=["site", "status"], name="participant_site_status")]
+        indexes = [
+            models.Index(fields=["site", "status"], name="participant_site_status"),
+            models.Index(fields=["birth_year", "birth_month", "sex"], name="participant_likely_duplicates"),
+        ]
 
     def __str__(self) -> str:
         return self.code
@@ -108,6 +114,9 @@ class StatusChange(AuditedModel):
 
     participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="status_changes")
     kind = models.CharField(max_length=24, choices=StatusKind.choices)
+    screening = models.PositiveSmallIntegerField(
+        default=1, help_text=_("Of which screening it is; 1 for what happens once in a participation.")
+    )
     on = models.DateField()
     reason = models.CharField(max_length=40, blank=True)
     detail = models.CharField(max_length=300, blank=True)
@@ -119,7 +128,7 @@ class StatusChange(AuditedModel):
         ordering = ["on", "pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["participant", "kind"],
+                fields=["participant", "kind", "screening"],
                 condition=models.Q(reversed_at__isnull=True),
                 name="one_status_change_of_a_kind_in_force",
             )

@@ -17,13 +17,13 @@ from audit import clock
 from .. import listings, participant_columns
 from ..actions import participants, statuses, transfers
 from ..definitions import definition_of
-from ..forms import ReasonForm, ScreenFailureForm, ScreenForm, StatusForm, TransferForm
+from ..forms import ReasonForm, ScreenAgainForm, ScreenFailureForm, ScreenForm, StatusForm, TransferForm
 from ..links import casebook_url, optional_url
 from ..models import Participant, ScreeningOutcome, Status, StatusKind, Transfer
 from ..permissions import Permission, can, check
-from ..presenters import date_words
+from ..presenters import date_words, failure_words
 from ..selectors import participant_or_404, sites_for
-from ..statuses import BY_HAND, FAILURE_REASONS
+from ..statuses import BY_HAND, OF_A_SCREENING
 from .filters import Address, page_of
 from .refusals import attempt
 from .requests import SignedInRequest
@@ -107,12 +107,16 @@ def screening_log(request: SignedInRequest) -> HttpResponse:
         groups.append(address.group(_("Year"), "year", [(str(year), str(year)) for year in years]))
     if len(sites) > 1:
         groups.insert(0, address.group(_("Site"), "site", [(site.number, site.number) for site in sites]))
+    earlier = listings.earlier_screenings(page.object_list)
     context = {
         "groups": groups,
         "page": page,
         "query": address.rest(),
         "clear_url": address.path if any(asked.values()) else "",
-        "rows": [_screening_row(request.user, participant) for participant in page.object_list],
+        "rows": [
+            _screening_row(request.user, participant, earlier.get(participant.pk, []))
+            for participant in page.object_list
+        ],
         "counts": counts,
         "may_screen": can(request.user, Permission.PARTICIPANT_SCREEN),
     }
@@ -155,6 +159,29 @@ def screening_reopen(request: SignedInRequest, code: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+def screen_again(request: SignedInRequest, code: str) -> HttpResponse:
+    """Begin a new screening of a participant who was not included; the code stays."""
+    participant = participant_or_404(request.user, code)
+    check(request.user, Permission.PARTICIPANT_SCREEN, participant.site_id)
+    form = ScreenAgainForm(request.POST or None)
+    tried = attempt(form)
+    if request.method == "POST" and form.is_valid():
+        with tried:
+            participants.screen_again(participant=participant, by=request.user, **form.cleaned_data)
+        if tried.done:
+            messages.success(request, _("%(code)s is in screening again.") % {"code": code})
+            return redirect(casebook_url(participant))
+    context = {
+        "participant": participant,
+        "form": form,
+        "reason": failure_reason(participant),
+        "is_closed": participant.failed_on is not None,
+        "casebook_url": casebook_url(participant),
+    }
+    return render(request, "trial/screening_again.html", context, status=tried.status)
+
+
+@require_http_methods(["GET", "POST"])
 def status(request: SignedInRequest, code: str) -> HttpResponse:
     """Show what happened to a participant, with dates and reasons; record a withdrawal or a loss."""
     participant = participant_or_404(request.user, code)
@@ -178,7 +205,7 @@ def status(request: SignedInRequest, code: str) -> HttpResponse:
         "form": form,
         "may_record": may_record and bool(kinds) and participant.consented_on is not None,
         "before_consent": may_record and participant.consented_on is None and participant.failed_on is None,
-        "story": _with_transfers([_story_entry(change, authors) for change in changes], participant),
+        "story": _with_transfers([_story_entry(participant, change, authors) for change in changes], participant),
         "may_transfer": can(request.user, Permission.PARTICIPANT_TRANSFER, participant.site_id),
         "reversible": [
             {
@@ -196,6 +223,8 @@ def status(request: SignedInRequest, code: str) -> HttpResponse:
         "may_close": can(request.user, Permission.PARTICIPANT_SCREEN, participant.site_id)
         and participant.randomized_on is None
         and participant.failed_on is None,
+        "may_screen_again": participant.failed_on is not None
+        and can(request.user, Permission.PARTICIPANT_SCREEN, participant.site_id),
     }
     return render(request, "trial/participant_status.html", context, status=tried.status)
 
@@ -243,14 +272,12 @@ def transfer(request: SignedInRequest, code: str) -> HttpResponse:
 
 
 def failure_reason(participant: Participant) -> str:
-    """Write the reason of a screen failure: the words of the study's list, and the details."""
-    definition = definition_of(participant.version_id)
-    codelist = definition.codelists.get(FAILURE_REASONS)
-    words = ""
-    if codelist is not None and participant.failure_reason:
-        labels = {entry.code: entry.label for entry in codelist.codes}
-        words = definition.text(labels.get(participant.failure_reason), _locale()) or participant.failure_reason
-    return " – ".join(filter(None, [words, participant.failure_detail]))
+    """Write the reason of the latest screen failure."""
+    return _failure_words(participant, participant.failure_reason, participant.failure_detail)
+
+
+def _failure_words(participant: Participant, reason: str, detail: str) -> str:
+    return failure_words(reason, detail, definition_of(participant.version_id), _locale())
 
 
 def _locale() -> str:
@@ -276,7 +303,7 @@ def _participant_row(participant: Any, columns: list[tuple[participant_columns.C
     }
 
 
-def _screening_row(person: Any, participant: Participant) -> dict[str, Any]:
+def _screening_row(person: Any, participant: Participant, earlier: list[listings.EarlierScreening]) -> dict[str, Any]:
     may = can(person, Permission.PARTICIPANT_SCREEN, participant.site_id)
     outcome = participant.screening_outcome
     return {
@@ -285,6 +312,15 @@ def _screening_row(person: Any, participant: Participant) -> dict[str, Any]:
         "month": participant.screening_month,
         "outcome_label": ScreeningOutcome(outcome).label,
         "reason": failure_reason(participant) if outcome == ScreeningOutcome.FAILED else "",
+        "number": participant.screening,
+        "earlier": [
+            {
+                "number": each.number,
+                "month": each.month,
+                "reason": _failure_words(participant, each.reason, each.detail),
+            }
+            for each in earlier
+        ],
         "may_close": may and outcome == ScreeningOutcome.PENDING and participant.randomized_on is None,
         "may_reopen": may and outcome == ScreeningOutcome.FAILED,
     }
@@ -300,12 +336,17 @@ _MARKS = {
 }
 
 
-def _story_entry(change: Any, authors: dict[int, tuple[str, str]]) -> dict[str, Any]:
+def _story_entry(participant: Participant, change: Any, authors: dict[int, tuple[str, str]]) -> dict[str, Any]:
     first, last = authors.get(change.pk, ("", ""))
-    # A reason given by code (screen failure) is shown with the log; here the words that were typed.
-    text = " – ".join(filter(None, ["" if change.reason == "OTHER" else change.reason, change.detail]))
+    if change.kind == StatusKind.FAILED:
+        text = _failure_words(participant, change.reason, change.detail)
+    else:
+        text = " – ".join(filter(None, [change.reason, change.detail]))
+    title = str(StatusKind(change.kind).label)
+    if participant.screening > 1 and change.kind in OF_A_SCREENING:
+        title = _("%(what)s (screening %(n)s)") % {"what": title, "n": change.screening}
     entry = {
-        "title": StatusKind(change.kind).label,
+        "title": title,
         "date": date_words(change.on, _locale()),
         "by": first,
         "text": text,
