@@ -149,7 +149,7 @@ def draw_fates(rng: Random, *, seed: int, places: list[Place], randomized: int, 
         fates.append(Fate(place.number, Kind.FAILED, screened, target, f"{seed}/f{number}", flaw=flaw))
     for number in range(READY):
         screened = end_on - dt.timedelta(days=17 + 2 * number)
-        target = end_on - dt.timedelta(days=1 + number)
+        target = _weekday(end_on - dt.timedelta(days=1 + number))  # nobody signs at a weekend: the end may be a Monday
         fates.append(Fate(places[0].number, Kind.READY, screened, target, f"{seed}/y{number}"))
     waiting = max(1, round(randomized * SCREENING_PER_RANDOMIZED))
     for number, place in enumerate(_share(rng, places, waiting, end_on, everyone=False)):
@@ -223,7 +223,9 @@ def _share(rng: Random, places: list[Place], count: int, end_on: dt.date, *, eve
 def _day(rng: Random, first: dt.date, last: dt.date) -> dt.date:
     """A weekday between two days, uniformly; the last weekday before `last` when there is no room."""
     day = first + dt.timedelta(days=rng.randrange(max(1, (last - first).days + 1)))
-    day = min(day, last)
-    while day.weekday() > 4:
-        day -= dt.timedelta(days=1)
-    return day
+    return _weekday(min(day, last))
+
+
+def _weekday(day: dt.date) -> dt.date:
+    """The day, or the Friday before it when it is a weekend."""
+    return day - dt.timedelta(days=max(0, day.weekday() - 4))

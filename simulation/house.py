@@ -97,6 +97,7 @@ DEMO_PEOPLE: tuple[tuple[str, str, str], ...] = (
     ("Théo", "Lambert", Role.COORDINATOR),
     ("Inès", "Moreau", Role.INVESTIGATOR),
     ("Rose", "Fontaine", Role.RADIATION_ONCOLOGIST),
+    ("Raoul", "Dumont", Role.RADIOLOGIST),
     ("Mona", "Chevalier", Role.MONITOR),
     ("Daniel", "Roussel", Role.DATA_MANAGER),
     ("Samia", "Benali", Role.SAFETY_OFFICER),
@@ -104,6 +105,7 @@ DEMO_PEOPLE: tuple[tuple[str, str, str], ...] = (
     ("Stella", "Garnier", Role.STATISTICIAN_UNBLINDED),
     ("Ursule", "Blanchard", Role.STATISTICIAN_UNBLINDED),
     ("Bruno", "Leroux", Role.STATISTICIAN_BLINDED),
+    ("Côme", "Vallet", Role.COMMITTEE),
     ("Adèle", "Masson", Role.ADMINISTRATOR),
     ("Aude", "Picard", Role.AUDITOR),
 )
@@ -171,6 +173,7 @@ class House:
                 Role.COORDINATOR,
                 Role.INVESTIGATOR,
                 Role.RADIATION_ONCOLOGIST,
+                Role.RADIOLOGIST,
                 Role.MONITOR,
                 Role.ADMINISTRATOR,
             ):
@@ -228,6 +231,7 @@ class House:
         is_demo = number == "01"
         roles = [Role.COORDINATOR, Role.INVESTIGATOR, Role.RADIATION_ONCOLOGIST]
         roles += [Role.CO_INVESTIGATOR] * (weight >= 1.5)
+        roles += [Role.RADIOLOGIST] * is_demo
         staff: dict[str, Person] = {}
         for place_in_list, role in enumerate(roles):
             named = is_demo and role in self._named

@@ -177,6 +177,8 @@ class _Check:
 
     def codes(self, item: Item | None, codes: Iterable[str], path: Path) -> None:
         known = self.definition.codes_of(item) if item is not None else ()
+        if item is not None and not known:
+            return  # its codelist is missing or cannot be read: that is told where it stands
         for at, code in enumerate(codes):
             if code not in known:
                 words = {"suggestion": did_you_mean(code, known), "choices": ", ".join(known) or "a code of code:"}

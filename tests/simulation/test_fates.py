@@ -15,9 +15,9 @@ from simulation.house import SITES, places_of, start_of
 END = dt.date(2026, 3, 2)
 
 
-def draw(randomized: int = 95, seed: int = 1) -> list:
-    places = places_of(END, len(SITES))
-    return draw_fates(Random(seed), seed=seed, places=places, randomized=randomized, end_on=END)
+def draw(randomized: int = 95, seed: int = 1, end: dt.date = END) -> list:
+    places = places_of(end, len(SITES))
+    return draw_fates(Random(seed), seed=seed, places=places, randomized=randomized, end_on=end)
 
 
 def test_median_progression_free_time_of_a_large_sample_is_that_of_the_facts() -> None:
@@ -94,3 +94,12 @@ def test_the_same_seed_draws_the_same_people_and_another_seed_others() -> None:
     """SIM-005: determinism of the plan."""
     assert draw(seed=3) == draw(seed=3)
     assert draw(seed=3) != draw(seed=4)
+
+
+@pytest.mark.parametrize("days", range(7))
+def test_who_is_ready_became_so_on_a_working_day_before_the_end(days: int) -> None:
+    """SIM-009: a demo started on a Monday, or in the night, has its two people to randomize as well."""
+    end = END + dt.timedelta(days=days)
+    targets = [fate.target_on for fate in draw(end=end) if fate.kind is Kind.READY]
+    assert len(targets) == 2
+    assert all(target < end and target.weekday() < 5 for target in targets)

@@ -592,6 +592,11 @@ def test_a_broken_part_is_not_reported_a_second_time_by_who_names_it(tmp_path: P
     _, problems = load_folder(write(tmp_path / "again", changes), section_registry=known)
     assert [p.code for p in problems] == ["DEF004"]
 
+    lane = lanes("sources: [{form: vitals, kind: point, from: done_on, code: ecog, alert: ['1']}]")
+    changes = {**lane, **replaced("codelists.yaml", "code: F, label", "code: [F, label")}
+    _, problems = load_folder(write(tmp_path / "lists", changes), section_registry=known)
+    assert {(p.code, p.file) for p in problems} == {("DEF004", "codelists.yaml")}
+
 
 def test_alias_bomb_is_refused_quickly(tmp_path: Path, known: sections.Registry) -> None:
     """DEF-006: a few lines of aliases that stand for millions of values are one problem."""
