@@ -400,7 +400,8 @@ class _Writer:
 # ---------------------------------------------------------------- skip logic, once more
 
 _FACTS = (
-    "pk", "version_id", "sex", "birth_month", "birth_year", "status", "randomized_on", "consented_on",
+    "pk", "version_id", "sex", "birth_month", "birth_year", "status", "randomized_on", "registered_on",
+    "consented_on",
 )  # fmt: skip
 _NO_VALUES = (EntryState.NOT_DONE, EntryState.NOT_APPLICABLE)
 

@@ -306,6 +306,7 @@ class Life:
     @alone
     def randomize(self) -> None:
         """Take the next slot of the list, and draw what becomes of the participant."""
+        self._settle_identity()
         allocation = allocations.allocate(participant=self.participant, password=PASSWORD, by=self.crew.coordinator)
         self.arm = allocation.arm
         self.visits.clear()
@@ -321,6 +322,13 @@ class Life:
         self._draw_events(today)
         self._plan_treatment(today)
         self._plan_visits(endings[self.fate.ending])
+
+    def _settle_identity(self) -> None:
+        """The investigator makes sure that who was born in the same month as another participant is another person."""
+        if alike_now(self.participant):
+            identities.confirm_distinct(
+                participant=self.participant, how="Asked the patient: in no other trial.", by=self.crew.investigator
+            )
 
     def _draw_disease(self) -> None:
         said = patients.baseline(

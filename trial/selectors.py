@@ -88,20 +88,21 @@ def notices_for(person: Person) -> QuerySet[Notice]:
     return notices.filter(Q(participant=None) | Q(participant__in=participants_for(person, Permission.STUDY_VIEW)))
 
 
-def has_likely_duplicate(participant: Participant) -> bool:
-    """Tell whether someone else, at any site, has the same sex and month and year of birth (and initials, if kept).
+def likely_duplicates(participant: Participant) -> QuerySet[Participant]:
+    """Return others, at any site, with the same sex and month and year of birth (and initials, if kept).
 
-    The answer says nothing of who or where.
+    For counting only: nobody is ever told who or where.
     """
     if not (participant.sex and participant.birth_month and participant.birth_year):
-        return False
-    return (
-        Participant.objects.filter(
-            sex=participant.sex,
-            birth_month=participant.birth_month,
-            birth_year=participant.birth_year,
-            initials=participant.initials,
-        )
-        .exclude(pk=participant.pk)
-        .exists()
-    )
+        return Participant.objects.none()
+    return Participant.objects.filter(
+        sex=participant.sex,
+        birth_month=participant.birth_month,
+        birth_year=participant.birth_year,
+        initials=participant.initials,
+    ).exclude(pk=participant.pk)
+
+
+def has_likely_duplicate(participant: Participant) -> bool:
+    """Tell whether someone else, at any site, is likely to be the same person. The answer says not who or where."""
+    return likely_duplicates(participant).exists()
