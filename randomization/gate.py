@@ -200,12 +200,12 @@ def _consent_reasons(participant: Participant, definition: Definition, facts: _F
     known = {d.version: d.from_ for d in definition.study_file.consent.documents} | dict(facts.site_documents)
     documents = sorted(known.items(), key=lambda pair: (pair[1], pair[0]))
     wanted = in_force(documents, facts.consent_on)
-    if facts.consent_version in known and wanted and known[facts.consent_version] < known[wanted]:
-        words = _("The consent was signed on version %(signed)s, when version %(wanted)s was in force at the site.")
-        reasons.append(Reason("consent_outdated", words % {"signed": facts.consent_version, "wanted": wanted}))
     if facts.awaited_consent:
         words = _("The participant has not yet consented to version %(version)s, which is in force at the site.")
         reasons.append(Reason("consent_pending", words % {"version": facts.awaited_consent}))
+    elif facts.consent_version in known and wanted and known[facts.consent_version] < known[wanted]:
+        words = _("The consent was signed on version %(signed)s, when version %(wanted)s was in force at the site.")
+        reasons.append(Reason("consent_outdated", words % {"signed": facts.consent_version, "wanted": wanted}))
     return reasons
 
 

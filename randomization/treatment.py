@@ -28,6 +28,8 @@ class ArmTreatment(sections.Part):
 
 class TreatmentSection(sections.Part):
     arms: dict[Code, ArmTreatment]
+    ended_why: Reference | None = None
+    """The choice that says why the allocated treatment ended, for the flow of participants."""
     expected_within_days: Count | None = None
     """Days from randomization after which the site is asked which treatment was received."""
 
@@ -46,6 +48,13 @@ def validate(section: TreatmentSection, definition: Definition, say: sections.Sa
             say(("arms", arm, "started_on"), f"{part.started_on} is not a date.", "Name an item that is a date.")
         elif form.group_of(item_id).repeating:
             say(("arms", arm, "started_on"), f"{part.started_on} repeats.", "Name an item outside repeating rows.")
+
+    if section.ended_why is not None:
+        form_id, _dot, item_id = section.ended_why.partition(".")
+        form = definition.forms.get(form_id)
+        item = form.items.get(item_id) if form is not None else None
+        if item is None or item.type is not ItemType.CHOICE:
+            say(("ended_why",), f"{section.ended_why} is not a choice of a form.", "Name an item with a codelist.")
 
 
 def reads(section: TreatmentSection) -> Iterable[sections.SectionRead]:

@@ -14,7 +14,8 @@ from ecrf.actions import data_queries, records
 from ecrf.actions.records import Where
 from ecrf.entry import InvalidValues, Typed
 from ecrf.models import WAITS_FOR_ANSWER, Query, QueryKind, QueryState, Record
-from randomization.actions import allocations
+from randomization.actions import allocations, identities
+from randomization.gate import alike_now
 from safety.actions import cases
 from safety.models import SafetyCase
 from trial.actions import participants, statuses, visits
