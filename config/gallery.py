@@ -23,6 +23,7 @@ STATES: dict[str, tuple[str, ...]] = {
         "screen_failure",
         "enrolled",
         "randomized",
+        "registered",
         "treatment_ended",
         "progressed",
         "survival",

@@ -22,7 +22,7 @@ def facts_of(participant: Participant) -> Facts:
         birth_month=participant.birth_month,
         birth_year=participant.birth_year,
         status=participant.status,
-        randomized_on=participant.randomized_on,
+        randomized_on=participant.day_zero_on,
         consented_on=participant.consented_on,
         screening=participant.screening,
         consent_documents=partial(documents_at, participant),

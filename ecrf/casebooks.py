@@ -280,6 +280,7 @@ class Casebook:
         for label, on in (
             (_("Consent"), participant.consented_on),
             (_("Randomized"), participant.randomized_on),
+            (_("Registered"), participant.registered_on),
             (_("Progression"), participant.progressed_on),
             (_("Death"), participant.died_on),
         ):
@@ -323,6 +324,7 @@ class Casebook:
             Status.SCREEN_FAILURE: participant.failed_on,
             Status.ENROLLED: participant.enrolled_on,
             Status.RANDOMIZED: participant.randomized_on,
+            Status.REGISTERED: participant.registered_on,
             Status.TREATMENT_ENDED: participant.treatment_ended_on or participant.withdrawn_treatment_on,
             Status.PROGRESSED: participant.progressed_on,
             Status.WITHDRAWN: participant.withdrawn_contact_on or participant.withdrawn_visits_on,
@@ -558,7 +560,7 @@ class Casebook:
             else:
                 found["event"].append(form)
         order = list(titles)
-        if self.participant.randomized_on is not None:  # the screening is history: what goes on comes first
+        if self.participant.day_zero_on is not None:  # the screening is history: what goes on comes first
             order = ["study", "event", "survival", "screening"]
         return [(titles[key], found[key]) for key in order]
 
@@ -625,7 +627,7 @@ class Casebook:
         Logs of the allocated treatment (those that reveal the arm) wait for the randomization; those of another
         pathway are not offered.
         """
-        waits = self.participant.randomized_on is None
+        waits = self.participant.day_zero_on is None
         return [
             self._log(form)
             for form in self.definition.log_forms
@@ -937,6 +939,7 @@ _STATUS_ICONS: dict[str, str] = {
     StatusKind.FAILED: "screen_failure",
     StatusKind.ENROLLED: "enrolled",
     StatusKind.RANDOMIZED: "randomized",
+    StatusKind.REGISTERED: "registered",
     StatusKind.TREATMENT_ENDED: "treatment_ended",
     StatusKind.PROGRESSED: "progressed",
     StatusKind.WITHDRAWN_TREATMENT: "withdrawn",

@@ -80,14 +80,14 @@ class EligibilityPage:
         self.participant = participant
         self.definition: Definition = definition_at(participant)
         self.locale = get_language() or "en"
-        self.on = participant.randomized_on or clock.today()
+        self.on = participant.day_zero_on or clock.today()
 
     # ------------------------------------------------------------ what is read
 
     @cached_property
     def visits(self) -> list[Visit]:
         visits = list(visits_of(self.person, self.participant))
-        if self.participant.randomized_on is None:
+        if self.participant.day_zero_on is None:
             return visits
         return [v for v in visits if self.definition.visit(v.event).phase is Phase.SCREENING]
 
@@ -362,7 +362,7 @@ class EligibilityPage:
                 "name": record.signature.by_name,
                 "when": moment(record.signature.signed_at, self.locale),
             }
-            if found.outdated and self.participant.randomized_on is None:
+            if found.outdated and self.participant.day_zero_on is None:
                 ids = ", ".join(a.criterion.id for a in found.outdated)
                 return Verdict(
                     "signed_changed",

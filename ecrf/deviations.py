@@ -56,11 +56,11 @@ def proposed(place: RecordPlace, about: str) -> Fields:
         }
         for change in changes
     ]
-    randomized_on = place.participant.randomized_on
+    day_zero_on = place.participant.day_zero_on
     words = {
         "DVTERM": _("Changed after randomization, in “%(form)s”: %(changes)s.")
         % {"form": there.title, "changes": "; ".join(dict.fromkeys(told))},
-        "DVSTDTC": randomized_on.strftime("%d/%m/%Y") if randomized_on is not None else "",
+        "DVSTDTC": day_zero_on.strftime("%d/%m/%Y") if day_zero_on is not None else "",
     }
     fields: Fields = {}
     for item in place.form.items.values():

@@ -713,7 +713,7 @@ class RecordPage:
         if result is None:
             return {}
         name, label = _FLAGS.get(result.flag, ("", ""))
-        anchor = self.place.participant.randomized_on
+        anchor = self.place.participant.day_zero_on
         graded = grade_of(self.definition, item, result, baseline_of(self.book, self.entry, item, anchor))
         if graded is not None and graded.grade:  # also where no range is known, when the number itself decides
             term = self.definition.text(graded.label, self.locale)

@@ -8,11 +8,12 @@ class RandomizationConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.verbs import register_verbs
-        from ecrf import casebooks, diagrams
+        from ecrf import casebooks, diagrams, effects
         from trial import home_panels, navigation, notice_kinds
         from trial.permissions import Permission
 
-        from . import lives, panels, section
+        from . import lives, panels, section, treatment
+        from .actions import differences
 
         casebooks.register("randomization", panels.casebook_panel)
         home_panels.register("randomization", panels.home_panel, order=20)
@@ -30,6 +31,8 @@ class RandomizationConfig(AppConfig):
         section.register()
         for life in lives.LIVES:
             diagrams.also(life)
+        treatment.register()
+        effects.on_save(differences.follow)
         register_verbs(
             {
                 "list.drafted": _("Allocation list drafted"),
@@ -49,6 +52,12 @@ class RandomizationConfig(AppConfig):
                 "list.balance_read": _("Balance by arm read"),
                 "list.verified": _("Allocation list opened to verify it"),
                 "participant.randomized": _("Participant randomized"),
+                "participant.registered": _("Participant registered, not randomized"),
+                "participant.identity_checked": _("Made sure that the person has no other code"),
+                "allocation.flagged": _("Flagged as randomized in error"),
+                "allocation.flag_lifted": _("Flag “randomized in error” taken back"),
+                "allocation.stratum_differs": _("Data no longer say the frozen stratum"),
+                "treatment.recorded": _("Treatment received recorded"),
                 "allocation.viewed": _("Allocation confirmation downloaded"),
             }
         )
@@ -57,5 +66,24 @@ class RandomizationConfig(AppConfig):
             notice_kinds.NoticeKind(
                 subject=_("{code}: randomized"),
                 body=_("Participant {code} of site {site} was randomized on {date}.\n\nSee {url}"),
+            ),
+        )
+        notice_kinds.register(
+            "registered",
+            notice_kinds.NoticeKind(
+                subject=_("{code}: registered, not randomized"),
+                body=_(
+                    "Participant {code} of site {site} was registered, without randomization, on {date}.\n\nSee {url}"
+                ),
+            ),
+        )
+        notice_kinds.register(
+            differences.DIFFERS,
+            notice_kinds.NoticeKind(
+                subject=_("{code}: the data no longer say the frozen stratum"),
+                body=_(
+                    "Since {date} a stratification factor of participant {code} (site {site}), by the data, is not the "
+                    "one that was frozen. Stratum and allocation stay as they were.\n\nSee {url}"
+                ),
             ),
         )

@@ -10,7 +10,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from .models import CorrectionKind
+from trial.forms import DayField
+
+from .models import CorrectionKind, ErrorReason, WhyOtherwise
 
 MOST_SIZES = 12
 """More block sizes than this are a typing error: lists use two or three."""
@@ -127,3 +129,58 @@ class ListForm(forms.Form):
         if faults:
             raise ValidationError(faults)
         return tuple(int(part) for part in parts)
+
+
+class IdentityForm(forms.Form):
+    """How somebody made sure that a participant is in the trial under no other code."""
+
+    how = forms.CharField(
+        label=gettext_lazy("How you made sure"),
+        max_length=300,
+        help_text=gettext_lazy(
+            "For example: asked the patient, compared with the sponsor’s list. No name, no birth date."
+        ),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+class ErrorForm(forms.Form):
+    """Why a participant should not have been randomized: the first of two steps."""
+
+    reason = forms.ChoiceField(label=gettext_lazy("Reason"), choices=ErrorReason.choices, widget=forms.RadioSelect)
+    detail = forms.CharField(
+        label=gettext_lazy("What happened"), max_length=300, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
+class ErrorConfirmForm(forms.Form):
+    """The second step: what was said, unchanged, and the password typed again."""
+
+    reason = forms.ChoiceField(choices=ErrorReason.choices, widget=forms.HiddenInput)
+    detail = forms.CharField(max_length=300, widget=forms.HiddenInput)
+    password = password_field()
+
+
+class TreatmentForm(forms.Form):
+    """The treatment received: which, from when, and why it is not the one allocated."""
+
+    NONE = "-"
+    received = forms.ChoiceField(label=gettext_lazy("Treatment received"), widget=forms.RadioSelect)
+    started_on = DayField(label=gettext_lazy("First day of the treatment received"), required=False)
+    why = forms.ChoiceField(label=gettext_lazy("If it is not the allocated treatment, why"), required=False)
+    detail = forms.CharField(label=gettext_lazy("Details"), max_length=300, required=False)
+
+    def __init__(self, *args: Any, arms: list[tuple[str, str]], is_told: bool, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.fields["received"].choices = [  # type: ignore[attr-defined]
+            *arms,
+            (self.NONE, _("None of these treatments")),
+        ]
+        self.fields["why"].choices = [("", "–"), *WhyOtherwise.choices]  # type: ignore[attr-defined]
+        if is_told:
+            self.fields["reason"] = forms.CharField(label=_("Reason for the change"), max_length=300)
+
+    def clean_received(self) -> str:
+        """An arm, or nothing for none of them."""
+        received: str = self.cleaned_data["received"]
+        return "" if received == self.NONE else received

@@ -1,11 +1,24 @@
-"""May this participant be allocated now? Every failing reason at once, in words that say what to do."""
+"""May this participant be allocated, or registered, now? Every reason at once, in words that say what to do.
+
+The reasons are those of issue and field, in this order: the person's delegation; consent valid and current; neither
+withdrawn nor dead nor allocated; no other code for the same person; site open and target not reached; the version of
+the study; nothing frozen or locked; eligibility signed, unbroken and evaluated again as of now, its assessments within
+their validity; strata complete; list in use, not on hold, stratum open and not exhausted.
+
+A pending re-consent warns everywhere else and blocks nothing (DOMAIN). Here it blocks: an allocation cannot be undone,
+and who is asked to read a new information sheet has not agreed to be allocated under the old one (ICH E6(R2) 4.8.2).
+Serious events, answers and visits go on.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Count, Q, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Count, IntegerField, Q, Subquery, Value
+from django.db.models.functions import Coalesce, JSONObject
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -14,13 +27,16 @@ from audit.errors import Refused
 from ecrf.books import book_of
 from ecrf.eligibility import Eligibility, assess
 from trial import barriers
+from trial.consents import in_force, site_documents, with_awaited
 from trial.definition import Definition
 from trial.definitions import definition_of
-from trial.models import Participant, Person, Status
+from trial.models import Consent, Participant, Person, SiteActivation, Status
 from trial.permissions import Permission, can
+from trial.selectors import likely_duplicates
 
 from . import slots
-from .models import Allocation, AllocationList, ListState
+from .models import AllocationList, IdentityCheck, ListState
+from .section import RandomizationSection, randomizes_alike
 from .strata import Stratum, stratum_of
 
 
@@ -49,39 +65,133 @@ class Gate:
 def examine(participant: Participant, by: Person) -> Gate:
     """Look at everything that an allocation needs, as of now, for this person. Reads only; the action asks again."""
     definition = definition_of(participant.version_id)
-    today = clock.today()
     book = book_of(participant, definition)
-    eligibility = assess(participant, today, book)
+    eligibility = assess(participant, clock.today(), book)
     stratum = stratum_of(participant, definition, book)
-    allocation_list, allocated = _list_in_use()
+    allocation_list = _list_in_use()
+    facts = _facts_of(participant)
+    section: RandomizationSection | None = definition.section("randomization")
     reasons = [
-        *_person_reasons(participant, by),
-        *_participant_reasons(participant),
-        *_study_reasons(participant, definition, allocated),
-        *_closure_reasons(participant),
+        *_common_reasons(participant, by, definition, facts),
+        *_version_reasons(section, facts, closed_wanted=False),
         *_eligibility_reasons(eligibility),
         *_stratum_reasons(stratum, definition),
-        *_list_reasons(allocation_list, stratum, definition, participant),
+        *_list_reasons(allocation_list, stratum, section, participant),
     ]
     return Gate(tuple(reasons), stratum, eligibility, allocation_list)
 
 
-def _list_in_use() -> tuple[AllocationList | None, int]:
-    """The list in use (else one that is exhausted), and how many were ever allocated, in one statement."""
-    counted = Allocation.objects.order_by().values(all=Value(1)).annotate(many=Count("pk")).values("many")
-    found = (
-        AllocationList.objects.annotate(
-            is_used=Q(state=ListState.IN_USE),
-            is_exhausted=Q(state=ListState.EXHAUSTED),
-            allocated=Coalesce(Subquery(counted), 0),
+def examine_registration(participant: Participant, by: Person) -> Gate:
+    """Look at everything that a registration without randomization needs: the same, without strata and list."""
+    definition = definition_of(participant.version_id)
+    eligibility = assess(participant, clock.today(), book_of(participant, definition))
+    facts = _facts_of(participant)
+    section: RandomizationSection | None = definition.section("randomization")
+    reasons = [
+        *_common_reasons(participant, by, definition, facts),
+        *_version_reasons(section, facts, closed_wanted=True),
+        *_eligibility_reasons(eligibility),
+    ]
+    return Gate(tuple(reasons), Stratum(()), eligibility, None)
+
+
+def _common_reasons(participant: Participant, by: Person, definition: Definition, facts: _Facts) -> list[Reason]:
+    return [
+        *_person_reasons(participant, by),
+        *_consent_reasons(participant, definition, facts),
+        *_participant_reasons(participant),
+        *_identity_reasons(participant, facts),
+        *_study_reasons(participant, facts),
+        *_closure_reasons(participant),
+    ]
+
+
+# ---------------------------------------------------------------- what is read
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the gate reads beside participant, records and list: in one statement."""
+
+    consent_version: str
+    """The version of the newest consent that stands; "" without one."""
+    consent_on: dt.date | None
+    awaited_consent: str
+    """The version to which the participant is to consent again; "" when nothing is pending."""
+    site_documents: tuple[tuple[str, dt.date], ...]
+    alike: int
+    """Included participants, at any site, who are likely to be the same person."""
+    alike_checked: int | None
+    """How many there were when somebody last made sure that they are others; None when nobody did."""
+    included: int
+    version_in_force: int | None
+
+
+def _facts_of(participant: Participant) -> _Facts:
+    # Standing consents, newest first: the one that counts today.
+    newest = Consent.objects.filter(participant=participant, withdrawn_on=None).order_by("-signed_on", "-pk")
+    checks = IdentityCheck.objects.filter(participant=participant).order_by("-pk")
+    alike = likely_duplicates(participant).filter(_INCLUDED)
+    in_force_here = SiteActivation.objects.filter(
+        site_id=participant.site_id, activated_on__lte=clock.today()
+    ).order_by("-version__number")
+    found: Any = (
+        with_awaited(Participant.objects.filter(pk=participant.pk))
+        .annotate(
+            gate_consent=Subquery(newest.values("document_version")[:1]),
+            gate_consent_on=Subquery(newest.values("signed_on")[:1]),
+            gate_documents=ArraySubquery(
+                site_documents(participant.site_id).values(pair=JSONObject(version="version", on="from_on"))
+            ),
+            gate_alike=_counted(alike),
+            gate_checked=Subquery(checks.values("against")[:1]),
+            gate_included=_counted(Participant.objects.filter(_INCLUDED)),
+            gate_version=Subquery(in_force_here.values("version_id")[:1]),
         )
-        .order_by("-is_used", "-is_exhausted", "-pk")
+        .get()
+    )
+    return _Facts(
+        consent_version=found.gate_consent or "",
+        consent_on=found.gate_consent_on,
+        awaited_consent=found.awaited_consent or "",
+        site_documents=tuple((d["version"], dt.date.fromisoformat(d["on"])) for d in found.gate_documents),
+        alike=found.gate_alike,
+        alike_checked=found.gate_checked,
+        included=found.gate_included,
+        version_in_force=found.gate_version,
+    )
+
+
+_INCLUDED = Q(randomized_on__isnull=False) | Q(registered_on__isnull=False)
+
+
+def _counted(rows: Any) -> Coalesce:
+    counted = rows.order_by().values(all=Value(1)).annotate(many=Count("pk")).values("many")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+
+
+def alike_now(participant: Participant) -> int:
+    """Count the included participants who are likely to be the same person, for who makes sure that they are not."""
+    return likely_duplicates(participant).filter(_INCLUDED).count()
+
+
+def is_identity_open(participant: Participant) -> bool:
+    """Whether somebody still has to make sure that the participant is in the trial under no other code."""
+    return bool(_identity_reasons(participant, _facts_of(participant)))
+
+
+def _list_in_use() -> AllocationList | None:
+    """The list in use, else one that is exhausted: the reason then says so."""
+    return (
+        AllocationList.objects.select_related("version")
+        .filter(state__in=(ListState.IN_USE, ListState.EXHAUSTED))
+        .annotate(is_used=Q(state=ListState.IN_USE))
+        .order_by("-is_used", "-pk")
         .first()
     )
-    if found is None:
-        return None, 0
-    stands = found.state in (ListState.IN_USE, ListState.EXHAUSTED)
-    return (found if stands else None), found.allocated  # type: ignore[attr-defined]
+
+
+# ---------------------------------------------------------------- the reasons
 
 
 def _person_reasons(participant: Participant, by: Person) -> list[Reason]:
@@ -90,11 +200,26 @@ def _person_reasons(participant: Participant, by: Person) -> list[Reason]:
     return [Reason("permission", _("Randomizing is not delegated to you at this site."))]
 
 
+def _consent_reasons(participant: Participant, definition: Definition, facts: _Facts) -> list[Reason]:
+    """Valid: given, not withdrawn, to the version that was in force on that day. Current: none asked for since."""
+    if participant.consented_on is None or facts.consent_on is None:
+        return [Reason("consent", _("No consent is recorded."))]
+    reasons = []
+    known = {d.version: d.from_ for d in definition.study_file.consent.documents} | dict(facts.site_documents)
+    documents = sorted(known.items(), key=lambda pair: (pair[1], pair[0]))
+    wanted = in_force(documents, facts.consent_on)
+    if facts.awaited_consent:
+        words = _("The participant has not yet consented to version %(version)s, which is in force at the site.")
+        reasons.append(Reason("consent_pending", words % {"version": facts.awaited_consent}))
+    elif facts.consent_version in known and wanted and known[facts.consent_version] < known[wanted]:
+        words = _("The consent was signed on version %(signed)s, when version %(wanted)s was in force at the site.")
+        reasons.append(Reason("consent_outdated", words % {"signed": facts.consent_version, "wanted": wanted}))
+    return reasons
+
+
 def _participant_reasons(participant: Participant) -> list[Reason]:
     reasons = []
-    if participant.consented_on is None:
-        reasons.append(Reason("consent", _("No consent is recorded.")))
-    elif participant.withdrawn_contact_on or participant.withdrawn_visits_on:
+    if participant.withdrawn_contact_on or participant.withdrawn_visits_on:
         reasons.append(Reason("withdrawn", _("The participant has withdrawn.")))
     if participant.lost_on or participant.completed_on or participant.withdrawn_treatment_on:
         reasons.append(Reason("ended", _("The participation or the treatment has ended.")))
@@ -104,15 +229,47 @@ def _participant_reasons(participant: Participant) -> list[Reason]:
         reasons.append(Reason("screen_failure", _("The screening was closed without inclusion.")))
     if participant.randomized_on is not None:
         reasons.append(Reason("allocated", _("The participant is already randomized.")))
+    if participant.registered_on is not None:
+        reasons.append(Reason("registered", _("The participant is already registered, without randomization.")))
     return reasons
 
 
-def _study_reasons(participant: Participant, definition: Definition, allocated: int) -> list[Reason]:
+def _identity_reasons(participant: Participant, facts: _Facts) -> list[Reason]:
+    """A likely duplicate that is included already, at any site; who and where is never told."""
+    if participant.day_zero_on is not None or facts.alike <= (facts.alike_checked or 0):
+        return []
+    return [Reason("same_person", _("This person may already be in the trial under another code."))]
+
+
+def _study_reasons(participant: Participant, facts: _Facts) -> list[Reason]:
+    """The target is that of the version in force at the site: an amendment that lowers it lowers it for everybody."""
     reasons = []
     if not participant.site.is_open(clock.today()):
         reasons.append(Reason("site_closed", _("The site does not include participants at present.")))
-    if allocated >= definition.study.accrual.target:
+    ruling = definition_of(facts.version_in_force or participant.version_id)
+    if facts.included >= ruling.study.accrual.target:
         reasons.append(Reason("target", _("The accrual target of the study is reached.")))
+    return reasons
+
+
+def _version_reasons(section: RandomizationSection | None, facts: _Facts, *, closed_wanted: bool) -> list[Reason]:
+    """Whether the participant's version, and the one now in force at the site, randomize or register."""
+    reasons = []
+    is_closed = section is not None and section.closed is not None
+    if is_closed and not closed_wanted:
+        reasons.append(
+            Reason("closed", _("Randomization has ended: participants are registered without being randomized."))
+        )
+    if closed_wanted and not is_closed:
+        reasons.append(
+            Reason("not_closed", _("Under the participant’s version of the study, participants are randomized."))
+        )
+    if facts.version_in_force is not None:
+        ruling: RandomizationSection | None = definition_of(facts.version_in_force).section("randomization")
+        if not randomizes_alike(section, ruling):
+            reasons.append(
+                Reason("amended", _("An amendment that changes randomization is in force at the site since."))
+            )
     return reasons
 
 
@@ -155,13 +312,23 @@ def _stratum_reasons(stratum: Stratum, definition: Definition) -> list[Reason]:
 
 
 def _list_reasons(
-    allocation_list: AllocationList | None, stratum: Stratum, definition: Definition, participant: Participant
+    allocation_list: AllocationList | None,
+    stratum: Stratum,
+    section: RandomizationSection | None,
+    participant: Participant,
 ) -> list[Reason]:
+    if section is not None and section.closed is not None:
+        return []  # no list is needed any more
     if allocation_list is None:
         return [Reason("no_list", _("No allocation list is in use. Ask the statistician."))]
     if allocation_list.state == ListState.EXHAUSTED:
         return [Reason("list_exhausted", _("Every slot of the allocation list is used. Ask the statistician."))]
     reasons = []
+    if allocation_list.version_id != participant.version_id:
+        made_for: RandomizationSection | None = definition_of(allocation_list.version_id).section("randomization")
+        if not randomizes_alike(made_for, section):
+            words = _("The allocation list in use was made for version %(version)s, which randomizes differently.")
+            reasons.append(Reason("other_version", words % {"version": allocation_list.version.number}))
     if allocation_list.on_hold_at is not None:
         reasons.append(Reason("hold", _("Randomization is on hold.")))
     if stratum.is_known:

@@ -16,9 +16,14 @@ from trial.permissions import Permission, access_of, can
 from trial.presenters import date_words
 from trial.selectors import participants_for
 
+from .gate import is_identity_open
+from .inclusion_words import arm_words
 from .models import AllocationList, ListState
+from .permissions import user_can_record_treatment, user_can_settle
 from .presenters import list_state, stratum_words
-from .selectors import allocation_of
+from .section import RandomizationSection
+from .selectors import allocation_of, is_in_error, registration_of
+from .treatment import TreatmentSection
 
 
 def casebook_panel(casebook: Casebook) -> Panel | None:
@@ -26,19 +31,78 @@ def casebook_panel(casebook: Casebook) -> Panel | None:
     participant = casebook.participant
     if participant.randomized_on is not None:
         return _allocated(casebook)
-    if participant.status != Status.ENROLLED or not can(casebook.person, Permission.RANDOMIZE, participant.site_id):
+    if participant.registered_on is not None:
+        return _registered(casebook)
+    if participant.status != Status.ENROLLED:
         return None
+    steps: tuple[Step, ...] = ()
+    may_settle = user_can_settle(casebook.person, participant.site_id)
+    if may_settle and is_identity_open(participant):
+        words = _("Make sure that this person is in the trial under no other code")
+        steps = (Step(words, reverse("identity", args=[participant.code]), "", "due", order=4),)
+    if not can(casebook.person, Permission.RANDOMIZE, participant.site_id):
+        return Panel(steps=steps) if steps else None
+    section: RandomizationSection | None = casebook.definition.section("randomization")
+    if section is not None and section.closed is not None:
+        url = reverse("register", args=[participant.code])
+        return Panel(
+            steps=(*steps, Step(_("Ready to be registered"), url, _("Eligibility is signed."), "ready", order=5)),
+            actions=(Action(_("Register"), url, icon="check", tone="primary", order=10),),
+        )
     url = reverse("randomize", args=[participant.code])
     return Panel(
-        steps=(Step(_("Ready to be randomized"), url, _("Eligibility is signed."), "ready", order=5),),
+        steps=(*steps, Step(_("Ready to be randomized"), url, _("Eligibility is signed."), "ready", order=5)),
         actions=(Action(_("Randomize"), url, icon="randomize", tone="primary", order=10),),
     )
+
+
+def _registered(casebook: Casebook) -> Panel | None:
+    """How a participant who is not randomized got the visit plan."""
+    registration = registration_of(casebook.person, casebook.participant)
+    if registration is None:
+        return None
+    definition = definition_of(registration.version_id)
+    url = reverse("registration", args=[casebook.participant.code])
+    return Panel(
+        lead=(
+            {"label": _("Registered, not randomized"), "value": arm_words(definition, registration.arm), "url": url},
+        ),
+        steps=_treatment_step(casebook, is_told=hasattr(casebook.participant, "treatment_received")),
+    )
+
+
+IN_ERROR = "not_met"
+"""The state of a flag “randomized in error”."""
+
+
+def _error_step(casebook: Casebook) -> Step:
+    url = reverse("allocation", args=[casebook.participant.code])
+    if user_can_settle(casebook.person, casebook.participant.site_id):
+        url = reverse("randomized_in_error", args=[casebook.participant.code])
+    elif not can(casebook.person, Permission.ARM_VIEW, casebook.participant.site_id):
+        url = ""
+    return Step(_("Randomized in error"), url, _("Flagged; the allocation stays."), IN_ERROR, order=1)
+
+
+def _treatment_step(casebook: Casebook, *, is_told: bool) -> tuple[Step, ...]:
+    """Ask the site which treatment was received, once the study expects it to be begun."""
+    participant = casebook.participant
+    section: TreatmentSection | None = casebook.definition.section("treatment")
+    within = section.expected_within_days if section is not None else None
+    if is_told or within is None or participant.day_zero_on is None:
+        return ()
+    if (casebook.today - participant.day_zero_on).days <= within:
+        return ()
+    if not user_can_record_treatment(casebook.person, participant.site_id):
+        return ()
+    url = reverse("treatment", args=[participant.code])
+    return (Step(_("Say which treatment was received"), url, "", "due", order=20),)
 
 
 def _allocated(casebook: Casebook) -> Panel | None:
     allocation = allocation_of(casebook.person, casebook.participant)
     if allocation is None:
-        return None
+        return Panel(steps=(_error_step(casebook),)) if is_in_error(casebook.participant) else None
     definition = definition_of(allocation.version_id)
     arm = definition.text(definition.arms[allocation.arm].label, casebook.locale)
     url = reverse("allocation", args=[casebook.participant.code])
@@ -48,6 +112,10 @@ def _allocated(casebook: Casebook) -> Panel | None:
         facts=(
             {"label": _("Randomization number"), "value": str(allocation)},
             {"label": _("Stratum"), "value": stratum},
+        ),
+        steps=(
+            *((_error_step(casebook),) if allocation.is_in_error else ()),  # type: ignore[attr-defined]
+            *_treatment_step(casebook, is_told=allocation.is_treatment_told),  # type: ignore[attr-defined]
         ),
         events=(
             Event(

@@ -25,8 +25,11 @@ from .actions.lists import Parameters
 from .algorithms import strata as labels
 from .gate import Gate, Reason
 from .models import Allocation, AllocationList, Correction, CorrectionKind, CorrectionState, ListState
+from .permissions import user_can_record_treatment, user_can_settle
 from .section import Level, RandomizationSection
+from .selectors import treatment_of
 from .strata import Stratum
+from .treatment import begun_by_forms
 
 Words = dict[str, Any]
 
@@ -93,6 +96,16 @@ def _level(levels: tuple[Level, ...], code: str) -> Level | None:
     return next((level for level in levels if level.code == code), None)
 
 
+def level_words(definition: Definition, factor: str, code: str) -> tuple[str, str]:
+    """A factor and one of its levels in words; ids where the version has them no more, "" for no level."""
+    section: RandomizationSection | None = definition.section("randomization")
+    found = next((f for f in section.strata if f.id == factor), None) if section is not None else None
+    if found is None:
+        return factor, code
+    level = _level(found.levels, code)
+    return definition.text(found.label, locale()), definition.text(level.label, locale()) if level else code
+
+
 def stratum_words(label: str, definition: Definition) -> str:
     """A stratum's canonical label in words: `With ICI · IMDC favourable · 1 lesion`."""
     return " · ".join(_levels_words(label, definition))
@@ -127,21 +140,54 @@ def obstacles(gate: Gate, participant: Participant, person: Person) -> list[Obst
             form = _form_of_factor(page, next(unknown))
             found.append(Obstacle("stratum", reason.words, _("Fill the form that says it."), *form))
         else:
-            found.append(_obstacle(reason, participant.code))
+            found.append(_obstacle(reason, participant, person))
     return found
 
 
-def _obstacle(reason: Reason, code: str) -> Obstacle:
+def _obstacle(reason: Reason, participant: Participant, person: Person) -> Obstacle:
+    code = participant.code
+    consents = (reverse("participant_consents", args=[code]), _("Open the consents"))
+    may_settle = user_can_settle(person, participant.site_id)
     casebook = (reverse("casebook", args=[code]), _("Open the casebook"))
     eligibility = (reverse("eligibility", args=[code]), _("Open eligibility"))
     remedies: dict[str, tuple[str, tuple[str, str]]] = {
         "permission": (_("Ask the principal investigator for a delegation, or somebody who has it."), ("", "")),
         "consent": (_("Record the consent in its form."), casebook),
+        "consent_outdated": (
+            _("Have the version in force signed, and record that consent; or correct the consent form."),
+            consents,
+        ),
+        "consent_pending": (_("Have the new version signed, and record that consent."), consents),
+        "same_person": (
+            _("Make sure that it is another person, and write down how.")
+            if may_settle
+            else _("An investigator of the site or the data manager makes sure that it is another person."),
+            (reverse("identity", args=[code]), _("Make sure")) if may_settle else ("", ""),
+        ),
         "withdrawn": (_("If this is a mistake, take the withdrawal back on the status page."), casebook),
         "died": (_("If this is a mistake, correct the form of the death."), casebook),
         "ended": (_("If this is a mistake, take it back on the status page."), casebook),
         "screen_failure": (_("If this is a mistake, reopen the screening from the screening log."), casebook),
         "allocated": (_("See the allocation that was made."), (reverse("allocation", args=[code]), _("Open it"))),
+        "registered": (
+            _("See the registration that was made."),
+            (reverse("registration", args=[code]), _("Open it")),
+        ),
+        "closed": (
+            _("Register this person to the visit plan of the study."),
+            (reverse("register", args=[code]), _("Register")),
+        ),
+        "not_closed": (
+            _("Randomize this person instead."),
+            (reverse("randomize", args=[code]), _("Randomize")),
+        ),
+        "amended": (
+            _("Move this participant to the version in force; eligibility is then evaluated by its criteria."),
+            (reverse("adopt_version", args=[code]), _("Move to the version in force")),
+        ),
+        "other_version": (_("The statistician puts a list for this version into use."), ("", "")),
+        "frozen": (_("The data manager lifts the freeze, with a reason."), casebook),
+        "locked": (_("The data manager lifts the lock, with a reason."), casebook),
         "site_closed": (_("Ask the sponsor whether the site is open for inclusion."), ("", "")),
         "target": (_("Ask the sponsor: no further participant is expected."), ("", "")),
         "not_eligible": (_("Close the screening, or correct the value if it is wrong."), eligibility),
@@ -194,6 +240,17 @@ def allocation_words(allocation: Allocation, participant: Participant) -> Words:
             {"label": _("Steps of the proof"), "value": len(allocation.proof)},
         ],
     }
+
+
+def treatment_card(person: Person, participant: Participant, arm: str) -> Words:
+    """The treatment received beside the allocated one, for the pages of who was allocated or registered."""
+    from .inclusion_words import treatment_words  # which reads this module
+
+    definition = definition_of(participant.version_id)
+    words = treatment_words(treatment_of(person, participant), arm, definition, begun_by_forms(participant, definition))
+    if user_can_record_treatment(person, participant.site_id):
+        words["url"] = reverse("treatment", args=[participant.code])
+    return words
 
 
 def next_visits(person: Person, participant: Participant) -> list[Words]:

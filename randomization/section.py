@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from trial.definition import Definition, sections
 from trial.definition.model import Code, Count, Id, Label, Source
@@ -28,6 +29,13 @@ class Factor(sections.Part):
     levels: tuple[Level, ...]
 
 
+class Closed(sections.Part):
+    """Randomization has ended: later participants are registered to one arm's visit plan, without a slot."""
+
+    register_to: Code
+    reason: Label
+
+
 class RandomizationSection(sections.Part):
     """How participants are allocated. Block sizes, weights and the seed belong to the list, never to the folder."""
 
@@ -35,10 +43,31 @@ class RandomizationSection(sections.Part):
     ratio: dict[Code, Count]
     strata: tuple[Factor, ...] = ()
     list_size: Count = 60
+    closed: Closed | None = None
+    """Once randomization has ended. What stands beside it still says how the earlier lists were made."""
 
     @property
     def factors(self) -> tuple[StratumFactor, ...]:
         return tuple(StratumFactor(f.id, tuple(level.code for level in f.levels)) for f in self.strata)
+
+
+def randomizes_alike(one: RandomizationSection | None, other: RandomizationSection | None) -> bool:
+    """Whether two versions allocate by the same rules, so that the participants of both may take from one list.
+
+    Words and the size of a list may differ: they decide nothing.
+    """
+    return _rules(one) == _rules(other)
+
+
+def _rules(section: RandomizationSection | None) -> Any:
+    if section is None:
+        return None
+    rules = section.model_dump(mode="json", exclude={"list_size": True, "closed": {"reason": True}})
+    for factor in rules["strata"]:
+        factor.pop("label", None)
+        for level in factor.get("levels", ()):
+            level.pop("label", None)
+    return rules
 
 
 def validate(section: RandomizationSection, definition: Definition, say: sections.Say) -> None:
@@ -55,6 +84,12 @@ def validate(section: RandomizationSection, definition: Definition, say: section
             say(("ratio", arm), f"There is no arm {arm}.", "Use an arm of study.yaml, or remove the line.")
         if share < 1:
             say(("ratio", arm), f"A ratio of {share} never allocates {arm}.", "Write 1 or more.")
+    if section.closed is not None and section.closed.register_to not in definition.arms:
+        say(
+            ("closed", "register_to"),
+            f"There is no arm {section.closed.register_to}.",
+            "Name the arm whose visit plan later participants follow.",
+        )
     if section.list_size < 1:
         say(("list_size",), "A list needs slots.", "Write how many slots each stratum gets.")
     for fault in strata.faults(section.factors):

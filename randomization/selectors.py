@@ -4,23 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import Http404
 
 from trial.models import Participant
-from trial.permissions import Permission, access_of, check
+from trial.permissions import Permission, access_of, can, check
+from trial.selectors import participants_for
 
 from . import slots
-from .models import Allocation, AllocationList, Correction
+from .models import (
+    Allocation,
+    AllocationList,
+    Correction,
+    RandomizedInError,
+    Registration,
+    StratumDifference,
+    TreatmentReceived,
+)
 
 
 def allocation_of(person: Any, participant: Participant) -> Allocation | None:
-    """Return the participant's allocation for those who may see the arm; None for the others and before it."""
+    """Return the participant's allocation for those who may see the arm; None for the others and before it.
+
+    `is_in_error`, `has_differences` and `is_treatment_told` say what followed, in the same statement.
+    """
     if not access_of(person).has(Permission.ARM_VIEW, participant.site_id):
         return None
     return (
         Allocation.objects.filter(participant=participant)
         .select_related("allocated_by", "signature", "allocation_list")
+        .annotate(
+            is_in_error=Exists(RandomizedInError.objects.filter(allocation=OuterRef("pk"), lifted_at=None)),
+            has_differences=Exists(StratumDifference.objects.filter(allocation=OuterRef("pk"), settled_at=None)),
+            is_treatment_told=Exists(TreatmentReceived.objects.filter(participant=OuterRef("participant_id"))),
+        )
         .first()
     )
 
@@ -31,6 +48,80 @@ def allocation_or_404(person: Any, participant: Participant) -> Allocation:
     if allocation is None:
         raise Http404("No such allocation.")
     return allocation
+
+
+def registration_of(person: Any, participant: Participant) -> Registration | None:
+    """Return how the participant got the visit plan without randomization; None for those who may not see it."""
+    if participant.registered_on is None or not access_of(person).has(Permission.ARM_VIEW, participant.site_id):
+        return None
+    return Registration.objects.filter(participant=participant).select_related("registered_by", "signature").first()
+
+
+def registration_or_404(person: Any, participant: Participant) -> Registration:
+    """Return the registration; not found before it, and for those who may not see it."""
+    registration = registration_of(person, participant)
+    if registration is None:
+        raise Http404("No such registration.")
+    return registration
+
+
+def arm_of(person: Any, participant: Participant) -> str | None:
+    """Return the arm whose treatment is meant for the participant, randomized or registered; None if not to be seen."""
+    if not access_of(person).has(Permission.ARM_VIEW, participant.site_id):
+        return None
+    for model in (Allocation, Registration):
+        arm: str | None = model.objects.filter(participant=participant).values_list("arm", flat=True).first()  # type: ignore[attr-defined]
+        if arm is not None:
+            return arm
+    return None
+
+
+def error_flags_of(participant: Participant) -> list[RandomizedInError]:
+    """Return every flag “randomized in error” of a participant, newest first; a flag tells no arm."""
+    flags = RandomizedInError.objects.filter(allocation__participant=participant)
+    return list(flags.select_related("flagged_by", "lifted_by").defer("allocation").order_by("-pk"))
+
+
+def is_in_error(participant: Participant) -> bool:
+    """Tell whether the participant is flagged as randomized in error."""
+    return RandomizedInError.objects.filter(allocation__participant=participant, lifted_at=None).exists()
+
+
+def differences_of(allocation: Allocation) -> list[StratumDifference]:
+    """Return the factors of an allocation whose level, by the data, is or was another one; newest first."""
+    return list(allocation.differences.order_by("-pk"))
+
+
+def treatment_of(person: Any, participant: Participant) -> TreatmentReceived | None:
+    """Return what was told of the treatment received, for those who may see the arm."""
+    if not access_of(person).has(Permission.ARM_VIEW, participant.site_id):
+        return None
+    return TreatmentReceived.objects.filter(participant=participant).select_related("recorded_by").first()
+
+
+def check_user_sees_differences(person: Any) -> None:
+    """Statisticians, auditors and data managers see where data and frozen strata differ: never by arm."""
+    if not can(person, Permission.REVIEW):
+        check(person, Permission.LIST_VIEW)
+
+
+def difference_counts(person: Any) -> list[tuple[str, str, str, int, int]]:
+    """Return (factor, frozen level, level by the data, open, settled) over the whole trial. Counts without arms."""
+    check_user_sees_differences(person)
+    rows = StratumDifference.objects.order_by().values("factor", "frozen", "now")
+    counted = rows.annotate(all=Count("pk"), settled=Count("settled_at")).order_by("factor", "frozen", "now")
+    return [(r["factor"], r["frozen"], r["now"], r["all"] - r["settled"], r["settled"]) for r in counted]
+
+
+def differences_for(person: Any) -> QuerySet[StratumDifference]:
+    """Return the open differences of the participants whom the person sees, newest first: without any arm."""
+    check_user_sees_differences(person)
+    seen = participants_for(person)
+    return (
+        StratumDifference.objects.filter(settled_at=None, allocation__participant__in=seen)
+        .select_related("allocation__participant__site")
+        .order_by("-since", "-pk")
+    )
 
 
 def lists_for(person: Any) -> QuerySet[AllocationList]:

@@ -2,11 +2,18 @@
 
 from django.urls import path
 
-from .views import allocations, corrections, lists
+from .views import allocations, corrections, followups, inclusions, lists
 
 urlpatterns = [
     path("participants/<str:code>/randomize/", allocations.randomize, name="randomize"),
     path("participants/<str:code>/allocation/", allocations.allocation, name="allocation"),
+    path("participants/<str:code>/register/", inclusions.register, name="register"),
+    path("participants/<str:code>/registration/", inclusions.registration, name="registration"),
+    path("participants/<str:code>/identity/", inclusions.identity, name="identity"),
+    path("participants/<str:code>/version/", inclusions.adopt, name="adopt_version"),
+    path("participants/<str:code>/in-error/", followups.randomized_in_error, name="randomized_in_error"),
+    path("participants/<str:code>/treatment/", followups.treatment, name="treatment"),
+    path("randomization/differences/", followups.differences, name="differences"),
     path("randomization/", lists.lists, name="lists"),
     path("randomization/new/", lists.list_new, name="list_new"),
     path("randomization/<int:pk>/", lists.list_detail, name="list_detail"),

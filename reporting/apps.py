@@ -21,11 +21,13 @@ class ReportingConfig(AppConfig):
                 "export.downloaded": _("Export downloaded"),
                 "export.printed": _("Dataset written by command"),
                 "trail.exported": _("Audit trail exported"),
+                "flow.read_by_arm": _("Flow of participants by arm read"),
             }
         )
         home_panels.register("reporting.exports", panels.home_panel, order=70)
         navigation.register(
             panels.OverviewEntry("overview", _("Overview"), "overview", icon="chart", key="o", order=5),
+            panels.FlowEntry("consort", _("Flow"), "consort", icon="chart", key="", order=6),
             navigation.Entry(
                 "exports", _("Exports"), "exports", icon="download", key="x", order=66, permissions=(Permission.EXPORT,)
             ),

@@ -13,7 +13,7 @@ from trial.navigation import Entry
 from trial.permissions import Access, Permission, access_of
 from trial.presenters import date_words
 
-from . import overview, selectors
+from . import consort, overview, selectors
 from .presenters import export_row
 
 SHOWN = 3
@@ -25,6 +25,14 @@ class OverviewEntry(Entry):
     def is_open_to(self, access: Access) -> bool:
         """Tell whether the overview is for somebody."""
         return overview.is_open_to(access)
+
+
+class FlowEntry(Entry):
+    """The entry of the flow of participants: for those who follow the whole trial."""
+
+    def is_open_to(self, access: Access) -> bool:
+        """Tell whether the flow is for somebody."""
+        return consort.is_open_to(access)
 
 
 def home_panel(person: Person) -> home_panels.Panel | None:

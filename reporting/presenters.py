@@ -12,12 +12,16 @@ from django.utils.translation import gettext as _
 
 from audit.models import Deed
 from audit.verbs import all_verbs, verb_label
+from randomization.models import WhyOtherwise
+from randomization.treatment import TreatmentSection
 from trial.definition import Definition
 from trial.definitions import definition_of
 from trial.links import optional_url
 from trial.models import Lease
 from trial.presenters import date_words
+from trial.statuses import FAILURE_REASONS
 
+from .consort import UNKNOWN, WITHDRAWN, Branch, Flow
 from .datasets import RESERVED
 from .details import detail_words
 from .models import Export, ExportState
@@ -160,3 +164,80 @@ def _target(deed: Deed, definition: Definition | None, locale: str) -> str:
 def newest_definition(version_id: int | None) -> Definition | None:
     """Return a version's definition, None without one."""
     return definition_of(version_id) if version_id is not None else None
+
+
+def failure_words(definition: Definition, code: str, detail: str) -> str:
+    """Name a reason of a screen failure: by the study's codelist, else as it was typed."""
+    codelist = definition.codelists.get(FAILURE_REASONS)
+    if codelist is not None:
+        for entry in codelist.codes:
+            if entry.code == code:
+                return definition.text(entry.label, get_language() or "en")
+    return detail or code or _("No reason recorded")
+
+
+# ---------------------------------------------------------------- the flow of participants
+
+
+def flow_words(found: Flow, definition: Definition, locale: str) -> dict[str, Any]:
+    """The CONSORT diagram in words: enrolment, and one branch for all arms together or for each arm."""
+    branches = found.arms or [found.total]
+    return {
+        "enrolment": [
+            {"label": _("Screened"), "value": found.screened},
+            {"label": _("Not included"), "value": found.excluded_in_all},
+            {"label": _("Left before inclusion"), "value": found.left},
+            {"label": _("Still in screening"), "value": found.in_screening},
+            {"label": _("Randomized"), "value": found.randomized},
+            {"label": _("Registered, not randomized"), "value": found.registered},
+        ],
+        "excluded": [
+            {"label": failure_words(definition, code, detail), "value": count} for code, detail, count in found.excluded
+        ],
+        "branches": [_branch_words(branch, definition, locale) for branch in branches],
+    }
+
+
+def _branch_words(branch: Branch, definition: Definition, locale: str) -> dict[str, Any]:
+    arm = definition.arms.get(branch.arm)
+    title = definition.text(arm.label, locale) if arm is not None else branch.arm or _("All randomized")
+    return {
+        "title": title,
+        "allocation": [
+            {"label": _("Allocated"), "value": branch.allocated},
+            {"label": _("Received the allocated treatment"), "value": branch.received},
+            {"label": _("Did not receive it"), "value": branch.not_received_in_all},
+            *(
+                {"label": f"– {WhyOtherwise(why).label}", "value": count}
+                for why, count in branch.not_received.most_common()
+            ),
+            {"label": _("Not recorded yet"), "value": branch.not_told},
+            {"label": _("Randomized in error"), "value": branch.in_error},
+        ],
+        "follow_up": [
+            {"label": _("Lost to follow-up"), "value": branch.lost},
+            {"label": _("Discontinued the treatment"), "value": branch.discontinued_in_all},
+            *(
+                {"label": f"– {_ending_words(definition, why, locale)}", "value": count}
+                for why, count in branch.discontinued.most_common()
+            ),
+        ],
+        "analysis": [
+            {"label": _("By intention to treat"), "value": branch.analyzed},
+            {"label": _("Per protocol"), "value": branch.per_protocol},
+        ],
+    }
+
+
+def _ending_words(definition: Definition, why: str, locale: str) -> str:
+    """Why a treatment ended: by the codelist of the item that says it."""
+    if why == WITHDRAWN:
+        return _("Withdrawn")
+    section: TreatmentSection | None = definition.section("treatment")
+    if section is not None and section.ended_why is not None:
+        form, _dot, item = section.ended_why.partition(".")
+        codelist = definition.codelists.get(definition.form(form).item(item).codelist or "")
+        for entry in codelist.codes if codelist is not None else ():
+            if entry.code == why:
+                return definition.text(entry.label, locale)
+    return _("Reason not recorded") if why == UNKNOWN else why

@@ -11,7 +11,8 @@ from typing import Any
 from django.utils import translation
 
 from ecrf.models import EntryState, QueryKind, QueryState
-from trial.models import Status, VisitStatus
+from randomization.models import ErrorReason, WhyOtherwise
+from trial.models import Status, StatusKind, VisitStatus
 from trial.statuses import FAILURE_REASONS
 
 from .datasets import KEYS, STATUSES, Column, Shape
@@ -39,6 +40,16 @@ PARTICIPANTS: tuple[Description, ...] = (
     ("FAILURE_REASON", "Reason of the screen failure", "Motif de l’échec de sélection", "code", FAILURE_REASONS),
     ("FAILURE_DETAIL", "Details of the screen failure", "Précisions sur l’échec de sélection", "text", ""),
     ("RANDOMIZED", "Randomized on", "Randomisé le", "date", ""),
+    ("REGISTERED", "Registered without randomization on", "Enregistré sans randomisation le", "date", ""),
+    ("INCLUSION", "How the visit plan was given", "Comment le plan de visites a été attribué", "code", "inclusion"),
+    (
+        "IN_ERROR",
+        "Randomized in error: why (empty: no)",
+        "Randomisé par erreur : motif (vide : non)",
+        "code",
+        "error_reason",
+    ),
+    ("IN_ERROR_DETAIL", "What happened", "Ce qui s’est passé", "text", ""),
     ("TREATMENT_ENDED", "Allocated treatment ended on", "Fin du traitement attribué le", "date", ""),
     ("PROGRESSED", "Progressed on", "Progression le", "date", ""),
     ("WITHDRAWN_TREATMENT", "Withdrawn from treatment on", "Arrêt du traitement demandé le", "date", ""),
@@ -56,6 +67,38 @@ ALLOCATIONS: tuple[Description, ...] = (
     ("ARM", "Arm", "Bras", "code", "arms"),
     ("STRATUM", "Stratum", "Strate", "text", ""),
     ("ALLOCATED_AT", "Allocated at (UTC offset written)", "Attribué à (décalage UTC écrit)", "datetime", ""),
+    (
+        "REGISTERED_TO",
+        "Arm of the registration, without randomization",
+        "Bras de l’enregistrement, sans randomisation",
+        "code",
+        "arms",
+    ),
+    (
+        "RECEIVED",
+        "Treatment received: arm, or NONE (empty: not told)",
+        "Traitement reçu : bras, ou NONE (vide : non renseigné)",
+        "code",
+        "arms",
+    ),
+    ("RECEIVED_START", "First day of the treatment received", "Premier jour du traitement reçu", "date", ""),
+    (
+        "RECEIVED_WHY",
+        "Why it is not the allocated treatment",
+        "Pourquoi ce n’est pas le traitement attribué",
+        "code",
+        "why_otherwise",
+    ),
+    ("RECEIVED_DETAIL", "Details", "Précisions", "text", ""),
+)
+STRATUM_DIFFERENCES: tuple[Description, ...] = (
+    _SITE,
+    _CODE,
+    ("FACTOR", "Stratification factor", "Facteur de stratification", "text", ""),
+    ("FROZEN", "Level frozen at allocation", "Niveau gelé à l’attribution", "text", ""),
+    ("NOW", "Level by the data (empty: not known)", "Niveau d’après les données (vide : inconnu)", "text", ""),
+    ("SINCE", "Since", "Depuis", "datetime", ""),
+    ("SETTLED_AT", "Agreed again at", "De nouveau concordant à", "datetime", ""),
 )
 VISITS: tuple[Description, ...] = (
     _SITE,
@@ -123,6 +166,7 @@ CODES: dict[str, Any] = {
     "entry_state": EntryState,
     "query_kind": QueryKind,
     "query_state": QueryState,
+    "error_reason": ErrorReason,
 }
 
 
@@ -136,6 +180,7 @@ def described(*, includes_arms: bool) -> Iterator[tuple[str, Column]]:
     tables = {
         "participants": PARTICIPANTS + (ALLOCATIONS if includes_arms else ()),
         "visits": VISITS,
+        "stratum_differences": STRATUM_DIFFERENCES,
         "queries": QUERIES,
         "verifications": VERIFICATIONS,
         "notes": NOTES,
@@ -155,7 +200,11 @@ def codes(shape: Shape, *, includes_arms: bool) -> Iterator[tuple[str, str, str,
         if includes_arms or code != "WITHHELD":
             yield WHY_NO_VALUE, code, "", dict.fromkeys(shape.locales, words)
     yield from shape.codelists_named({FAILURE_REASONS, "sex"})
+    for kind in (StatusKind.RANDOMIZED, StatusKind.REGISTERED):
+        yield "inclusion", str(kind.value), "", _labels(shape.locales, kind.label)
     if includes_arms:
+        for why in WhyOtherwise:
+            yield "why_otherwise", str(why.value), "", _labels(shape.locales, why.label)
         arms = {
             arm.id: (definition, arm) for definition in reversed(shape.definitions) for arm in definition.arms.values()
         }

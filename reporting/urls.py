@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import documents, exports, overview, trails
+from .views import consort, documents, exports, overview, trails
 
 urlpatterns = [
     path("exports/", exports.exports_list, name="exports"),
@@ -13,5 +13,7 @@ urlpatterns = [
     path("participants/<str:code>/allocation.pdf", documents.allocation_pdf, name="allocation_pdf"),
     path("audit/", trails.audit_trail, name="audit_trail"),
     path("audit/export/", trails.audit_trail_csv, name="audit_trail_csv"),
+    path("consort/", consort.consort, name="consort"),
+    path("consort/arms/", consort.consort_by_arm, name="consort_by_arm"),
     path("overview/", overview.overview, name="overview"),
 ]

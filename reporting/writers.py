@@ -24,10 +24,10 @@ from ecrf.checks import Book, Place, evaluate
 from ecrf.checks.book import HIDDEN, ROW_ID
 from ecrf.laboratory import baseline_of, grade_of, result_of
 from ecrf.models import Change, EntryState, Note, Query, Record, Verification
-from randomization.models import Allocation
+from randomization.models import Allocation, RandomizedInError, Registration, StratumDifference, TreatmentReceived
 from trial.definition import Definition, Form
 from trial.definitions import definition_of
-from trial.models import Participant, Version, Visit
+from trial.models import Participant, StatusKind, Version, Visit
 
 from . import system_tables
 from .datasets import STATUSES, Shape, Table, flat_row, keys_of, record_values, values_of
@@ -78,6 +78,7 @@ def write_csv(
         writer.queries_table()
         writer.verifications_table()
         writer.notes_table()
+        writer.stratum_differences_table()
         writer.dictionary_table()
         writer.codelists_table()
     manifest = writer.manifest(simulated)
@@ -169,19 +170,51 @@ class _Writer:
                 found = found.filter(participant__site_id__in=self.arm_sites)
             columns = ("participant_id", "number", "arm", "stratum", "allocated_at")
             allocations = {a["participant_id"]: a for a in found.values(*columns)}
+        registrations = self._by_participant(Registration, "arm")
+        received = self._by_participant(TreatmentReceived, "received", "started_on", "why", "detail")
+        flags = RandomizedInError.objects.filter(allocation__participant__in=self.participants, lifted_at=None)
+        in_error = {
+            who: (why, detail)
+            for who, why, detail in flags.values_list("allocation__participant_id", "reason", "detail")
+        }
         self.open("participants", header)
         for p in self.participants.select_related("site").order_by("code").iterator(chunk_size=1000):
             values: list[Any] = [
                 p.site.number, p.code, p.status, p.screened_on, p.consented_on, p.failed_on, p.failure_reason,
-                p.failure_detail, p.randomized_on, p.treatment_ended_on, p.progressed_on, p.withdrawn_treatment_on,
+                p.failure_detail, p.randomized_on, p.registered_on, _inclusion(p), *in_error.get(p.pk, ("", "")),
+                p.treatment_ended_on, p.progressed_on, p.withdrawn_treatment_on,
                 p.withdrawn_visits_on, p.withdrawn_contact_on, p.lost_on, p.died_on, p.completed_on, p.sex,
                 p.birth_month, p.birth_year,
             ]  # fmt: skip
             if self.includes_arms:
                 a = allocations.get(p.pk)
                 values += [a["number"], a["arm"], a["stratum"], a["allocated_at"].isoformat()] if a else [""] * 4
+                values += registrations.get(p.pk, [""])
+                told = received.get(p.pk)
+                values += [told[0] or "NONE", *told[1:]] if told else [""] * 4
             self.row("participants", values)
         self._check_count("participants", self.participants.count())
+
+    def _by_participant(self, model: Any, *columns: str) -> dict[int, list[Any]]:
+        """The columns of what tells an arm, by participant, where the dataset may hold it."""
+        if not self.includes_arms:
+            return {}
+        rows = model.objects.filter(participant__in=self.participants)
+        if self.arm_sites is not None:
+            rows = rows.filter(participant__site_id__in=self.arm_sites)
+        return {who: values for who, *values in rows.values_list("participant_id", *columns)}
+
+    def stratum_differences_table(self) -> None:
+        """Write where the data said, or still say, another stratum than the frozen one; no arm is told."""
+        self.open("stratum_differences", system_tables.header(system_tables.STRATUM_DIFFERENCES))
+        rows = StratumDifference.objects.filter(allocation__participant__in=self.participants)
+        for d in rows.select_related("allocation__participant__site").order_by("pk").iterator(chunk_size=1000):
+            who = d.allocation.participant
+            settled = d.settled_at.isoformat() if d.settled_at else ""
+            self.row(
+                "stratum_differences",
+                [who.site.number, who.code, d.factor, d.frozen, d.now, d.since.isoformat(), settled],
+            )
 
     def visits_table(self) -> None:
         rows = self.visible(Visit.objects.all())
@@ -397,10 +430,18 @@ class _Writer:
             raise CountError(f"{name}: {self.written.rows[name]} rows were written, {held} are in the database.")
 
 
+def _inclusion(participant: Participant) -> str:
+    """How the participant got the visit plan; empty before it."""
+    if participant.randomized_on is not None:
+        return str(StatusKind.RANDOMIZED)
+    return str(StatusKind.REGISTERED) if participant.registered_on is not None else ""
+
+
 # ---------------------------------------------------------------- skip logic, once more
 
 _FACTS = (
-    "pk", "version_id", "sex", "birth_month", "birth_year", "status", "randomized_on", "consented_on",
+    "pk", "version_id", "sex", "birth_month", "birth_year", "status", "randomized_on", "registered_on",
+    "consented_on",
 )  # fmt: skip
 _NO_VALUES = (EntryState.NOT_DONE, EntryState.NOT_APPLICABLE)
 

@@ -14,7 +14,8 @@ from ecrf.actions import data_queries, records
 from ecrf.actions.records import Where
 from ecrf.entry import InvalidValues, Typed
 from ecrf.models import WAITS_FOR_ANSWER, Query, QueryKind, QueryState, Record
-from randomization.actions import allocations
+from randomization.actions import allocations, identities
+from randomization.gate import alike_now
 from safety.actions import cases
 from safety.models import SafetyCase
 from trial.actions import participants, statuses, visits
@@ -306,6 +307,7 @@ class Life:
     @alone
     def randomize(self) -> None:
         """Take the next slot of the list, and draw what becomes of the participant."""
+        self._settle_identity()
         allocation = allocations.allocate(participant=self.participant, password=PASSWORD, by=self.crew.coordinator)
         self.arm = allocation.arm
         self.visits.clear()
@@ -321,6 +323,13 @@ class Life:
         self._draw_events(today)
         self._plan_treatment(today)
         self._plan_visits(endings[self.fate.ending])
+
+    def _settle_identity(self) -> None:
+        """The investigator makes sure that who was born in the same month as another participant is another person."""
+        if alike_now(self.participant):
+            identities.confirm_distinct(
+                participant=self.participant, how="Asked the patient: in no other trial.", by=self.crew.investigator
+            )
 
     def _draw_disease(self) -> None:
         said = patients.baseline(

@@ -14,7 +14,8 @@ from ecrf.actions import laboratories, records
 from ecrf.actions.records import Where
 from ecrf.entry import Submission
 from ecrf.models import Record
-from randomization.actions import allocations, corrections, lists
+from randomization.actions import allocations, corrections, identities, lists
+from randomization.gate import alike_now
 from randomization.models import Allocation, AllocationList, Correction
 from simulation import patients
 from simulation.filler import fill
@@ -219,8 +220,15 @@ class Cast:
         return Participant.objects.select_related("site").get(pk=participant.pk)
 
     def allocate(self, participant: Participant) -> Allocation:
-        """Allocate the participant as the coordinator."""
+        """Allocate the participant as the coordinator; the investigator makes sure first that it is nobody else."""
+        self.made_sure(participant)
         return allocations.allocate(participant=participant, password=PASSWORD, by=self.theo_coordinator)
+
+    def made_sure(self, participant: Participant) -> None:
+        """Where somebody born in the same month is included: make sure that the participant is another person."""
+        participant.refresh_from_db()
+        if participant.day_zero_on is None and alike_now(participant):
+            identities.confirm_distinct(participant=participant, how="Asked the patient.", by=self.ines_investigator)
 
     # ------------------------------------------------------------ records
 

@@ -25,6 +25,7 @@ class TrialConfig(AppConfig):
                 "delegation.ended": _("Delegation ended"),
                 "participant.screened": _("Participant screened"),
                 "participant.screened_again": _("Participant screened again"),
+                "participant.version_adopted": _("Participant moved to the version in force"),
                 "participant.identified": _("Demographics recorded"),
                 "participant.screen_failed": _("Screening closed without inclusion"),
                 "participant.status_recorded": _("Status recorded"),

@@ -33,6 +33,11 @@ def documents_at(participant: Participant) -> list[tuple[str, dt.date]]:
     return sorted(found.items(), key=lambda pair: (pair[1], pair[0]))
 
 
+def site_documents(site_id: Any) -> QuerySet[ConsentDocument]:
+    """Return the consent versions entered for a site (or for the site of an outer row), oldest first."""
+    return ConsentDocument.objects.filter(site_id=site_id).order_by("from_on", "version")
+
+
 def in_force(documents: list[tuple[str, dt.date]], on: dt.date) -> str:
     """Return the version in force on a day: the newest of those that had begun; "" when none had."""
     begun = [version for version, from_on in documents if from_on <= on]

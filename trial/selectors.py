@@ -27,13 +27,9 @@ def participants_for(person: Any, permission: Permission = Permission.PARTICIPAN
     return participants if sites is None else participants.filter(site_id__in=sites)
 
 
+_ALIKE = ("sex", "birth_month", "birth_year", "initials")
 _LIKELY_DUPLICATE = Exists(
-    Participant.objects.filter(
-        sex=OuterRef("sex"),
-        birth_month=OuterRef("birth_month"),
-        birth_year=OuterRef("birth_year"),
-        initials=OuterRef("initials"),
-    )
+    Participant.objects.filter(**{field: OuterRef(field) for field in _ALIKE})
     .exclude(sex="")
     .exclude(pk=OuterRef("pk"))
     .order_by()
@@ -116,9 +112,17 @@ def notices_for(person: Person) -> QuerySet[Notice]:
     return notices.filter(Q(participant=None) | Q(participant__in=participants_for(person, Permission.STUDY_VIEW)))
 
 
-def has_likely_duplicate(participant: Participant) -> bool:
-    """Tell whether someone else, at any site, has the same sex and month and year of birth (and initials, if kept).
+def likely_duplicates(participant: Participant) -> QuerySet[Participant]:
+    """Return others, at any site, with the same sex and month and year of birth (and initials, if kept).
 
-    The answer says nothing of who or where.
+    For counting only: nobody is ever told who or where.
     """
-    return Participant.objects.filter(_LIKELY_DUPLICATE, pk=participant.pk).exists()
+    if not (participant.sex and participant.birth_month and participant.birth_year):
+        return Participant.objects.none()
+    alike = {field: getattr(participant, field) for field in _ALIKE}
+    return Participant.objects.filter(**alike).exclude(pk=participant.pk)
+
+
+def has_likely_duplicate(participant: Participant) -> bool:
+    """Tell whether someone else, at any site, is likely to be the same person. The answer says not who or where."""
+    return likely_duplicates(participant).exists()

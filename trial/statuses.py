@@ -13,6 +13,7 @@ DATE_FIELDS: dict[str, str] = {
     StatusKind.FAILED: "failed_on",
     StatusKind.ENROLLED: "enrolled_on",
     StatusKind.RANDOMIZED: "randomized_on",
+    StatusKind.REGISTERED: "registered_on",
     StatusKind.TREATMENT_ENDED: "treatment_ended_on",
     StatusKind.PROGRESSED: "progressed_on",
     StatusKind.WITHDRAWN_TREATMENT: "withdrawn_treatment_on",
@@ -40,6 +41,7 @@ PRECEDENCE: tuple[tuple[str, str], ...] = (
     ("treatment_ended_on", Status.TREATMENT_ENDED),
     ("withdrawn_treatment_on", Status.TREATMENT_ENDED),
     ("randomized_on", Status.RANDOMIZED),
+    ("registered_on", Status.REGISTERED),
     ("enrolled_on", Status.ENROLLED),
 )
 """The first date that is set gives the status; without any the participant is in screening."""
@@ -61,7 +63,7 @@ ANCHORS: dict[str, str] = {
     StatusKind.DIED: "death",
     StatusKind.COMPLETED: "end_of_study",
 }
-"""Which anchor of the visit plan each kind of status change dates; randomization is planned by the allocation."""
+"""Which anchor of the visit plan each kind of status change dates; day 0 is planned by who allocates or registers."""
 
 
 def screening_of(participant: Participant, kind: str) -> int:
@@ -97,7 +99,7 @@ def facts_of(participant: Participant) -> StatusFacts:
     return StatusFacts(
         screened_on=participant.screened_on,
         screen_failed_on=participant.failed_on,
-        randomized_on=participant.randomized_on,
+        randomized_on=participant.day_zero_on,  # what hangs on randomization hangs on day 0 (ADR 0012)
         progressed_on=participant.progressed_on,
         withdrawn_from_visits_on=participant.withdrawn_visits_on,
         withdrawn_from_all_contact_on=participant.withdrawn_contact_on,

@@ -77,7 +77,7 @@ def unsettle(record: Record, changed: frozenset[str], by: Person) -> None:
     After randomization neither eligibility nor stratum is altered: a change to what they rested on is reported.
     """
     participant = record.participant
-    if participant.randomized_on is not None:
+    if participant.day_zero_on is not None:
         _report_changed_input(record, changed, by)
     elif (
         is_eligibility_form(record)
@@ -104,7 +104,7 @@ def follow_disagreements(record: Record, changed: frozenset[str], by: Person) ->
     """Keep a finding on the eligibility form for each criterion on which data and judgment disagree."""
     definition = definition_of(record.participant.version_id)
     both = {c.id: c for c in definition.criteria if c.expression is not None and c.judged is not None}
-    if not both or record.participant.randomized_on is not None:
+    if not both or record.participant.day_zero_on is not None:
         return
     if not is_eligibility_form(record) and not _decides(definition, record, changed):
         return
@@ -216,11 +216,11 @@ def _read_of_participant(definition: Definition) -> set[str]:
 
 def _was_there_at_allocation(record: Record, definition: Definition) -> bool:
     """Whether the record could be read when the participant was allocated: what is measured later decides nothing."""
-    randomized_on = record.participant.randomized_on
-    if randomized_on is None or not decides(record, record.participant):
+    day_zero_on = record.participant.day_zero_on
+    if day_zero_on is None or not decides(record, record.participant):
         return False
     if record.visit is not None:
         is_screening = definition.visit(record.visit.event).phase is Phase.SCREENING
-        return is_screening or (record.visit.actual_on is not None and record.visit.actual_on <= randomized_on)
+        return is_screening or (record.visit.actual_on is not None and record.visit.actual_on <= day_zero_on)
     first = Change.objects.filter(record=record).order_by("pk").values_list("at", flat=True).first()
-    return record.revision > 1 and first is not None and timezone.localtime(first).date() <= randomized_on
+    return record.revision > 1 and first is not None and timezone.localtime(first).date() <= day_zero_on

@@ -1,4 +1,7 @@
-"""Allocating a participant: one careful, irreversible step that answers the same when it is asked twice."""
+"""Allocating a participant, or registering one once randomization has ended: one careful, irreversible step.
+
+Both answer the same when they are asked twice.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,17 @@ from audit import clock
 from audit.errors import Refused
 from trial.actions import notices, statuses, visits
 from trial.definitions import definition_of
-from trial.models import Delegation, Participant, Person, Role, ScreeningOutcome, StatusKind
+from trial.models import Participant, Person, Role, ScreeningOutcome, StatusKind
 from trial.permissions import Permission, check
 
 from .. import commitments, gate, slots
-from ..models import Allocation, AllocationList, ListState, Slot
+from ..models import Allocation, AllocationList, ListState, Registration, Slot
+from ..section import RandomizationSection
 from . import lists
 
 
 class GateClosed(Refused):
-    """The participant cannot be allocated now; `reasons` are all of them."""
+    """The participant cannot be allocated or registered now; `reasons` are all of them."""
 
     def __init__(self, found: gate.Gate) -> None:
         super().__init__(" ".join(reason.words for reason in found.reasons), code="gate")
@@ -80,19 +84,69 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
         ),
         by=by,
     )
-    locked.pathway = definition.arms[opened.arm].pathway
-    locked.screening_outcome = ScreeningOutcome.INCLUDED
-    audit.save(locked, by=by)
-    locked = statuses.record(participant=locked, kind=StatusKind.RANDOMIZED, on=clock.today(), by=by)
-    visits.plan(participant=locked, anchor="randomization", by=by)
-    visits.settle(participant=locked, by=by)
+    _follow(locked, definition.arms[opened.arm].pathway, StatusKind.RANDOMIZED, by)
     audit.deed(
         "participant.randomized", allocation, by=by, number=number, stratum=slot.stratum, strata=found.stratum.codes
     )
     if is_last:
         lists.settle_exhausted(current, by=by)
-    _tell(locked, allocation, by)
+    _tell(locked, "randomized", allocation.pk, by)
     return allocation
+
+
+@transaction.atomic
+def register(*, participant: Participant, password: str, by: Person) -> Registration:
+    """Let the participant follow the visit plan that the study gives to everybody, without being randomized.
+
+    Only where the study's version has ended randomization. No slot is taken, no randomization number given, and the
+    participant never counts as randomized; day 0 is today. Asked again, it returns that registration. Raises
+    GateClosed with every reason, or Refused for a wrong password.
+    """
+    check(by, Permission.RANDOMIZE, participant.site_id)
+    locked = Participant.objects.select_for_update(no_key=True, of=("self",)).select_related("site").get(
+        pk=participant.pk
+    )  # fmt: skip
+    existing = Registration.objects.filter(participant=locked).first()
+    if existing is not None:
+        return existing
+    found = gate.examine_registration(locked, by)
+    definition = definition_of(locked.version_id)
+    section: RandomizationSection | None = definition.section("randomization")
+    if not found.is_open or section is None or section.closed is None:
+        raise GateClosed(found)
+    arm = section.closed.register_to
+    signature = audit.sign(
+        locked,
+        by=by,
+        meaning="registration",
+        content={"participant": locked.code, "site": locked.site.number, "randomized": False},
+        password=password,
+    )
+    registration = audit.save(
+        Registration(
+            participant=locked,
+            version_id=locked.version_id,
+            arm=arm,
+            registered_at=clock.now(),
+            registered_by=by,
+            signature=signature,
+        ),
+        by=by,
+    )
+    _follow(locked, definition.arms[arm].pathway, StatusKind.REGISTERED, by)
+    audit.deed("participant.registered", registration, by=by)
+    _tell(locked, "registered", registration.pk, by)
+    return registration
+
+
+def _follow(participant: Participant, pathway: str, kind: str, by: Person) -> None:
+    """Give the participant, who is locked, pathway, status and visits from today on."""
+    participant.pathway = pathway
+    participant.screening_outcome = ScreeningOutcome.INCLUDED
+    audit.save(participant, by=by)
+    participant = statuses.record(participant=participant, kind=kind, on=clock.today(), by=by)
+    visits.plan(participant=participant, anchor="randomization", by=by)
+    visits.settle(participant=participant, by=by)
 
 
 def _next_slot(allocation_list: AllocationList, stratum: str) -> tuple[Slot, bool]:
@@ -111,22 +165,22 @@ def _next_slot(allocation_list: AllocationList, stratum: str) -> tuple[Slot, boo
     return found[0], len(found) == 1
 
 
-def _tell(participant: Participant, allocation: Allocation, by: Person) -> None:
-    """Owe a notice, without the arm, to the site's investigators and coordinators and its monitors."""
-    today = clock.today()
-    roles = (Role.INVESTIGATOR, Role.CO_INVESTIGATOR, Role.COORDINATOR, Role.MONITOR)
-    delegations = Delegation.objects.filter(
-        site=participant.site, role__in=roles, person__is_active=True
-    ).select_related("person")
+TOLD_AT_SITE = (Role.INVESTIGATOR, Role.CO_INVESTIGATOR, Role.COORDINATOR, Role.RADIATION_ONCOLOGIST, Role.MONITOR)
+TOLD_OF_ALL = (Role.DATA_MANAGER, Role.SPONSOR)
+"""Who should know at once. The radiation oncologist is told whatever the arm: a message for one arm only tells it."""
+
+
+def _tell(participant: Participant, kind: str, key: int, by: Person) -> None:
+    """Owe a notice, which never tells the arm, to the site's team and monitor and to those who follow every site."""
     notices.owe(
-        kind="randomized",
-        people={d.person for d in delegations if d.is_in_force(today)},
-        key=f"randomized:{allocation.pk}",
+        kind=kind,
+        people=notices.people_holding((*TOLD_AT_SITE, *TOLD_OF_ALL), participant.site_id),
+        key=f"{kind}:{key}",
         participant=participant,
-        context={"site": participant.site.number, "code": participant.code, "date": today.isoformat()},
+        context={"site": participant.site.number, "code": participant.code, "date": clock.today().isoformat()},
         url=f"/participants/{participant.code}/",
         by=by,
     )
 
 
-__all__ = ["GateClosed", "allocate"]
+__all__ = ["GateClosed", "allocate", "register"]

@@ -404,6 +404,8 @@ def _section(definition: Definition) -> RandomizationSection:
     section: RandomizationSection | None = definition.section("randomization")
     if section is None:
         raise Refused(_("This version of the study does not randomize."), code="no_randomization")
+    if section.closed is not None:
+        raise Refused(_("This version of the study has ended randomization."), code="closed")
     return section
 
 

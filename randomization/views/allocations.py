@@ -17,9 +17,10 @@ from trial.selectors import participant_or_404
 from trial.views.refusals import attempt
 from trial.views.requests import SignedInRequest
 
-from .. import gate, presenters, selectors
+from .. import gate, inclusion_words, presenters, selectors
 from ..actions import allocations
 from ..forms import PasswordForm
+from ..permissions import user_can_settle
 
 
 @sensitive_post_parameters("password")
@@ -32,7 +33,7 @@ def randomize(request: SignedInRequest, code: str) -> HttpResponse:
     person = request.user
     participant = participant_or_404(person, code)
     check(person, Permission.RANDOMIZE, participant.site_id)
-    if selectors.allocation_of(person, participant) is not None:
+    if participant.randomized_on is not None and selectors.allocation_of(person, participant) is not None:
         return redirect("allocation", participant.code)
     form = PasswordForm(request.POST if request.method == "POST" else None)
     tried = attempt(form)
@@ -67,6 +68,13 @@ def allocation(request: SignedInRequest, code: str) -> HttpResponse:
         "participant": participant,
         "facts": presenters.participant_facts(participant, definition_of(participant.version_id)),
         "allocation": presenters.allocation_words(found, participant),
+        "treatment": presenters.treatment_card(person, participant, found.arm),
+        "flags": inclusion_words.flag_words(selectors.error_flags_of(participant)),
+        "is_in_error": found.is_in_error,  # type: ignore[attr-defined]
+        "may_settle": user_can_settle(person, participant.site_id),
+        "differences": inclusion_words.difference_words(
+            selectors.differences_of(found), definition_of(found.version_id)
+        ),
         "visits": presenters.next_visits(person, participant),
     }
     return render(request, "randomization/allocation.html", context)

@@ -5,22 +5,20 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from audit import clock
 from audit.errors import Refused
 from trial import listings
-from trial.definition import Definition
 from trial.definition.model import Accrual
 from trial.definitions import current_study, definition_of
 from trial.links import optional_url
-from trial.statuses import FAILURE_REASONS
 from trial.views.requests import SignedInRequest
 
 from .. import overview as figures
 from ..charts import Series, chart
+from ..presenters import failure_words
 
 
 @require_safe
@@ -58,7 +56,7 @@ def overview(request: SignedInRequest) -> HttpResponse:
         "ages": [_("up to 7 days"), _("8 to 30 days"), _("31 to 90 days"), _("over 90 days")],
         "query_totals": [sum(site.queries[age] for site in sites) for age in range(len(figures.AGES) + 1)],
         "failures": [
-            {"label": _reason(definition, code, detail), "count": count, "of": failures[0][2]}
+            {"label": failure_words(definition, code, detail), "count": count, "of": failures[0][2]}
             for code, detail, count in failures
         ],
         "queries_url": optional_url("queries"),
@@ -96,13 +94,3 @@ def _charts(months: list[figures.Month], total: int, plan: Accrual, planned: int
         ),
         "pace": f"{pace:.1f}",
     }
-
-
-def _reason(definition: Definition, code: str, detail: str) -> str:
-    """Name a reason of a screen failure: by the study's codelist, else as it was typed."""
-    codelist = definition.codelists.get(FAILURE_REASONS)
-    if codelist is not None:
-        for entry in codelist.codes:
-            if entry.code == code:
-                return definition.text(entry.label, get_language() or "en")
-    return detail or code or _("No reason recorded")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from audit import clock
 from ecrf.actions import records
 from ecrf.actions.records import Where
 from ecrf.entry import Submission, Typed
 from ecrf.models import Record
-from tests.cast import Cast
+from tests.cast import STUDY_FOLDER, Cast
 from tests.randomization.marked import publish_marked
-from trial.models import Participant, Person, Role
+from trial.actions import studies
+from trial.models import Participant, Person, Role, Version
 
 
 @pytest.fixture
@@ -55,3 +58,28 @@ def change(
         by=by or cast.theo_coordinator,
         reason="New information",
     )
+
+
+def amended(cast: Cast, tmp_path: Path, old: str, new: str) -> Version:
+    """Publish a version whose randomization.yaml differs in one place, in force at the first site from today on."""
+    shutil.copytree(STUDY_FOLDER, tmp_path / "storm01")
+    folder = tmp_path / "amendment"
+    folder.mkdir()
+    (folder / "amends.yaml").write_text("base: storm01\n")
+    text = (STUDY_FOLDER / "randomization.yaml").read_text()
+    assert old in text
+    (folder / "randomization.yaml").write_text(text.replace(old, new))
+    return in_force(cast, folder)
+
+
+def ended(cast: Cast) -> Version:
+    """Publish the amendment that ends randomization, in force at the first site from today on."""
+    return in_force(cast, STUDY_FOLDER.parent / "storm01-amendment")
+
+
+def in_force(cast: Cast, folder: Path) -> Version:
+    """Publish a folder as the next version and put it into force at the first site from today on."""
+    version, problems = studies.publish(path=folder, by=None, reason="Amendment")
+    assert version is not None, "\n".join(map(str, problems))
+    studies.activate(site=cast.site, version=version, on=clock.today(), by=None)
+    return version

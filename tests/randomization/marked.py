@@ -56,6 +56,9 @@ def marked_folder(target: Path) -> Path:
     randomization = _read(target / "randomization.yaml")
     randomization["ratio"] = {ARMS[arm]: share for arm, share in randomization["ratio"].items()}
     _write(target / "randomization.yaml", randomization)
+    treatment = _read(target / "treatment.yaml")
+    treatment["arms"] = {ARMS[arm]: part for arm, part in treatment["arms"].items()}
+    _write(target / "treatment.yaml", treatment)
     return target
 
 

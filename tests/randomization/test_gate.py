@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import audit
 from audit import clock
+from audit.errors import Refused
+from audit.models import Deed
 from randomization import gate
+from randomization.actions import identities
+from randomization.actions.allocations import GateClosed
 from randomization.models import AllocationList, Slot
 from tests.cast import Cast
-from tests.randomization.conftest import change, undelegated
-from trial.actions import participants, statuses
+from tests.randomization.conftest import amended, change, undelegated
+from trial.actions import consents, participants, statuses
 from trial.models import Participant, Person, StatusKind
 
 pytestmark = pytest.mark.django_db
@@ -128,3 +134,102 @@ def test_the_target_and_the_site_close_the_gate(cast: Cast, monkeypatch: pytest.
     monkeypatch.setattr("trial.models.Site.is_open", lambda self, on: False)
     monkeypatch.setitem(cast.definition.study.accrual.__dict__, "target", 0)
     assert codes(participant, cast.theo_coordinator) == {"site_closed", "target"}
+
+
+def test_a_consent_that_is_asked_for_again_closes_the_gate(cast: Cast) -> None:
+    """RND-511: valid and current: a new version in force at the site, asked of everybody, not given yet."""
+    participant = cast.eligible()
+    cast.list_in_use()
+    consents.put_into_force(
+        sites=[cast.other_site], version="1.1", from_on=clock.today(), asks_again=True, by=cast.dan_data_manager
+    )
+    assert codes(participant, cast.theo_coordinator) == set()
+    consents.put_into_force(
+        sites=[cast.site], version="1.1", from_on=clock.today(), asks_again=True, by=cast.dan_data_manager
+    )
+    assert codes(participant, cast.theo_coordinator) == {"consent_pending"}
+    consents.consent_again(participant=participant, version="1.1", signed_on=clock.today(), by=cast.theo_coordinator)
+    assert codes(participant, cast.theo_coordinator) == set()
+
+
+def test_a_consent_to_a_version_already_replaced_closes_the_gate(cast: Cast) -> None:
+    """RND-512: another version was in force at the site on the day of the signature, though it asks nobody again."""
+    participant = cast.eligible()
+    cast.list_in_use()
+    consents.put_into_force(
+        sites=[cast.site], version="1.1", from_on=clock.today(), asks_again=False, by=cast.dan_data_manager
+    )
+    found = [r.words for r in gate.examine(participant, cast.theo_coordinator).reasons if r.code == "consent_outdated"]
+    assert len(found) == 1 and "1.0" in found[0] and "1.1" in found[0]
+
+
+def test_the_same_person_under_another_code_is_asked_about_and_not_revealed(cast: Cast) -> None:
+    """RND-513: somebody of the other site with the same sex, month and year of birth is included; who is not told."""
+    participant = cast.eligible()
+    cast.list_in_use()
+    other = cast.screened(by=cast.oscar_coordinator, site=cast.other_site)
+    for name in ("sex", "birth_month", "birth_year", "consented_on", "pathway"):
+        setattr(other, name, getattr(participant, name))
+    audit.save(other, by=None)
+    assert codes(participant, cast.theo_coordinator) == set(), "in screening only"
+    other.randomized_on = clock.today()
+    audit.save(other, by=None)
+    (reason,) = gate.examine(participant, cast.theo_coordinator).reasons
+    assert reason.code == "same_person"
+    assert other.code not in reason.words and cast.other_site.name not in reason.words
+    for stranger in (cast.theo_coordinator, cast.olga_investigator, cast.mona_monitor, cast.stella_statistician):
+        with pytest.raises(Refused):
+            identities.confirm_distinct(participant=participant, how="Asked", by=stranger)
+    with pytest.raises(Refused, match="how you made sure"):
+        identities.confirm_distinct(participant=participant, how=" ", by=cast.ines_investigator)
+    made = identities.confirm_distinct(participant=participant, how="Asked the patient", by=cast.ines_investigator)
+    assert identities.confirm_distinct(participant=participant, how="Again", by=cast.dan_data_manager) == made
+    assert codes(participant, cast.theo_coordinator) == set()
+
+
+def test_a_closed_stratum_closes_the_gate(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RND-514: this stratum only."""
+    participant = cast.eligible()
+    cast.list_in_use()
+    label = gate.examine(participant, cast.theo_coordinator).stratum.label
+    monkeypatch.setattr(gate, "closed_strata", lambda allocation_list: frozenset({"other"}))
+    assert codes(participant, cast.theo_coordinator) == set()
+    monkeypatch.setattr(gate, "closed_strata", lambda allocation_list: frozenset({label}))
+    assert codes(participant, cast.theo_coordinator) == {"stratum_closed"}
+
+
+def test_an_amendment_that_changes_strata_needs_a_new_list(cast: Cast, tmp_path: Path) -> None:
+    """RND-515: under the new version nobody takes from the old list; who is under the old version is moved first."""
+    participant = cast.eligible()
+    cast.list_in_use()
+    amended(cast, tmp_path, "SWITCH: 1}", "SWITCH: 2}")
+    assert codes(participant, cast.theo_coordinator) == {"amended"}
+    participants.adopt_version(participant=participant, by=cast.theo_coordinator)
+    assert codes(participant, cast.theo_coordinator) == {"other_version"}
+    with pytest.raises(GateClosed):
+        cast.allocate(participant)
+
+
+def test_an_amendment_of_words_goes_on_with_the_list(cast: Cast, tmp_path: Path) -> None:
+    """RND-516: the same rules in other words: the list in use serves both versions."""
+    participant = cast.eligible()
+    cast.list_in_use()
+    version = amended(cast, tmp_path, "With ICI", "With a checkpoint inhibitor")
+    assert codes(participant, cast.theo_coordinator) == set()
+    participants.adopt_version(participant=participant, by=cast.theo_coordinator)
+    assert cast.allocate(participant).version_id == version.pk
+
+
+def test_a_version_is_adopted_by_site_staff_before_inclusion_only(cast: Cast, tmp_path: Path) -> None:
+    """RND-517: wrong role, wrong site; the second time nothing; after inclusion the version stays."""
+    participant = cast.screened()
+    included = cast.randomized()
+    version = amended(cast, tmp_path, "SWITCH: 1}", "SWITCH: 2}")
+    for person in (cast.mona_monitor, cast.oscar_coordinator, cast.dan_data_manager):
+        with pytest.raises(Refused):
+            participants.adopt_version(participant=participant, by=person)
+    for _time in range(2):
+        assert participants.adopt_version(participant=participant, by=cast.theo_coordinator).version_id == version.pk
+    assert Deed.objects.filter(verb="participant.version_adopted").count() == 1
+    with pytest.raises(Refused, match="the version stays"):
+        participants.adopt_version(participant=included, by=cast.theo_coordinator)

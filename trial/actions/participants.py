@@ -15,7 +15,7 @@ from audit.errors import Refused
 from .. import barriers, facts
 from ..definitions import definition_of, version_at
 from ..free_text import kept
-from ..models import Consent, Participant, Person, ScreeningOutcome, Site, Status, StatusKind, Version
+from ..models import Consent, Participant, Person, ScreeningOutcome, Site, Status, StatusKind, Version, Visit
 from ..permissions import Permission, check
 from ..statuses import FAILURE_REASONS, OTHER
 from . import statuses, visits
@@ -194,8 +194,8 @@ def fail_screening(
     detail = kept(detail)
     participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
     barriers.check_open(participant)
-    if participant.randomized_on is not None:
-        raise Refused(_("%(code)s is randomized and can no longer fail screening.") % {"code": participant.code})
+    if participant.day_zero_on is not None:
+        raise Refused(_("%(code)s is included and can no longer fail screening.") % {"code": participant.code})
     if participant.status == Status.SCREEN_FAILURE:
         raise Refused(_("The screening of %(code)s is already closed.") % {"code": participant.code})
     listed = definition_of(participant.version_id).codelists.get(FAILURE_REASONS)
@@ -209,6 +209,40 @@ def fail_screening(
     return statuses.record(
         participant=participant, kind=StatusKind.FAILED, on=on or clock.today(), reason=reason, detail=detail, by=by
     )
+
+
+@transaction.atomic
+def adopt_version(*, participant: Participant, by: Person) -> Participant:
+    """Move a participant who is not yet included to the version now in force at the site: its rules decide from now on.
+
+    Forms that were filled keep the version under which they were filled; eligibility is evaluated again by the new
+    criteria. After inclusion the version stays. Refused while a visit of the participant is not in the new plan.
+    """
+    check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
+    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).select_related("site").get(
+        pk=participant.pk
+    )  # fmt: skip
+    barriers.check_open(participant)
+    if participant.day_zero_on is not None:
+        raise Refused(_("%(code)s is included: the version stays.") % {"code": participant.code}, code="included")
+    version = version_at(participant.site)
+    if version.pk == participant.version_id:
+        return participant
+    planned = {visit.id for visit in definition_of(version.pk).visits}
+    strange = sorted(set(Visit.objects.filter(participant=participant).values_list("event", flat=True)) - planned)
+    if strange:
+        raise Refused(
+            _("Version %(version)s has no visit %(visits)s. Ask the data manager.")
+            % {"version": version.number, "visits": ", ".join(strange)}
+        )
+    before = Version.objects.get(pk=participant.version_id).number
+    participant.version = version
+    audit.save(participant, by=by)
+    audit.deed("participant.version_adopted", participant, by=by, from_version=before, version=version.number)
+    visits.plan(participant=participant, anchor="screening", by=by)
+    visits.settle(participant=participant, by=by)
+    facts.changed(participant, "participant.status", by=by)
+    return participant
 
 
 @transaction.atomic

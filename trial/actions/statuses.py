@@ -21,6 +21,7 @@ from . import visits
 FACTS: dict[str, tuple[str, ...]] = {
     StatusKind.CONSENTED: ("consent.date",),
     StatusKind.RANDOMIZED: ("randomization.date",),
+    StatusKind.REGISTERED: ("randomization.date",),
 }
 """What expressions and rules read of a status change, beside the status itself (`trial.facts`)."""
 _REASON_WORDS = 40
@@ -83,7 +84,7 @@ def record_by_hand(
         raise Refused(_("This date is before the consent."))
     if participant.status == Status.SCREEN_FAILURE:
         raise Refused(_("The screening of %(code)s is already closed.") % {"code": participant.code})
-    if kind == StatusKind.WITHDRAWN_TREATMENT and participant.randomized_on is None:
+    if kind == StatusKind.WITHDRAWN_TREATMENT and participant.day_zero_on is None:
         raise Refused(_("%(code)s is not randomized: there is no allocated treatment.") % {"code": participant.code})
     return record(participant=participant, kind=kind, on=on, by=by, reason=reason, detail=detail)
 

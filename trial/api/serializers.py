@@ -215,6 +215,7 @@ class Participant(Shape):
     failed_on = day()
     enrolled_on = day(help_text="The day on which eligibility was signed.")
     randomized_on = day()
+    registered_on = day(help_text="The day of registration to a visit plan, of who is not randomized.")
     treatment_ended_on = day()
     progressed_on = day()
     withdrawn_treatment_on = day()

@@ -128,6 +128,12 @@ KEYS: Mapping[str, str] = {
     "opens_with": gettext_noop("what new rows begin with"),
     "compares_with": gettext_noop("the earlier measurements shown beside it"),
     "lanes": gettext_noop("the lanes"),
+    "amendments": gettext_noop("the amendments"),
+    "closed": gettext_noop("the end of randomization"),
+    "scheme": gettext_noop("the scheme"),
+    "ratio": gettext_noop("the ratio"),
+    "strata": gettext_noop("the strata"),
+    "list_size": gettext_noop("the slots in each stratum"),
 }
 
 YES, NO, NOTHING = gettext_noop("yes"), gettext_noop("no"), gettext_noop("nothing")

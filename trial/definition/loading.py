@@ -1,12 +1,23 @@
 """From a study folder to a definition, or to every problem in it.
 
+A folder that amends another holds `amends.yaml` and only the files that differ:
+
+    base: storm01               # a folder beside this one, which may itself amend another
+    without: [forms/old.yaml]   # files of the base that the amendment drops
+
+Every other file is taken from the base as it is. The definition is the same as that of a folder with all the files.
+
 Nothing that a folder holds raises: unreadable files, wrong shapes, wrong references and wrong expressions are all
 `Problem`s, and a problem in one place does not hide those in another.
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path as FilePath
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+from pydantic import Field
 
 from trial.definition.definition import Definition
 from trial.definition.model import (
@@ -47,10 +58,11 @@ def load_folder(
     folder = FilePath(folder)
     report = Report()
     known = section_registry or registry
-    names = _list(folder, known, report)
-    if names is None:
+    layers = _layers(folder, known, report)
+    if layers is None:
         return None, report.sorted()
-    sources = {name: _open(folder, name, report) for name in names}
+    names = sorted(layers)
+    sources = {name: _open(layers[name], name, report) for name in names}
     for name, contents in _REQUIRED.items():
         if name not in sources:
             report.add("DEF002", name, file_name=name, contents=contents)
@@ -100,10 +112,69 @@ def load_folder(
         study_is_known=study is not None,
         schedule_is_known=schedule is not None,
     )
-    problems = report.sorted()
+    problems = [_placed(found, folder, layers) for found in report.sorted()]
     if any(found.is_error for found in problems):
         return None, problems
     return definition, problems
+
+
+class AmendsFile(Part):
+    """`amends.yaml`: the folder that this one amends, and the files of it that are dropped."""
+
+    base: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    without: tuple[str, ...] = ()
+
+
+AMENDS = "amends.yaml"
+MOST_LAYERS = 20
+"""Amendments upon amendments; a trial has a handful."""
+
+
+def _layers(folder: FilePath, known: Registry, report: Report) -> dict[str, FilePath] | None:
+    """In which folder each file of the study stands: the amending folder before its base; None if one is unreadable."""
+    found: dict[str, FilePath] = {}
+    dropped: set[str] = set()
+    seen: list[FilePath] = []
+    at = folder
+    while True:
+        names = _list(at, known, report)
+        if names is None:
+            return None
+        seen.append(at.resolve())
+        for name in names:
+            if name != AMENDS and name not in dropped:
+                found.setdefault(name, at)
+        if AMENDS not in names:
+            break
+        amends = _amends(at, report)
+        if amends is None:
+            return None
+        base = at.resolve().parent / amends.base
+        if base in seen or len(seen) >= MOST_LAYERS or not base.is_dir():
+            what = f"The folder {amends.base}, which this one amends, is not beside it, or amends this one."
+            _wrong(report, what, "Name a study folder that stands beside this one.")
+            return None
+        dropped.update(amends.without)
+        for name in amends.without:
+            if name in found or not ((base / name).is_file() or (base / AMENDS).is_file()):
+                _wrong(report, f"There is no file {name} of {amends.base} to drop.", "Correct the name, or remove it.")
+        at = base
+    return found
+
+
+def _wrong(report: Report, what: str, remedy: str) -> None:
+    report.problems.append(problem("DEF001", file=AMENDS, what=what, remedy=remedy))
+
+
+def _amends(folder: FilePath, report: Report) -> AmendsFile | None:
+    source = _open(folder, AMENDS, report)
+    return read_part(AmendsFile, source, report) if source is not None else None
+
+
+def _placed(found: Problem, folder: FilePath, layers: Mapping[str, FilePath]) -> Problem:
+    """A problem in a file of the base names the base, so that the file is found."""
+    layer = layers.get(found.file, folder)
+    return found if layer is folder else replace(found, file=f"{layer.name}/{found.file}")
 
 
 def _nobody() -> StudyFile:
@@ -142,6 +213,8 @@ def _list(folder: FilePath, known: Registry, report: Report) -> list[str] | None
         elif "/" in name and not (name.startswith("forms/") and name.count("/") == 1):
             what = "The file is in a folder that is not read."
             report.problems.append(problem("DEF001", file=name, what=what, remedy="Move it to forms/ or to the top."))
+        elif name == AMENDS:
+            names.append(name)
         elif "/" not in name and path.stem not in OWN and path.stem not in known.types:
             words = sorted((OWN - {"forms"}) | set(known.types))
             suggestion = did_you_mean(path.stem, words)

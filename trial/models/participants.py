@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +17,7 @@ class Status(models.TextChoices):
     SCREEN_FAILURE = "screen_failure", _("Screen failure")
     ENROLLED = "enrolled", _("Eligible, not yet randomized")
     RANDOMIZED = "randomized", _("Randomized")
+    REGISTERED = "registered", _("Registered, not randomized")
     TREATMENT_ENDED = "treatment_ended", _("Allocated treatment ended")
     PROGRESSED = "progressed", _("Progressed, in survival follow-up")
     WITHDRAWN = "withdrawn", _("Withdrawn")
@@ -31,6 +34,7 @@ class StatusKind(models.TextChoices):
     FAILED = "failed", _("Screen failure")
     ENROLLED = "enrolled", _("Eligibility signed")
     RANDOMIZED = "randomized", _("Randomized")
+    REGISTERED = "registered", _("Registered, not randomized")
     TREATMENT_ENDED = "treatment_ended", _("Allocated treatment ended")
     PROGRESSED = "progressed", _("Progressed")
     WITHDRAWN_TREATMENT = "withdrawn_treatment", _("Withdrawn from treatment")
@@ -78,6 +82,9 @@ class Participant(AuditedModel):
     failed_on = models.DateField(null=True, blank=True)
     enrolled_on = models.DateField(null=True, blank=True)
     randomized_on = models.DateField(null=True, blank=True)
+    registered_on = models.DateField(
+        null=True, blank=True, help_text=_("Day of registration to a visit plan without randomization.")
+    )
     treatment_ended_on = models.DateField(null=True, blank=True)
     progressed_on = models.DateField(null=True, blank=True)
     withdrawn_treatment_on = models.DateField(null=True, blank=True)
@@ -95,6 +102,10 @@ class Participant(AuditedModel):
                 condition=models.Q(birth_month__isnull=True) | models.Q(birth_month__range=(1, 12)),
                 name="participant_birth_month_is_a_month",
             ),
+            models.CheckConstraint(
+                condition=models.Q(randomized_on__isnull=True) | models.Q(registered_on__isnull=True),
+                name="participant_randomized_or_registered",
+            ),
         ]
         indexes = [
             models.Index(fields=["site", "status"], name="participant_site_status"),
@@ -103,6 +114,11 @@ class Participant(AuditedModel):
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def day_zero_on(self) -> dt.date | None:
+        """Day 0 of the treatment strategy: the randomization or, for who is not randomized, the registration."""
+        return self.randomized_on or self.registered_on
 
     def deed_scope(self) -> tuple[int | None, str | None]:
         """Deeds about a participant are filed under the site and the code."""

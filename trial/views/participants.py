@@ -221,7 +221,7 @@ def status(request: SignedInRequest, code: str) -> HttpResponse:
         else None,
         "casebook_url": optional_url("casebook", code),
         "may_close": can(request.user, Permission.PARTICIPANT_SCREEN, participant.site_id)
-        and participant.randomized_on is None
+        and participant.day_zero_on is None
         and participant.failed_on is None,
         "may_screen_again": participant.failed_on is not None
         and can(request.user, Permission.PARTICIPANT_SCREEN, participant.site_id),
@@ -321,7 +321,7 @@ def _screening_row(person: Any, participant: Participant, earlier: list[listings
             }
             for each in earlier
         ],
-        "may_close": may and outcome == ScreeningOutcome.PENDING and participant.randomized_on is None,
+        "may_close": may and outcome == ScreeningOutcome.PENDING and participant.day_zero_on is None,
         "may_reopen": may and outcome == ScreeningOutcome.FAILED,
     }
 
@@ -394,5 +394,7 @@ def _participant_facts(participant: Participant) -> list[dict[str, Any]]:
             "value": date_words(participant.consented_on, _locale()),
             "url": reverse("participant_consents", args=[participant.code]),
         },
-        {"label": _("Randomized"), "value": date_words(participant.randomized_on, _locale())},
+        {"label": _("Registered"), "value": date_words(participant.registered_on, _locale())}
+        if participant.registered_on is not None
+        else {"label": _("Randomized"), "value": date_words(participant.randomized_on, _locale())},
     ]

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('trial', '0002_consent_documents_and_transfers'),
+        ('trial', '0003_participant_registered'),
     ]
 
     operations = [
