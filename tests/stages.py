@@ -42,10 +42,11 @@ def staged(method: Method) -> Method:
 
     @wraps(method)
     def answer(cast: Any, *args: Any, **options: Any) -> Any:
-        plain = args or options or _here is None or cast.stage != _here or len(_here) == LONGEST
+        stage: Path | None = cast.stage
+        plain = args or options or stage is None or stage != _here or len(stage) == LONGEST
         if plain or is_travelling() or _has_written():
             return method(cast, *args, **options)
-        path = (*_here, method.__name__)
+        path = (*(stage or ()), method.__name__)
         if path not in _made:
             _make(path, lambda: _copy_of(path[:-1]), method)
         _go(path)

@@ -187,14 +187,15 @@ def test_the_same_person_under_another_code_is_asked_about_and_not_revealed(cast
     assert codes(participant, cast.theo_coordinator) == set()
 
 
-def test_a_closed_stratum_closes_the_gate(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_stratum_closes_the_gate(cast: Cast) -> None:
     """RND-514: this stratum only."""
     participant = cast.eligible()
-    cast.list_in_use()
+    held = cast.list_in_use()
     label = gate.examine(participant, cast.theo_coordinator).stratum.label
-    monkeypatch.setattr(gate, "closed_strata", lambda allocation_list: frozenset({"other"}))
+    other = next(each for each in held.strata if each != label)
+    cast.correct(held, "close_stratum", stratum=other)
     assert codes(participant, cast.theo_coordinator) == set()
-    monkeypatch.setattr(gate, "closed_strata", lambda allocation_list: frozenset({label}))
+    cast.correct(held, "close_stratum", stratum=label)
     assert codes(participant, cast.theo_coordinator) == {"stratum_closed"}
 
 
