@@ -11,6 +11,7 @@ from ecrf.actions import records
 from ecrf.actions.records import Where
 from ecrf.entry import Submission, Typed
 from ecrf.models import Record
+from randomization import gate
 from tests.cast import Cast
 from tests.randomization.marked import publish_marked
 from trial.definitions import forget_definitions
@@ -65,3 +66,11 @@ def change(
         by=by or cast.theo_coordinator,
         reason="New information",
     )
+
+
+def in_one_stratum(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> tuple[Participant, str]:
+    """An eligible participant with their stratum, in which everybody is from then on: for tests of slots."""
+    participant = cast.eligible()
+    stratum = gate.examine(participant, cast.theo_coordinator).stratum
+    monkeypatch.setattr(gate, "stratum_of", lambda *_about: stratum)
+    return participant, stratum.label

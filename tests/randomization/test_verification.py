@@ -19,6 +19,7 @@ from randomization.actions import lists
 from randomization.models import Allocation, AllocationList, Slot
 from tests import harness
 from tests.cast import Cast
+from tests.randomization.conftest import in_one_stratum
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -145,12 +146,15 @@ def test_one_allocation_is_checked_without_any_key(cast: Cast, raw: Callable[...
     assert code == 1 and "is not the one that the second person signed" in said
 
 
-def test_what_was_forged_under_a_correction_is_named(cast: Cast, raw: Callable[..., None]) -> None:
+def test_what_was_forged_under_a_correction_is_named(
+    cast: Cast, raw: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """RND-953: a slot made unavailable after it was skipped, a correction that nobody decided, a leaf, a proof and a
     slot of an appended segment: each is named by its place.
     """
-    first = cast.randomized().allocation
-    made, stratum = cast.list_in_use(), first.stratum
+    participant, stratum = in_one_stratum(cast, monkeypatch)
+    cast.randomized(participant)
+    made = cast.list_in_use()
     cast.correct(made, "withdraw_slot", typed=slots.word(made, stratum, 2), stratum=stratum, position=2)
     cast.correct(made, "append_slots", typed="2", count=2, stratum=stratum)
     made.refresh_from_db()

@@ -14,6 +14,7 @@ from randomization import gate, slots, vault, verification
 from randomization.actions import corrections, lists
 from randomization.models import AllocationList, Correction, CorrectionState, ListState, Slot
 from tests.cast import PASSWORD, Cast
+from tests.randomization.conftest import in_one_stratum
 from trial.models import Participant
 
 pytestmark = pytest.mark.django_db
@@ -69,11 +70,12 @@ def test_an_unavailable_slot_is_passed_over_and_verification_knows_it(cast: Cast
         assert not any(arm in str(details.values()) for arm in made.arms)
 
 
-def test_a_slot_that_is_held_or_gone_or_unknown_is_not_made_unavailable(cast: Cast) -> None:
+def test_a_slot_that_is_held_or_gone_or_unknown_is_not_made_unavailable(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """RND-502: not the participant's, not twice, not while it waits; nor one given while the proposal waited."""
-    one, two = cast.eligible(), cast.eligible()
-    made, stratum = cast.list_in_use(), stratum_of(one, cast)
-    assert stratum_of(two, cast) == stratum
+    one, stratum = in_one_stratum(cast, monkeypatch)
+    made, two = cast.list_in_use(), cast.eligible()
     cast.allocate(one)
     at = {n: slots.word(made, stratum, n) for n in (1, 2, 3, 999)}
     for position, typed, code in ((1, at[1], "slot_held"), (999, at[999], "unknown_slot")):
@@ -161,11 +163,12 @@ def test_appended_slots_come_from_their_own_seed_under_their_own_commitment(cast
     assert report.is_clean and report.slots == before + 6
 
 
-def test_an_appended_slot_is_allocated_with_the_proof_of_its_segment(cast: Cast) -> None:
+def test_an_appended_slot_is_allocated_with_the_proof_of_its_segment(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """RND-505: the last slot of the list is followed by the first that was appended; one allocation verifies alone."""
-    made = cast.small_list(2)
-    one, two, three = cast.eligible(), cast.eligible(), cast.eligible()
-    stratum = stratum_of(one, cast)
+    one, stratum = in_one_stratum(cast, monkeypatch)
+    made, two, three = cast.small_list(2), cast.eligible(), cast.eligible()
     cast.allocate(one)
     cast.allocate(two)
     assert reasons(cast, three) == {"exhausted"}
@@ -249,10 +252,12 @@ def test_states_that_take_no_correction(cast: Cast) -> None:
     assert code_of(lambda: proposed(cast, closed, "append_slots", "2", count=2)) == "list_state"
 
 
-def test_a_list_without_a_slot_left_is_exhausted_and_slots_bring_it_back(cast: Cast) -> None:
+def test_a_list_without_a_slot_left_is_exhausted_and_slots_bring_it_back(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """RND-511: the last available slot of every open stratum: state, ledger, gate; appended slots reopen it."""
-    participants = [cast.eligible() for _n in range(3)]
-    stratum = stratum_of(participants[0], cast)
+    first, stratum = in_one_stratum(cast, monkeypatch)
+    participants = [first, cast.eligible(), cast.eligible()]
     made = cast.small_list(2)
     for other in made.strata:
         if other != stratum:
