@@ -239,6 +239,17 @@ def test_a_hold_that_the_second_person_rejects_is_lifted(cast: Cast) -> None:
     assert Deed.objects.get(verb="list.resumed").details["reason"] == "False alarm"
 
 
+def test_a_hold_is_possible_although_an_earlier_one_waits(cast: Cast) -> None:
+    """RND-512: an unconfirmed hold that was resumed keeps nobody from holding again; rejected, it lifts nothing."""
+    made = cast.list_in_use()
+    first = cast.hold(made)
+    cast.correct(made, "resume", typed=str(made.pk))
+    cast.hold(made, "Again")
+    corrections.reject(correction=first, reason="Was resumed", by=cast.ursula_statistician)
+    made.refresh_from_db()
+    assert made.on_hold_at is not None
+
+
 def test_states_that_take_no_correction(cast: Cast) -> None:
     """RND-510: a draft takes none, an approved list no hold, a closed one none."""
     draft = lists.draft(version=cast.version, block_sizes=(4,), by=cast.stella_statistician)
