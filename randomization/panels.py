@@ -18,7 +18,7 @@ from trial.selectors import participants_for
 
 from .gate import is_identity_open
 from .inclusion_words import arm_words
-from .models import AllocationList, ListState
+from .models import AllocationList, Correction, CorrectionState, ListState
 from .permissions import user_can_record_treatment, user_can_settle
 from .presenters import list_state, stratum_words
 from .section import RandomizationSection
@@ -161,7 +161,17 @@ def _ready(person: Person) -> home_panels.Panel:
 
 def _lists(person: Person) -> home_panels.Panel:
     waiting = AllocationList.objects.exclude(state=ListState.CLOSED)
-    rows = []
+    rows = [
+        home_panels.Row(
+            label=str(correction.get_kind_display()),
+            url=reverse("list_correction", args=[correction.allocation_list_id, correction.pk]),
+            state="due",
+            state_label=str(CorrectionState.PROPOSED.label),
+        )
+        for correction in Correction.objects.filter(state=CorrectionState.PROPOSED).exclude(proposed_by=person)[
+            : home_panels.ROWS
+        ]
+    ]
     for allocation_list in waiting.order_by("-pk")[: home_panels.ROWS]:
         state, words = list_state(allocation_list)
         rows.append(

@@ -181,7 +181,7 @@ REPLAYS: dict[str, Callable[[Report, Opened], None]] = {}
 def _check_commitments(report: Report, opened: Opened) -> None:
     """Hold each commitment against the ledger, its signature, the kept leaves and the slots that can be opened."""
     current = report.allocation_list
-    if not current.commitment and not current.segments.exists():
+    if current.approval_id is None and not current.commitment:
         return
     segments = list(current.segments.select_related("signature"))
     if not any(segment.number == 1 and segment.commitment == current.commitment for segment in segments):

@@ -16,9 +16,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from audit import clock
+from audit.steps import without_savepoints
 
 from .pace import Runner
 
@@ -63,7 +64,7 @@ class Timeline:
         A step is a transaction and does not go on after an error, so the actions' inner savepoints, a third of all
         statements, are left out.
         """
-        with _without_savepoints(), _without_collector():
+        with without_savepoints(), _without_collector():
             while self._heap:
                 moment, _number, step, arguments = heapq.heappop(self._heap)
                 self.now = moment
@@ -78,16 +79,6 @@ class Timeline:
                     gc.collect()
         if runner is not None:
             runner.done()
-
-
-@contextmanager
-def _without_savepoints() -> Iterator[None]:
-    before = connection.features.uses_savepoints
-    connection.features.uses_savepoints = False
-    try:
-        yield
-    finally:
-        connection.features.uses_savepoints = before
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest import mock
 
 from django.test import Client
 
@@ -17,10 +18,12 @@ from ecrf.models import Record
 from randomization.actions import allocations, corrections, identities, lists
 from randomization.gate import alike_now
 from randomization.models import Allocation, AllocationList, Correction
+from randomization.section import RandomizationSection
 from simulation import patients
 from simulation.filler import fill
 from simulation.ranges import RANGES
 from trial.actions import participants, people, studies, visits
+from trial.definition import Definition
 from trial.definitions import definition_of, latest_version
 from trial.models import Participant, Person, Role, Site, Version, Visit
 
@@ -167,6 +170,17 @@ class Cast:
         if held is not None:
             return held
         drafted = lists.draft(version=self.version, block_sizes=(4, 6), by=self.stella_statistician)
+        return lists.put_into_use(allocation_list=self.approved_list(drafted), by=self.ursula_statistician)
+
+    def small_list(self, size: int) -> AllocationList:
+        """A list in use with few slots in each stratum."""
+        section = lists._section
+
+        def small(definition: Definition) -> RandomizationSection:
+            return section(definition).model_copy(update={"list_size": size})
+
+        with mock.patch.object(lists, "_section", small):
+            drafted = lists.draft(version=self.version, block_sizes=(4, 6), by=self.stella_statistician)
         return lists.put_into_use(allocation_list=self.approved_list(drafted), by=self.ursula_statistician)
 
     def simulated_list(self, drafted: AllocationList) -> AllocationList:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 import audit
 from audit import clock
 from audit.errors import Refused
+from audit.steps import without_savepoints
 from trial.actions import notices, statuses, visits
 from trial.definitions import definition_of
 from trial.models import Participant, Person, Role, ScreeningOutcome, StatusKind
@@ -40,6 +41,11 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
     Allocation, frozen strata, participant, visits, notices and ledger are written together or not at all. Raises
     GateClosed with every reason, or Refused for a wrong password.
     """
+    with without_savepoints():  # no part of it goes on after an error: all or nothing
+        return _allocate(participant, password, by)
+
+
+def _allocate(participant: Participant, password: str, by: Person) -> Allocation:
     check(by, Permission.RANDOMIZE, participant.site_id)
     locked = Participant.objects.select_for_update(no_key=True, of=("self",)).select_related("site").get(
         pk=participant.pk
@@ -47,7 +53,8 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
     existing = Allocation.objects.filter(participant=locked).first()
     if existing is not None:
         return existing
-    current = AllocationList.objects.select_for_update(no_key=True, of=("self",)).filter(state=ListState.IN_USE).first()
+    in_use = AllocationList.objects.select_for_update(no_key=True, of=("self",)).select_related("key")
+    current = in_use.filter(state=ListState.IN_USE).first()
     found = gate.examine(locked, by)
     if not found.is_open or current is None:
         raise GateClosed(found)
@@ -60,7 +67,7 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
         password=password,
     )
     slot, is_last = _next_slot(current, found.stratum.label)
-    opened = lists.open_slot(lists.data_key(current), current, slot)
+    opened = lists.open_slot(lists.data_key(current, current.key), current, slot)
     proof = getattr(slot, "proof", None)
     if proof is None or not commitments.agrees(current, proof, opened):
         raise Refused(_("The slot no longer agrees with its commitment. Nothing was allocated."), code="tampered")

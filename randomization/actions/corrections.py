@@ -69,7 +69,7 @@ def propose(
     waiting = current.corrections.filter(
         kind=kind, state=CorrectionState.PROPOSED, stratum=stratum, slot=correction.slot
     )
-    if waiting.exists():
+    if kind != K.HOLD and waiting.exists():  # a hold is never refused because an earlier one waits
         raise Refused(_("The same correction already waits for the second person."), code="pending")
     _check_typed(correction, confirmation)
     audit.save(correction, by=by, reason=reason)
@@ -114,7 +114,8 @@ def reject(*, correction: Correction, reason: str, by: Person) -> Correction:
     reason = _reason(reason)
     _decide(found, CorrectionState.REJECTED, reason, by)
     audit.deed("list.correction_rejected", found, by=by, reason=reason, **_what(found))
-    if found.kind == K.HOLD and current.on_hold_at is not None:
+    later = current.corrections.filter(kind=K.HOLD, pk__gt=found.pk)
+    if found.kind == K.HOLD and current.on_hold_at is not None and not later.exists():
         _lift(current, reason, by)
     return found
 

@@ -333,12 +333,12 @@ def keyring() -> vault.Keyring:
     return vault.Keyring.parse(",".join(f"{name}:{text}" for name, text in settings.STRATUM_KEYS.items()))
 
 
-def data_key(allocation_list: AllocationList) -> vault.DataKey:
-    """Open the list's own key with the environment's keys."""
-    wrapped = ListKey.objects.get(allocation_list=allocation_list).wrapped
+def data_key(allocation_list: AllocationList, held: ListKey | None = None) -> vault.DataKey:
+    """Open the list's own key with the environment's keys; `held` is its row when the caller has just read it."""
     try:
-        return vault.unwrap(wrapped, keyring(), list_id=allocation_list.reference)
-    except vault.VaultError as error:
+        held = held or ListKey.objects.get(allocation_list=allocation_list)
+        return vault.unwrap(held.wrapped, keyring(), list_id=allocation_list.reference)
+    except (ListKey.DoesNotExist, vault.VaultError) as error:
         raise _unreadable(error) from error
 
 
@@ -396,7 +396,7 @@ def open_slot(key: vault.DataKey, allocation_list: AllocationList, slot: Slot) -
 def _unreadable(error: Exception) -> Refused:
     """A list that cannot be read is refused in words, and the log says why: no message of the vault holds a secret."""
     log.error("Allocation list not readable: %s", error)
-    code = "no_key" if isinstance(error, vault.LostKey | vault.KeyringError) else "tampered"
+    code = "no_key" if isinstance(error, ListKey.DoesNotExist | vault.LostKey | vault.KeyringError) else "tampered"
     return Refused(_("The list cannot be read as it was approved. Nothing was done. Ask the statistician."), code)
 
 

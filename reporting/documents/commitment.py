@@ -138,14 +138,8 @@ class _Printed:
 
     def _how(self) -> list[str]:
         return [
-            _(
-                "1. One allocation, at any time and without any key: "
-                "manage.py verify_list --allocation R0001 --root ROOT."
-            ),
-            _(
-                "2. The whole list, once it is revealed: manage.py verify_list. "
-                "Each slot changed, skipped or taken out of order is named."
-            ),
+            _("1. One allocation, at any time, without a key: manage.py verify_list --allocation R0001 --root ROOT."),
+            _("2. The whole list: manage.py verify_list. Each slot changed, skipped or taken out of order is named."),
             _("3. Compare the root printed here with the one that the audit trail shows at the approval of the list."),
         ]
 

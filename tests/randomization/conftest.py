@@ -12,6 +12,7 @@ from ecrf.actions import records
 from ecrf.actions.records import Where
 from ecrf.entry import Submission, Typed
 from ecrf.models import Record
+from randomization import gate
 from tests.cast import STUDY_FOLDER, Cast
 from tests.randomization.marked import publish_marked
 from trial.actions import studies
@@ -83,3 +84,11 @@ def in_force(cast: Cast, folder: Path) -> Version:
     assert version is not None, "\n".join(map(str, problems))
     studies.activate(site=cast.site, version=version, on=clock.today(), by=None)
     return version
+
+
+def in_one_stratum(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> tuple[Participant, str]:
+    """An eligible participant with their stratum, in which everybody is from then on: for tests of slots."""
+    participant = cast.eligible()
+    stratum = gate.examine(participant, cast.theo_coordinator).stratum
+    monkeypatch.setattr(gate, "stratum_of", lambda *_about: stratum)
+    return participant, stratum.label

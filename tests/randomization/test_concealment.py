@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.management import call_command
+from django.core.signals import got_request_exception
+from django.views.debug import ExceptionReporter
 
 from audit import publishing
 from config.services.postgres import binaries
 from config.services.processes import server_account
 from randomization import vault
 from randomization.models import Allocation, Slot
+from reporting.writers import write_csv
 from tests import harness
 from tests.cast import Cast
 from tests.randomization.marked import ARMS, MARK
+from tests.randomization.test_commitment_pdf import text_of
 from trial.models import Participant
 
 
@@ -35,13 +42,34 @@ def sections_with(dump: str, marks: set[str]) -> dict[str, list[str]]:
     return found
 
 
+def everything_in(redis: Any) -> str:
+    """Every key of Redis with its value as it is kept: caches, sessions, queues."""
+    return "".join(f"{key!r}{redis.dump(key)!r}" for key in redis.scan_iter("*"))
+
+
+def everything_under(folder: Path) -> str:
+    """Every file of a folder, archives opened."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            found.append(path.name + path.read_bytes().decode(errors="replace"))
+    return "".join(found)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_copy_of_the_database_tells_no_unused_arm(
-    marked_cast: Cast, database_clone: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    marked_cast: Cast,
+    database_clone: str,
+    redis: Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """RND-960: pg_dump holds an arm where the study names its arms and where it was given, and nowhere else.
 
-    What was logged, mailed and sent to workers while allocating holds none at all.
+    What was logged, mailed, sent to workers, kept in Redis, exported without arms or printed about the list holds none
+    at all, although the list went through its whole life meanwhile; nor does the report of an error in the middle of an
+    allocation, when the slot is open.
     """
     sent: list[Any] = []
     monkeypatch.setattr(publishing, "publish", lambda task, *args: sent.append((task, args)))
@@ -49,11 +77,36 @@ def test_a_copy_of_the_database_tells_no_unused_arm(
     with caplog.at_level("DEBUG"):
         caplog.clear()
         participants = [cast.randomized() for _n in range(3)]
+        made = cast.list_in_use()
+        stratum = made.strata[0]
+        cast.correct(made, "append_slots", typed="2", count=2, stratum=stratum)
+        cast.correct(made, "withdraw_slot", typed="1-59", stratum=stratum, position=59)
+        call_command("rotate_keys", stdout=io.StringIO())
+        verified = io.StringIO()
+        call_command("verify_list", stdout=verified)
+        crashed, report = crash_while_the_slot_is_open(cast, monkeypatch)
+        stella = cast.client_of(cast.stella_statistician)
+        paper = text_of(stella.get(f"/randomization/{made.pk}/commitment.pdf").content)
+        page = stella.get(f"/randomization/{made.pk}/").content.decode()
         logged = caplog.text
+    write_csv(tmp_path / "export", sites=None, arm_sites=frozenset(), includes_arms=False, simulated=False)
     given = {p.allocation.arm for p in participants}
-    assert MARK not in logged.lower()
-    assert MARK not in "".join(f"{message.subject}{message.body}" for message in mail.outbox).lower()
-    assert MARK not in repr(sent).lower()
+    assert "power cut" in logged and "power cut" in report
+    assert made.commitment in page and made.commitment[:32] in paper
+    surfaces = {
+        "log": logged,
+        "mail": "".join(f"{message.subject}{message.body}" for message in mail.outbox),
+        "tasks": repr(sent),
+        "redis": everything_in(redis),
+        "error page": crashed,
+        "error report": report,
+        "verification": verified.getvalue(),
+        "paper": paper,
+        "page": page,
+        "export": everything_under(tmp_path / "export"),
+    }
+    assert len(surfaces["redis"]) > 100 and len(surfaces["export"]) > 1000
+    assert [name for name, text in surfaces.items() if MARK in text.lower()] == []
 
     tool = str(Path(binaries(server_account())) / "pg_dump")
     address = harness._with_database(os.environ["STRATUM_TEST_ADMIN_URL"], database_clone)
@@ -79,6 +132,30 @@ def test_a_copy_of_the_database_tells_no_unused_arm(
     assert Allocation.objects.count() == 3
 
 
+def crash_while_the_slot_is_open(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """Let an allocation over the page fail after its slot was opened: the answer, and the report of the error."""
+    participant = cast.eligible()
+    client = cast.client_of(cast.theo_coordinator)
+    client.raise_request_exception = False
+    reports: list[str] = []
+
+    def crash(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("power cut")
+
+    def keep(sender: object, request: Any = None, **kwargs: object) -> None:
+        reports.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_text())
+
+    got_request_exception.connect(keep)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr("randomization.actions.allocations._tell", crash)
+            answer = client.post(f"/participants/{participant.code}/randomize/", {"password": cast.PASSWORD})
+    finally:
+        got_request_exception.disconnect(keep)
+    assert answer.status_code == 500 and not Allocation.objects.filter(participant=participant).exists()
+    return answer.content.decode(), reports[0]
+
+
 @pytest.mark.django_db
 def test_pages_and_api_before_allocation_name_no_arm(marked_cast: Cast) -> None:
     """RND-961: nobody's page about a participant who is not allocated, or about the list, holds an arm's name."""
@@ -96,6 +173,8 @@ def test_pages_and_api_before_allocation_name_no_arm(marked_cast: Cast) -> None:
         "/randomization/",
         f"/randomization/{made.pk}/",
         "/randomization/new/",
+        f"/randomization/{made.pk}/corrections/new/?kind=withdraw_slot",
+        f"/randomization/{made.pk}/corrections/{cast.hold(made).pk}/",
         "/",
     ]
     arms = {arm.id for arm in cast.definition.arms.values()} | {

@@ -9,10 +9,13 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from audit.errors import Refused
+from randomization.actions import lists
 from simulation.trial import Plan, simulate
 from tests.cast import Cast
 from tests.simulation.conftest import END
-from trial.models import Participant, Site, Study
+from trial.actions import people
+from trial.definitions import latest_version
+from trial.models import Participant, Role, Site, Study
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +38,17 @@ def test_refused_outside_debug(settings: Any) -> None:
     with pytest.raises(CommandError, match="debug"):
         call_command("demo_people")
     assert not Site.objects.exists()
+
+
+def test_a_database_with_a_list_of_the_real_study_is_refused(db: None) -> None:
+    """SIM-036: as soon as a list was drafted for the real trial, no simulated data come into its database."""
+    person = people.create(email="s@example.org", given_name="S", family_name="T", password=None, by=None)
+    people.delegate(person=person, role=Role.STATISTICIAN_UNBLINDED, site=None, starts_on=END.date(), by=None)
+    lists.draft(version=latest_version(), block_sizes=(4,), by=person)
+    with pytest.raises(Refused, match="list of the real study") as refused:
+        simulate(Plan(2, 1, END))
+    assert refused.value.code == "kind_of_database"
+    assert not Site.objects.exists() and not Study.objects.get().is_simulated
 
 
 def test_demo_people_are_told_of_simulated_databases_only(cast: Cast) -> None:

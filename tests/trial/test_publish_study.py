@@ -90,6 +90,9 @@ def test_another_study_needs_another_database(folder):
         path.write_text(path.read_text().replace("code: STORM01", "code: OTHER"))
     with pytest.raises(CommandError, match="a database of its own"):
         publish(folder)
+    with pytest.raises(CommandError, match="training needs a database of its own"):
+        publish(STUDY, "--simulated")
+    assert not Study.objects.get().is_simulated
     assert Study.objects.get().code == "STORM01"
 
 

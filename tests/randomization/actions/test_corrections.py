@@ -1,0 +1,290 @@
+"""Corrections of a list: proposed by one statistician, decided by another, on slot numbers alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import audit
+from audit.errors import Refused
+from audit.models import Deed
+from audit.testing import refused_by_database
+from randomization import gate, slots, vault, verification
+from randomization.actions import corrections, lists
+from randomization.models import AllocationList, Correction, CorrectionState, ListState, Slot
+from tests.cast import PASSWORD, Cast
+from tests.randomization.conftest import in_one_stratum
+from trial.models import Participant
+
+pytestmark = pytest.mark.django_db
+
+
+def proposed(cast: Cast, made: AllocationList, kind: str, typed: str, **what: Any) -> Correction:
+    return corrections.propose(
+        allocation_list=made, kind=kind, reason="A reason", confirmation=typed, by=cast.stella_statistician, **what
+    )
+
+
+def approved(cast: Cast, correction: Correction, typed: str, **other: Any) -> Correction:
+    said: dict[str, Any] = {"reason": "Agreed", "confirmation": typed, "password": PASSWORD}
+    said |= {"by": cast.ursula_statistician} | other
+    return corrections.approve(correction=correction, **said)
+
+
+def code_of(act: Any) -> str:
+    with pytest.raises(Refused) as refused:
+        act()
+    return str(refused.value.code)
+
+
+def reasons(cast: Cast, participant: Participant) -> set[str]:
+    fresh = Participant.objects.select_related("site").get(pk=participant.pk)
+    return {reason.code for reason in gate.examine(fresh, cast.theo_coordinator).reasons}
+
+
+def stratum_of(participant: Participant, cast: Cast) -> str:
+    return gate.examine(participant, cast.theo_coordinator).stratum.label
+
+
+def test_an_unavailable_slot_is_passed_over_and_verification_knows_it(cast: Cast) -> None:
+    """RND-501: from the approval on, and not before; the slot is named, nothing of it is deleted or shown."""
+    first = cast.eligible()
+    made, stratum = cast.list_in_use(), stratum_of(first, cast)
+    word = slots.word(made, stratum, 1)
+    proposal = proposed(cast, made, "withdraw_slot", word, stratum=stratum, position=1)
+    assert proposal.state == CorrectionState.PROPOSED
+    assert slots.available(made).filter(stratum=stratum, position=1).exists()
+    done = approved(cast, proposal, word)
+    assert (done.state, done.decided_by, done.decision_reason) == ("approved", cast.ursula_statistician, "Agreed")
+    assert done.signature is not None
+    assert done.signature.content["position"] == 1 and done.signature.by_id == cast.ursula_statistician.pk
+    assert cast.allocate(first).slot.position == 2
+    report = verification.verify(made)
+    assert report.is_clean and report.withdrawn == [verification.slot_words(stratum, 1)]
+    assert Slot.objects.filter(stratum=stratum, position=1).exists()
+    told = Deed.objects.filter(verb__startswith="list.correction").order_by("pk").values_list("verb", "details")
+    assert [verb for verb, _details in told] == ["list.correction_proposed", "list.correction_approved"]
+    for _verb, details in told:
+        assert {"kind": "withdraw_slot", "stratum": stratum, "position": 1}.items() <= details.items()
+        assert not any(arm in str(details.values()) for arm in made.arms)
+
+
+def test_a_slot_that_is_held_or_gone_or_unknown_is_not_made_unavailable(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RND-502: not the participant's, not twice, not while it waits; nor one given while the proposal waited."""
+    one, stratum = in_one_stratum(cast, monkeypatch)
+    made, two = cast.list_in_use(), cast.eligible()
+    cast.allocate(one)
+    at = {n: slots.word(made, stratum, n) for n in (1, 2, 3, 999)}
+    for position, typed, code in ((1, at[1], "slot_held"), (999, at[999], "unknown_slot")):
+        said = {"stratum": stratum, "position": position}
+        assert code_of(lambda t=typed, s=said: proposed(cast, made, "withdraw_slot", t, **s)) == code
+    late = proposed(cast, made, "withdraw_slot", at[2], stratum=stratum, position=2)
+    third = proposed(cast, made, "withdraw_slot", at[3], stratum=stratum, position=3)
+    assert (
+        code_of(lambda: proposed(cast, made, "withdraw_slot", at[3], stratum=stratum, position=3)) == "slot_withdrawn"
+    )
+    cast.allocate(two)
+    assert code_of(lambda: approved(cast, late, at[2])) == "slot_held"
+    approved(cast, third, at[3])
+    assert code_of(lambda: approved(cast, third, at[3])) == "decided"
+    other = Correction.objects.get(pk=late.pk)
+    other.slot = third.slot
+    with refused_by_database("slot_withdrawn_once"):
+        audit.save(other, by=None)
+
+
+def test_who_may_and_what_is_typed(cast: Cast) -> None:
+    """RND-503: two unblinded statisticians, each with reason and confirmation, the second with the password."""
+    made = cast.list_in_use()
+    stratum = made.strata[2]
+    what = {"stratum": stratum, "position": 17}
+    for person in (cast.bruno_blinded, cast.paul_sponsor, cast.dan_data_manager, cast.theo_coordinator):
+        refusal = code_of(
+            lambda by=person: corrections.propose(
+                allocation_list=made, kind="withdraw_slot", reason="Why", confirmation="3-17", by=by, **what
+            )
+        )
+        assert refusal == "permission.list.approve"
+    assert code_of(lambda: proposed(cast, made, "withdraw_slot", "3-18", **what)) == "confirmation"
+    assert code_of(
+        lambda: corrections.propose(
+            allocation_list=made, kind="hold", reason=" ", confirmation=str(made.pk), by=cast.stella_statistician
+        )
+    ) == "no_reason"  # fmt: skip
+    assert not Correction.objects.exists()
+    proposal = proposed(cast, made, "withdraw_slot", "3-17", **what)
+    assert code_of(lambda: approved(cast, proposal, "3-17", by=cast.stella_statistician)) == "same_person"
+    assert code_of(lambda: approved(cast, proposal, "3-17", by=cast.bruno_blinded)) == "permission.list.approve"
+    assert code_of(lambda: approved(cast, proposal, "3-17", reason="")) == "no_reason"
+    assert code_of(lambda: approved(cast, proposal, "17")) == "confirmation"
+    assert code_of(lambda: approved(cast, proposal, "3-17", password="wrong")) == "wrong_password"
+    assert (
+        code_of(lambda: corrections.reject(correction=proposal, reason="No", by=cast.stella_statistician))
+        == "same_person"
+    )
+    assert Correction.objects.get().state == CorrectionState.PROPOSED
+    proposal.refresh_from_db()
+    proposal.state, proposal.decided_by, proposal.decided_at = "approved", cast.stella_statistician, made.drafted_at
+    with refused_by_database("second_person"):
+        audit.save(proposal, by=None)
+    rejected = corrections.reject(correction=Correction.objects.get(), reason="Not needed", by=cast.ursula_statistician)
+    assert rejected.state == CorrectionState.REJECTED
+    assert slots.available(made).filter(**what).exists()
+    proposed(cast, made, "withdraw_slot", "3-17", **what)  # rejected once, it may be asked again
+
+
+def test_appended_slots_come_from_their_own_seed_under_their_own_commitment(cast: Cast) -> None:
+    """RND-504: after the last position, made by the same algorithm; root signed and told; allocated and verified."""
+    first = cast.eligible()
+    made, stratum = cast.list_in_use(), stratum_of(first, cast)
+    before, root = made.slots_total, made.commitment
+    proposal = proposed(cast, made, "append_slots", "6", stratum=stratum, count=6)
+    assert Slot.objects.filter(allocation_list=made).count() == before
+    approved(cast, proposal, "6")
+    made.refresh_from_db()
+    second = made.segments.get(number=2)
+    last = made.slots_per_stratum
+    assert (second.size, second.spans, made.slots_total) == (6, {stratum: [last + 1, last + 6]}, before + 6)
+    assert made.commitment == root != second.commitment
+    assert second.signature.content["commitment"] == second.commitment
+    deed = Deed.objects.get(verb="list.correction_approved")
+    assert deed.details["commitment"] == second.commitment
+    assert second.sealed_parameters != made.sealed_parameters
+    key = lists.data_key(made)
+    new = vault.open_confidential(key, second.sealed_parameters, list_id=f"{made.reference}/segment/2")
+    old = lists.confidential(made, key)
+    assert new.seed != old.seed and new.block_sizes == old.block_sizes
+    with pytest.raises(vault.Tampered):  # bound to its segment: it never passes for the list's own
+        vault.open_confidential(key, second.sealed_parameters, list_id=made.reference)
+    report = verification.verify(made)
+    assert report.is_clean and report.slots == before + 6
+
+
+def test_an_appended_slot_is_allocated_with_the_proof_of_its_segment(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RND-505: the last slot of the list is followed by the first that was appended; one allocation verifies alone."""
+    one, stratum = in_one_stratum(cast, monkeypatch)
+    made, two, three = cast.small_list(2), cast.eligible(), cast.eligible()
+    cast.allocate(one)
+    cast.allocate(two)
+    assert reasons(cast, three) == {"exhausted"}
+    cast.correct(made, "append_slots", typed="3", count=3)
+    made.refresh_from_db()
+    assert made.segments.get(number=2).size == 3 * len(made.strata)
+    allocation = cast.allocate(three)
+    assert (allocation.stratum, allocation.slot.position) == (stratum, 3)
+    assert verification.verify_allocation(allocation) == []
+    root = allocation.slot.proof.segment.commitment
+    assert verification.verify_allocation(allocation, root) == []
+    assert [t.code for t in verification.verify_allocation(allocation, made.commitment)] == ["published"]
+    assert verification.verify(made).is_clean
+
+
+def test_too_many_or_no_slots_are_not_appended(cast: Cast) -> None:
+    """RND-506: a typing error is refused before anything is kept."""
+    made = cast.list_in_use()
+    for count in (0, 1001):
+        assert code_of(lambda n=count: proposed(cast, made, "append_slots", str(n), count=n)) == "wrong_count"
+    assert code_of(lambda: proposed(cast, made, "append_slots", "5", count=5, stratum="no=such")) == "unknown_stratum"
+    assert not Correction.objects.exists()
+
+
+def test_a_closed_stratum_is_a_reason_of_the_gate(cast: Cast) -> None:
+    """RND-507: nobody is allocated in it, and it takes no correction any more; the others go on."""
+    participant = cast.eligible()
+    made, stratum = cast.list_in_use(), stratum_of(participant, cast)
+    word = slots.word(made, stratum)
+    proposal = proposed(cast, made, "close_stratum", word, stratum=stratum)
+    assert reasons(cast, participant) == set()
+    approved(cast, proposal, word)
+    assert reasons(cast, participant) == {"stratum_closed"}
+    made.refresh_from_db()
+    assert made.closed_strata == [stratum] and made.state == ListState.IN_USE
+    again = {"close_stratum": word, "append_slots": "5"}
+    for kind, typed in again.items():
+        assert code_of(lambda k=kind, t=typed: proposed(cast, made, k, t, stratum=stratum, count=5)) == "stratum_closed"
+    assert code_of(lambda: proposed(cast, made, "close_stratum", "1", stratum="")) == "unknown_stratum"
+
+
+def test_a_hold_takes_effect_at_once_and_resuming_needs_the_second_person(cast: Cast) -> None:
+    """RND-508: held when proposed, confirmed by another; resumed only when another approves; both told with reasons."""
+    participant = cast.eligible()
+    made = cast.list_in_use()
+    number = str(made.pk)
+    hold = cast.hold(made)
+    assert reasons(cast, participant) == {"hold"}
+    assert code_of(lambda: cast.hold(made)) == "held"
+    approved(cast, hold, number)
+    assert reasons(cast, participant) == {"hold"}
+    resume = proposed(cast, made, "resume", number)
+    assert reasons(cast, participant) == {"hold"}
+    assert code_of(lambda: approved(cast, resume, number, by=cast.stella_statistician)) == "same_person"
+    approved(cast, resume, number)
+    assert reasons(cast, participant) == set()
+    assert code_of(lambda: proposed(cast, made, "resume", number)) == "not_held"
+    told = list(Deed.objects.filter(verb__in=["list.held", "list.resumed"]).order_by("pk").values_list("verb", "by_id"))
+    assert told == [("list.held", cast.stella_statistician.pk), ("list.resumed", cast.ursula_statistician.pk)]
+
+
+def test_a_hold_that_the_second_person_rejects_is_lifted(cast: Cast) -> None:
+    """RND-509: the rejection says why and lets randomization go on."""
+    participant = cast.eligible()
+    hold = cast.hold(cast.list_in_use())
+    corrections.reject(correction=hold, reason="False alarm", by=cast.ursula_statistician)
+    assert reasons(cast, participant) == set()
+    assert Deed.objects.get(verb="list.resumed").details["reason"] == "False alarm"
+
+
+def test_a_hold_is_possible_although_an_earlier_one_waits(cast: Cast) -> None:
+    """RND-512: an unconfirmed hold that was resumed keeps nobody from holding again; rejected, it lifts nothing."""
+    made = cast.list_in_use()
+    first = cast.hold(made)
+    cast.correct(made, "resume", typed=str(made.pk))
+    cast.hold(made, "Again")
+    corrections.reject(correction=first, reason="Was resumed", by=cast.ursula_statistician)
+    made.refresh_from_db()
+    assert made.on_hold_at is not None
+
+
+def test_states_that_take_no_correction(cast: Cast) -> None:
+    """RND-510: a draft takes none, an approved list no hold, a closed one none."""
+    draft = lists.draft(version=cast.version, block_sizes=(4,), by=cast.stella_statistician)
+    what = {"stratum": draft.strata[0], "position": 1, "count": 2}
+    for kind in ("withdraw_slot", "append_slots", "close_stratum", "hold", "resume"):
+        assert code_of(lambda k=kind: proposed(cast, draft, k, "1", **what)) == "list_state"
+    ready = cast.approved_list(draft)
+    assert code_of(lambda: proposed(cast, ready, "hold", str(ready.pk))) == "list_state"
+    cast.correct(ready, "withdraw_slot", typed="1-1", stratum=ready.strata[0], position=1)
+    closed = lists.close(allocation_list=ready, reason="Amendment", by=cast.stella_statistician)
+    assert code_of(lambda: proposed(cast, closed, "append_slots", "2", count=2)) == "list_state"
+
+
+def test_a_list_without_a_slot_left_is_exhausted_and_slots_bring_it_back(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RND-511: the last available slot of every open stratum: state, ledger, gate; appended slots reopen it."""
+    first, stratum = in_one_stratum(cast, monkeypatch)
+    participants = [first, cast.eligible(), cast.eligible()]
+    made = cast.small_list(2)
+    for other in made.strata:
+        if other != stratum:
+            cast.correct(made, "close_stratum", typed=slots.word(made, other), stratum=other)
+    cast.allocate(participants[0])
+    made.refresh_from_db()
+    assert made.state == ListState.IN_USE
+    cast.allocate(participants[1])
+    made.refresh_from_db()
+    assert made.state == ListState.EXHAUSTED and made.exhausted_at is not None
+    assert Deed.objects.filter(verb="list.exhausted", target_id=str(made.pk)).count() == 1
+    assert reasons(cast, participants[2]) == {"list_exhausted"}
+    cast.correct(made, "append_slots", typed="1", count=1, stratum=stratum)
+    made.refresh_from_db()
+    assert made.state == ListState.IN_USE and made.exhausted_at is None
+    cast.correct(made, "withdraw_slot", typed=slots.word(made, stratum, 3), stratum=stratum, position=3)
+    made.refresh_from_db()
+    assert made.state == ListState.EXHAUSTED
+    assert verification.verify(made).is_clean
