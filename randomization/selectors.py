@@ -94,7 +94,7 @@ def treatment_of(person: Any, participant: Participant) -> TreatmentReceived | N
     """Return what was told of the treatment received, for those who may see the arm."""
     if not access_of(person).has(Permission.ARM_VIEW, participant.site_id):
         return None
-    return TreatmentReceived.objects.filter(participant=participant).select_related("recorded_by").first()
+    return TreatmentReceived.objects.filter(participant=participant).select_related("told_by").first()
 
 
 def check_user_sees_differences(person: Any) -> None:
