@@ -87,8 +87,8 @@ def treatment_words(
     words["facts"].append(
         {
             "label": _("Told by"),
-            "value": told.recorded_by.printed_name,
-            "note": moment(told.recorded_at, locale()),
+            "value": told.told_by.printed_name,
+            "note": moment(told.told_at, locale()),
         }
     )
     return words

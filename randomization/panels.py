@@ -67,7 +67,7 @@ def _registered(casebook: Casebook) -> Panel | None:
         lead=(
             {"label": _("Registered, not randomized"), "value": arm_words(definition, registration.arm), "url": url},
         ),
-        steps=_treatment_step(casebook, is_told=hasattr(casebook.participant, "treatment_received")),
+        steps=_treatment_step(casebook, is_told=registration.is_treatment_told),  # type: ignore[attr-defined]
     )
 
 

@@ -51,10 +51,15 @@ def allocation_or_404(person: Any, participant: Participant) -> Allocation:
 
 
 def registration_of(person: Any, participant: Participant) -> Registration | None:
-    """Return how the participant got the visit plan without randomization; None for those who may not see it."""
+    """Return how the participant got the visit plan without randomization; None for those who may not see it.
+
+    `is_treatment_told` says whether the treatment received was told, in the same statement.
+    """
     if participant.registered_on is None or not access_of(person).has(Permission.ARM_VIEW, participant.site_id):
         return None
-    return Registration.objects.filter(participant=participant).select_related("registered_by", "signature").first()
+    told = TreatmentReceived.objects.filter(participant=OuterRef("participant_id"))
+    found = Registration.objects.filter(participant=participant).annotate(is_treatment_told=Exists(told))
+    return found.select_related("registered_by", "signature").first()
 
 
 def registration_or_404(person: Any, participant: Participant) -> Registration:
@@ -96,7 +101,7 @@ def treatment_of(person: Any, participant: Participant) -> TreatmentReceived | N
     """Return what was told of the treatment received, for those who may see the arm."""
     if not access_of(person).has(Permission.ARM_VIEW, participant.site_id):
         return None
-    return TreatmentReceived.objects.filter(participant=participant).select_related("recorded_by").first()
+    return TreatmentReceived.objects.filter(participant=participant).select_related("told_by").first()
 
 
 def check_user_sees_differences(person: Any) -> None:

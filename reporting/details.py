@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from audit.models import Deed
 from ecrf.models import EntryState
 from ecrf.pages import moment
+from randomization.models import ErrorReason, WhyOtherwise
 from randomization.presenters import stratum_words
 from trial.definition import Definition
 from trial.models import Role, StatusKind
@@ -37,23 +38,29 @@ NAMES = {
     "faults": gettext_lazy("faults"),
     "for_site": gettext_lazy("for a site"),
     "format": gettext_lazy("format"),
+    "factor": gettext_lazy("factor"),
     "from_on": gettext_lazy("from"),
+    "from_version": gettext_lazy("from version"),
+    "frozen": gettext_lazy("frozen"),
     "includes_arms": gettext_lazy("with arms"),
     "is_now": gettext_lazy("is"),
     "items": gettext_lazy("items"),
     "kind": gettext_lazy("kind"),
     "late": gettext_lazy("reported late"),
     "meaning": gettext_lazy("meaning"),
+    "now": gettext_lazy("by the data"),
     "on": gettext_lazy("date"),
     "opened_on": gettext_lazy("opened"),
     "participants": gettext_lazy("participants"),
     "person": gettext_lazy("person"),
+    "received": gettext_lazy("treatment received"),
     "revision": gettext_lazy("save number"),
     "role": gettext_lazy("role"),
     "rows": gettext_lazy("lines"),
     "signed_on": gettext_lazy("signed"),
     "site_number": gettext_lazy("site"),
     "size": gettext_lazy("size in bytes"),
+    "started_on": gettext_lazy("first day"),
     "state": gettext_lazy("state"),
     "strata": gettext_lazy("strata"),
     "stratum": gettext_lazy("stratum"),
@@ -61,11 +68,13 @@ NAMES = {
     "values": gettext_lazy("values"),
     "version": gettext_lazy("version"),
     "who": gettext_lazy("who"),
+    "why": gettext_lazy("why"),
     "would_be": gettext_lazy("would be"),
 }
 MEANINGS = {
     "investigator_approval": gettext_lazy("approval by the investigator"),
     "randomization": gettext_lazy("randomization of the participant"),
+    "registration": gettext_lazy("registration of the participant, without randomization"),
     "list_approval": gettext_lazy("approval of the allocation list"),
 }
 
@@ -112,6 +121,8 @@ def _known(key: str, text: str, definition: Definition | None, locale: str) -> s
             return str(Role(text).label)
         if key == "stratum" and definition is not None:
             return stratum_words(text, definition)
+        if key == "why":
+            return str({**dict(ErrorReason.choices), **dict(WhyOtherwise.choices)}.get(text, text))
         if key == "meaning":
             return str(MEANINGS.get(text, text))
         if key in ("on", "until") or key.endswith("_on"):

@@ -79,7 +79,7 @@ ALLOCATIONS: tuple[Description, ...] = (
         "Treatment received: arm, or NONE (empty: not told)",
         "Traitement reçu : bras, ou NONE (vide : non renseigné)",
         "code",
-        "arms",
+        "received",
     ),
     ("RECEIVED_START", "First day of the treatment received", "Premier jour du traitement reçu", "date", ""),
     (
@@ -211,6 +211,8 @@ def codes(shape: Shape, *, includes_arms: bool) -> Iterator[tuple[str, str, str,
         for arm_id, (definition, arm) in arms.items():
             labels = {locale: definition.text(arm.label, locale) for locale in shape.locales}
             yield "arms", arm_id, "", labels
+            yield "received", arm_id, "", labels
+        yield "received", "NONE", "", {"en": "None of these treatments", "fr": "Aucun de ces traitements"}
 
 
 def _labels(locales: Iterable[str], label: Any) -> dict[str, str]:

@@ -59,7 +59,7 @@ def record(
     found = held or TreatmentReceived(participant=participant)
     for name, value in told.items():
         setattr(found, name, value)
-    found.recorded_at, found.recorded_by = clock.now(), by
+    found.told_at, found.told_by = clock.now(), by
     audit.save(found, by=by, reason=reason)
     audit.deed(
         "treatment.recorded", found, by=by, reveals_arm=True, received=received, started_on=told["started_on"],

@@ -137,8 +137,8 @@ class TreatmentReceived(AuditedModel):
     started_on = models.DateField(null=True, blank=True)
     why = models.CharField(max_length=20, choices=WhyOtherwise.choices, blank=True)
     detail = models.CharField(max_length=300, blank=True)
-    recorded_at = models.DateTimeField()
-    recorded_by = models.ForeignKey("trial.Person", on_delete=models.PROTECT, related_name="+")
+    told_at = models.DateTimeField()
+    told_by = models.ForeignKey("trial.Person", on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         verbose_name = _("treatment received")

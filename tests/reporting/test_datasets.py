@@ -12,13 +12,17 @@ from typing import Any
 
 import pytest
 
+from audit import clock
 from ecrf.actions import data_queries, records
 from ecrf.actions.records import Where
 from ecrf.entry import Typed
 from ecrf.models import EntryState, Record
+from randomization.actions import allocations, errors, treatments
 from randomization.models import Allocation
 from reporting.datasets import RESERVED, STATUSES, Shape, Table, values_of
 from reporting.writers import CountError, Written, write_csv, zip_folder
+from tests.cast import PASSWORD
+from tests.randomization.conftest import change, ended
 from trial.actions import participants
 from trial.definitions import definition_of, latest_version
 from trial.language import ItemType
@@ -516,3 +520,43 @@ def test_typed_missing_code_is_written_with_its_code(cast, tmp_path: Path) -> No
 def test_the_newest_version_is_the_one_that_is_described(cast) -> None:
     """EXP-047: the shape begins with the newest published definition."""
     assert shape_of(cast).newest == definition_of(latest_version().pk)
+
+
+def test_what_followed_an_allocation_stands_in_the_dataset(cast, tmp_path: Path) -> None:
+    """EXP-045: how the plan was given, an error with its reason, what was received, a stratum that differs."""
+    participant = cast.randomized()
+    arm, stratum = participant.allocation.arm, dict(participant.allocation.strata)
+    (other,) = set(cast.definition.arms) - {arm}
+    errors.flag(
+        participant=participant, reason="twice", detail="Known as another", password=PASSWORD, by=cast.ines_investigator
+    )
+    treatments.record(
+        participant=participant, received=other, started_on=clock.today(), why="investigator", by=cast.ines_investigator
+    )
+    was_ici = stratum["ici"] == "Y"
+    said = {"regimen": "SUNI", "regimen_class": "TKI"} if was_ici else {"regimen": "NIVO", "regimen_class": "ICI"}
+    change(cast, participant, "systemic_ongoing", said)
+    ended(cast)
+    registered = cast.eligible()
+    cast.made_sure(registered)
+    allocations.register(participant=registered, password=PASSWORD, by=cast.theo_coordinator)
+
+    written(tmp_path / "with", includes_arms=True, arm_sites=None)
+    lines = {line["USUBJID"]: line for line in table(tmp_path / "with", "participants")}
+    line = lines[participant.code]
+    assert (line["INCLUSION"], line["IN_ERROR"], line["IN_ERROR_DETAIL"]) == ("randomized", "twice", "Known as another")
+    assert (line["ARM"], line["RECEIVED"], line["RECEIVED_WHY"]) == (arm, other, "investigator")
+    line = lines[registered.code]
+    assert (line["INCLUSION"], line["RANDOMIZED"], line["RANDNO"], line["ARM"]) == ("registered", "", "", "")
+    assert (line["REGISTERED"], line["REGISTERED_TO"]) == (clock.today().isoformat(), "SRT")
+    (difference,) = table(tmp_path / "with", "stratum_differences")
+    assert (difference["USUBJID"], difference["FACTOR"], difference["FROZEN"], difference["SETTLED_AT"]) == (
+        participant.code, "ici", stratum["ici"], "",
+    )  # fmt: skip
+    assert difference["NOW"] == ("N" if was_ici else "Y")
+
+    written(tmp_path / "without")
+    line = {line["USUBJID"]: line for line in table(tmp_path / "without", "participants")}[participant.code]
+    assert (line["INCLUSION"], line["IN_ERROR"]) == ("randomized", "twice")
+    assert not {"RECEIVED", "RECEIVED_WHY", "REGISTERED_TO"} & set(line)
+    assert len(table(tmp_path / "without", "stratum_differences")) == 1

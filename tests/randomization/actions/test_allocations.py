@@ -16,7 +16,9 @@ from randomization.actions.allocations import GateClosed
 from randomization.algorithms.merkle import SaltedSlot, verify_slot
 from randomization.models import Allocation, Slot
 from tests.cast import PASSWORD, Cast
-from tests.randomization.conftest import change, undelegated
+from tests.randomization.conftest import change, one_of_each_arm, undelegated
+from tests.randomization.marked import revealing_words
+from trial.actions.notices import text_of
 from trial.models import Notice, Participant, ScreeningOutcome, Status, Visit, VisitStatus
 
 pytestmark = pytest.mark.django_db
@@ -200,3 +202,19 @@ def test_a_list_that_no_longer_agrees_with_its_commitment_gives_nothing(
         cast.allocate(participant)
     assert refused.value.code == "tampered"
     assert state_of(participant) == before
+
+
+def test_those_who_should_know_are_told_and_no_message_tells_the_arm(marked_cast: Cast) -> None:
+    """RND-412: team, radiation oncologist, monitor, data manager, sponsor: the same for both arms, no other site."""
+    cast = marked_cast
+    told = revealing_words(cast.version)
+    for participant in one_of_each_arm(cast).values():
+        found = list(Notice.objects.filter(kind="randomized", participant=participant).select_related("person"))
+        assert {notice.person for notice in found} == {
+            cast.ines_investigator, cast.theo_coordinator, cast.rose_radiation, cast.mona_monitor,
+            cast.dan_data_manager, cast.paul_sponsor,
+        }  # fmt: skip
+        for notice in found:
+            for locale in ("en", "fr"):
+                text = " ".join(text_of(notice, locale)) + notice.url
+                assert participant.code in text and not [word for word in told if word in text]
