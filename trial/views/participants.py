@@ -21,7 +21,7 @@ from ..forms import ReasonForm, ScreenFailureForm, ScreenForm, StatusForm, Trans
 from ..links import casebook_url, optional_url
 from ..models import Participant, ScreeningOutcome, Status, StatusKind, Transfer
 from ..permissions import Permission, can, check
-from ..presenters import date_words
+from ..presenters import birth_words, date_words
 from ..selectors import participant_or_404, sites_for
 from ..statuses import BY_HAND, FAILURE_REASONS
 from .filters import Address, page_of
@@ -336,17 +336,10 @@ def _with_transfers(story: list[dict[str, Any]], participant: Participant) -> li
 
 
 def _participant_facts(participant: Participant) -> list[dict[str, Any]]:
-    born = ""
-    if participant.birth_year:
-        born = (
-            f"{participant.birth_month:02d}/{participant.birth_year}"
-            if participant.birth_month
-            else str(participant.birth_year)
-        )
     return [
         {"label": _("Status"), "value": Status(participant.status).label, "state": participant.status},
         {"label": _("Site"), "value": str(participant.site), "url": reverse("site", args=[participant.site.number])},
-        {"label": _("Born"), "value": born},
+        {"label": _("Born"), "value": birth_words(participant, get_language() or "en")},
         {"label": _("Screened"), "value": date_words(participant.screened_on, _locale())},
         {
             "label": _("Consent"),
