@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -102,7 +103,7 @@ def _charts(months: list[figures.Month], total: int, plan: Accrual, planned: int
             lines=[Series([pace] * len(past), dashed=True)],
             id="months",
         ),
-        "pace": f"{pace:.1f}",
+        "pace": number_format(pace, 1),
     }
 
 
