@@ -33,7 +33,7 @@ from trial.definition import Definition, Form, Item, Phase
 from trial.language import ItemType, load
 from trial.models import Participant, Status, StatusChange, StatusKind, Visit, VisitStatus
 from trial.permissions import Permission, can
-from trial.presenters import date_words, failure_words, visit_label
+from trial.presenters import birth_words, date_words, failure_words, visit_label
 from trial.selectors import visits_of
 from trial.statuses import OF_A_SCREENING, is_of_earlier_screening
 
@@ -978,15 +978,6 @@ def sex_words(participant: Participant, definition: Definition, locale: str) -> 
     form_id, _dot, item_id = reference.partition(".")
     label = definition.spec(form_id, item_id).codes.get(participant.sex)
     return participant.sex if label is None else label if isinstance(label, str) else definition.text(label, locale)
-
-
-def birth_words(participant: Participant, locale: str) -> str:
-    """Month and year of birth, `Mar 1961`; empty before they are known."""
-    from trial.language import PartialDate, format_date
-
-    if participant.birth_year is None:
-        return ""
-    return format_date(PartialDate(participant.birth_year, participant.birth_month), locale)
 
 
 def address(name: str, *parts: Any) -> str:

@@ -7,10 +7,9 @@ from typing import Any
 from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 from django.utils.text import Truncator
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from audit import clock
 from trial import home_panels
 from trial.definitions import definition_of
 from trial.models import Person
@@ -18,6 +17,7 @@ from trial.permissions import Permission, access_of
 
 from .models import Query, QueryMessage
 from .selectors import queries_waiting_for
+from .worklists import age_of, age_words
 
 
 def queries_panel(person: Person) -> home_panels.Panel | None:
@@ -50,12 +50,11 @@ def _row(query: Query, locale: str) -> home_panels.Row:
     item = form.items.get(query.item) if form is not None else None
     label = item.label if item is not None else form.label if form is not None else None
     about = definition.text(label, locale) or query.record.form
-    days = max(0, (clock.now() - query.opened_at).days)
     return home_panels.Row(
         label=f"{query.participant.code} · {about}",
         url=reverse("query", args=[query.pk]),
         note=Truncator(_last_line(query, locale)).chars(90),
-        when=ngettext("%(days)s day", "%(days)s days", days) % {"days": days},
+        when=age_words(age_of(query)),
     )
 
 

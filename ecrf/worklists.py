@@ -17,7 +17,7 @@ from typing import Any
 from django.db.models import BooleanField, Case, Count, F, IntegerField, Q, QuerySet, Value, When
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from audit import clock
 from trial.definition import Definition
@@ -205,7 +205,7 @@ class Worklist:
         return [
             {"label": _("State"), "options": states},
             {"label": _("Whose"), "options": self._options("whose", whose, _("Everybody’s"))},
-            {"label": _("Age"), "options": self._options("age", bands, _("Any"))},
+            {"label": pgettext("query", "Age"), "options": self._options("age", bands, _("Any"))},
         ]
 
     @property

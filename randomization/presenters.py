@@ -10,13 +10,13 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from audit import clock
-from ecrf.casebooks import birth_words, sex_words
+from ecrf.casebooks import sex_words
 from ecrf.criteria import EligibilityPage
 from ecrf.pages import moment
 from trial.definition import Definition
 from trial.definitions import definition_of
 from trial.models import Participant, Person, VisitStatus
-from trial.presenters import date_words, visit_label
+from trial.presenters import birth_words, date_words, visit_label
 from trial.selectors import visits_of
 
 from . import lives, slots

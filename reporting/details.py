@@ -82,6 +82,8 @@ MEANINGS = {
 def detail_words(deed: Deed, definition: Definition | None, locale: str) -> list[str]:
     """Return `name: value` for each detail that is not shown elsewhere on the line, in the language of the page."""
     details = dict(deed.details)
+    if deed.verb == "notice.sent":
+        details.pop("kind", None)  # the line is named by it
     if "stratum" in details:
         details.pop("strata", None)  # the same, factor by factor
     found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from audit.models import Deed
 from audit.verbs import all_verbs, verb_label
 from randomization.models import WhyOtherwise
 from randomization.treatment import TreatmentSection
+from trial import notice_kinds
 from trial.definition import Definition
 from trial.definitions import definition_of
 from trial.links import optional_url
@@ -158,7 +160,30 @@ def _target(deed: Deed, definition: Definition | None, locale: str) -> str:
         parts += [definition.text(visit.label, locale) for visit in definition.visits if visit.id == event]
     if parts:
         return " · ".join(parts)
-    return "" if deed.target_label == deed.participant_code else deed.target_label
+    if deed.verb == "notice.sent":
+        return notice_words(str(deed.details.get("kind") or ""), definition, locale)
+    return "" if deed.target_label == deed.participant_code else _label_words(deed.target_label, definition, locale)
+
+
+def notice_words(kind: str, definition: Definition | None, locale: str) -> str:
+    """Name a sort of reminder by its subject without code and visit: `Visit in 7 days`."""
+    reminders = definition.reminders if definition is not None else ()
+    subject = next((definition.text(each.subject, locale) for each in reminders if each.id == kind), "")
+    registered = notice_kinds.get(kind)
+    if not subject and registered is not None:
+        subject = str(registered.subject)
+    words = re.sub(r"\{\w+\}", "", subject).strip(" \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}:;,.·–")
+    return words[:1].upper() + words[1:] if words else kind
+
+
+def _label_words(label: str, definition: Definition | None, locale: str) -> str:
+    """The words in which a row calls itself, in the language of the page where they are ours: `Query 248`."""
+    name, _space, number = label.partition(" ")
+    if definition is not None and name in definition.forms:
+        return definition.text(definition.forms[name].label, locale)
+    words = {"Query": _("Query"), "Case": _("Serious event"), "List": _("List"), "Export": _("Export"),
+             "Redaction": _("Redaction"), "Note": _("Note"), "File": _("File")}  # fmt: skip
+    return f"{words[name]} {number}" if name in words and number.isdigit() else label
 
 
 def newest_definition(version_id: int | None) -> Definition | None:

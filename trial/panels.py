@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
@@ -162,7 +163,7 @@ def accrual_chart(by_month: dict[dt.date, int], today: dt.date, *, per_month: fl
             }
         )
     plan_y = 100 - round(100 * per_month / most)
-    return {"bars": bars, "width": BARS * BAR, "plan_y": plan_y, "mean": f"{per_month:.1f}"}
+    return {"bars": bars, "width": BARS * BAR, "plan_y": plan_y, "mean": number_format(per_month, 1)}
 
 
 def site_numbers(person: Person) -> Panel | None:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import datetime as dt
 
 from trial.definition import Definition
-from trial.language import format_date
+from trial.language import PartialDate, format_date
 
-from .models import Visit
+from .models import Participant, Visit
 from .statuses import FAILURE_REASONS
 
 
 def date_words(on: dt.date | None, locale: str) -> str:
     """Write a day with its month in letters (`14 Mar 2026`, `14 mars 2026`); empty for None."""
     return format_date(on, locale) if on else ""
+
+
+def birth_words(participant: Participant, locale: str) -> str:
+    """Month and year of birth, `Mar 1961`; empty before they are known."""
+    if participant.birth_year is None:
+        return ""
+    return format_date(PartialDate(participant.birth_year, participant.birth_month), locale)
 
 
 def visit_label(visit: Visit, definition: Definition, locale: str) -> str:

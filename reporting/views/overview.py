@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -14,6 +15,7 @@ from trial import listings
 from trial.definition.model import Accrual
 from trial.definitions import current_study, definition_of
 from trial.links import optional_url
+from trial.permissions import Permission, access_of
 from trial.views.requests import SignedInRequest
 
 from .. import overview as figures
@@ -40,11 +42,18 @@ def overview(request: SignedInRequest) -> HttpResponse:
     sites = figures.figures_by_site(person)
     planned = accrual.planned_by(today, target=plan.target, months=plan.months)
     failures = figures.failures_by_reason(person)
+    is_limited = access_of(person).sites(Permission.PARTICIPANT_VIEW) is not None
+    whole = _("whole study") if is_limited else ""
+    is_behind = accrual.total < planned
+    pace = _("%(planned)s planned by today") % {"planned": planned} if is_behind else _("on plan or ahead")
     context = {
         "accrual": accrual,
         "plan": plan,
         "planned": planned,
-        "behind": planned - accrual.total,
+        "pace": " · ".join(filter(None, [whole, pace])),
+        "pace_tone": "warn" if is_behind else "ok",
+        "whole": whole,
+        "where": _("at your sites") if is_limited else "",
         "charts": _charts(months, accrual.total, plan, planned) if months else None,
         "months": [month for month in months if month.total is not None],
         "sites": sites,
@@ -92,5 +101,5 @@ def _charts(months: list[figures.Month], total: int, plan: Accrual, planned: int
             lines=[Series([pace] * len(past), dashed=True)],
             id="months",
         ),
-        "pace": f"{pace:.1f}",
+        "pace": number_format(pace, 1),
     }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
+
 import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
 
 from config.middleware import ClientAddressMiddleware, NoStoreMiddleware
+from config.services.bundle import ROOT
 
 
 @pytest.mark.django_db
@@ -59,3 +63,25 @@ def test_address_of_the_person(settings, proxies: int, forwarded: str, expected:
 
     ClientAddressMiddleware(view)(RequestFactory().get("/", HTTP_X_FORWARDED_FOR=forwarded))
     assert seen == [expected]
+
+
+def test_a_component_has_its_own_class() -> None:
+    """Two style sheets that dress the same bare class dress each other's pages."""
+    homes = defaultdict(set)
+    for sheet in (ROOT / "static" / "css").glob("*.css"):
+        plain = re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.DOTALL)
+        for name in re.findall(r"^  (\.[a-z0-9_-]+) \{$", plain, flags=re.MULTILINE):
+            homes[name].add(sheet.name)
+    assert len(homes) > 300
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
+
+
+def test_the_cells_of_a_table_are_cells() -> None:
+    """A head that is not a table cell puts every column out of place."""
+    for sheet in (ROOT / "static" / "css").glob("*.css"):
+        wide = re.sub(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", sheet.read_text())
+        for selectors, body in re.findall(r"([^{};]+)\{([^{}]*)\}", wide):
+            if "display:" in body:
+                assert not re.search(r"(^|,)\s*\.(table|rows__table|casebook__table)\s+t[hd]\s*(,|$)", selectors), (
+                    selectors
+                )

@@ -49,7 +49,7 @@ def enter(page: Page) -> Callable[[Person], Page]:
 
 
 def looks_right(page: Page) -> None:
-    """No accessibility violation (axe, WCAG 2.2 AA) and nothing wider than the window."""
+    """No accessibility violation (axe, WCAG 2.2 AA), nothing wider than the window, and tables that are tables."""
     size = page.viewport_size or {"width": 1280, "height": 720}
     height = page.evaluate("document.documentElement.scrollHeight")
     page.set_viewport_size(size | {"height": max(height, size["height"])})  # nothing is under the bar of a form
@@ -61,6 +61,8 @@ def looks_right(page: Page) -> None:
     assert problems == [], page.url
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, f"{page.url} is {wide} px wider than its window"
+    displays = "heads => heads.map(th => getComputedStyle(th).display).filter(shown => shown != 'table-cell')"
+    assert page.eval_on_selector_all("main thead th", displays) == [], page.url
 
 
 def today() -> str:

@@ -53,9 +53,18 @@ def of_participant(request: SignedInRequest, code: str) -> HttpResponse:
     context = {
         "participant": participant,
         "casebook_url": casebook_url(participant),
-        "given": [{"label": c.document_version, "value": date_words(c.signed_on, locale)} for c in given],
+        "given": [
+            {
+                "label": _("Version %(number)s") % {"number": c.document_version},
+                "value": date_words(c.signed_on, locale),
+            }
+            for c in given
+        ],
         "known": [
-            {"label": version, "value": _("from %(date)s") % {"date": date_words(from_on, locale)}}
+            {
+                "label": _("Version %(number)s") % {"number": version},
+                "value": _("from %(date)s") % {"date": date_words(from_on, locale)},
+            }
             for version, from_on in known
         ],
         "now": in_force(known, clock.today()),

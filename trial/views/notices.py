@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import email
 from email import policy
 from pathlib import Path
@@ -90,7 +91,7 @@ def mails_in(folder: Path, limit: int = SHOWN_MAILS) -> list[dict[str, Any]]:
                 {
                     "subject": message["Subject"],
                     "to": message["To"],
-                    "date": message["Date"],
+                    "at": message["Date"].datetime.replace(tzinfo=dt.UTC),  # Django writes it in UTC
                     "body": body.get_content() if body is not None else "",
                 }
             )

@@ -21,7 +21,7 @@ from ..forms import ReasonForm, ScreenAgainForm, ScreenFailureForm, ScreenForm, 
 from ..links import casebook_url, optional_url
 from ..models import Participant, ScreeningOutcome, Status, StatusKind, Transfer
 from ..permissions import Permission, can, check
-from ..presenters import date_words, failure_words
+from ..presenters import birth_words, date_words, failure_words
 from ..selectors import participant_or_404, sites_for
 from ..statuses import BY_HAND, OF_A_SCREENING
 from .filters import Address, page_of
@@ -377,17 +377,10 @@ def _with_transfers(story: list[dict[str, Any]], participant: Participant) -> li
 
 
 def _participant_facts(participant: Participant) -> list[dict[str, Any]]:
-    born = ""
-    if participant.birth_year:
-        born = (
-            f"{participant.birth_month:02d}/{participant.birth_year}"
-            if participant.birth_month
-            else str(participant.birth_year)
-        )
     return [
         {"label": _("Status"), "value": Status(participant.status).label, "state": participant.status},
         {"label": _("Site"), "value": str(participant.site), "url": reverse("site", args=[participant.site.number])},
-        {"label": _("Born"), "value": born},
+        {"label": _("Born"), "value": birth_words(participant, get_language() or "en")},
         {"label": _("Screened"), "value": date_words(participant.screened_on, _locale())},
         {
             "label": _("Consent"),
