@@ -195,7 +195,7 @@ class RecordPage:
     typed_over: Fields = field(default_factory=dict)
     """What the page adds to what is stored: known entries as rows, the draft."""
     changed: Sequence[str] = ()
-    """The controls that changed since the page was last evaluated; what is said of it keeps to what follows from them."""
+    """The controls that changed since the page was last evaluated: what is said of it keeps to what follows."""
     faults: dict[RowKey, str] = field(default_factory=dict)
     """Why what stands in a control cannot be understood; filled with `entry`."""
 
@@ -1130,14 +1130,17 @@ class RecordPage:
                 if key[2] in self.form.items and self.place.answers(self.form.item(key[2]))
             },
         }
-        return found if about is None else found | {"about": sorted(i for i in about if self.place.shows(self.form.item(i)))}
+        return (
+            found
+            if about is None
+            else found | {"about": sorted(i for i in about if self.place.shows(self.form.item(i)))}
+        )
 
     def _is_near(self, group: Group, row: str) -> bool:
         """Whether a control that changed may decide what a row offers: one of its own row, or of no row."""
         left = [item_named(self.form, name) for name in self.changed]
-        return (
-            not (group.repeating and left)
-            or any(each is None or each[0].id != group.id or each[1] == row for each in left)
+        return not (group.repeating and left) or any(
+            each is None or each[0].id != group.id or each[1] == row for each in left
         )
 
 

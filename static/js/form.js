@@ -25,9 +25,9 @@ function start(form) {
     !control.name || control.closest("[data-no-draft]") || ["submit", "button", "file", "password"].includes(control.type) ||
     ["csrfmiddlewaretoken", "revision"].includes(control.name);
 
-  function values() {
+  function values(controls = form.elements) {
     const found = new Map();
-    for (const control of form.elements) {
+    for (const control of controls) {
       if (skipped(control) || control.disabled) continue;
       const { name, type } = control;
       if (isPlural(control)) {
@@ -68,7 +68,7 @@ function start(form) {
     const base = name.replace(/__(unit|missing|reason)$/, "");
     const wrapper = by("data-field", base);
     if (!wrapper) return;
-    const now = values();
+    const now = values(wrapper.querySelectorAll("[name]")); // its own controls: a grid has thousands
     const dirty = [base, `${base}__unit`, `${base}__missing`, `${base}__reason`].some((key) => !same(now.get(key), saved.get(key)));
     wrapper.toggleAttribute("data-dirty", dirty);
   }
@@ -678,8 +678,9 @@ function start(form) {
     evaluate();
   });
 
-  form.querySelectorAll("[data-date]").forEach((input) => {
-    if (by("data-echo", input.id)?.textContent === "") echo(input);
+  form.querySelectorAll("[data-echo]").forEach((place) => {
+    const input = document.getElementById(place.dataset.echo);
+    if (input?.dataset.date !== undefined && place.textContent === "") echo(input);
   });
   form.querySelectorAll("[data-counter]").forEach(counter);
   form.querySelectorAll("[data-clear]").forEach((button) => offerClear(button.dataset.clear));
