@@ -81,7 +81,7 @@ def compare(place: RecordPlace, fields: Fields, revision_read: int) -> Conflict:
     theirs_fields = fields_of_data(definition, form, record.data, place.locale)
     for group, items in place.groups():
         rows = [row[ROW_ID] for row in record.data.get(group.id, [])] if group.repeating else [""]
-        held = _rows_of(base, group.id)
+        held, posted = _rows_of(base, group.id), _texts(fields, f"{group.id}__rows")
         added = [row for row in _rows_of(merged.data, group.id) if group.repeating and row not in rows]
         for row in rows + [row for row in added if row not in held or (group.id, row) in asked]:
             if (group.id, row) in asked:
@@ -115,7 +115,7 @@ def compare(place: RecordPlace, fields: Fields, revision_read: int) -> Conflict:
                     {
                         "name": name,
                         "label": definition.text(item.label, place.locale),
-                        "row": rows.index(row) + 1 if group.repeating and row in rows else "",
+                        "row": _number(row, posted, rows) if group.repeating else "",
                         "theirs": page.display(item, theirs),
                         "mine": _typed(fields, name) if key in refused else page.display(item, typed),
                         "by": change.by_name if change else "",
@@ -198,7 +198,8 @@ def _merge_rows(
 ) -> dict[tuple[str, str], int]:
     """Rows of both: those that stand now, then the ones added here.
 
-    Return, with their numbers as shown, the rows that one person removed and the other changed: they are asked about.
+    Return, with their numbers on this person's page, the rows that one person removed and the other changed: they are
+    asked about.
     """
     theirs_touched, mine_touched = ({(group, row) for group, row, _item in keys} for keys in (saved, mine))
     asked: dict[tuple[str, str], int] = {}
@@ -212,14 +213,19 @@ def _merge_rows(
         found.fields[f"{group.id}__rows"] = standing + [row for row in kept if row not in held and row not in standing]
         found.fields[f"{group.id}__removed"] = [row for row in standing if row in removed]
         for row in held:
-            if row in standing and row in removed and (group.id, row) in theirs_touched:
-                asked[group.id, row] = standing.index(row) + 1
-            elif row not in standing and row in kept and (group.id, row) in mine_touched:
-                asked[group.id, row] = posted.index(row) + 1
+            is_theirs = row in standing and row in removed and (group.id, row) in theirs_touched
+            is_mine = row not in standing and row in kept and (group.id, row) in mine_touched
+            if is_theirs or is_mine:
+                asked[group.id, row] = _number(row, posted, standing)
             elif row not in standing and row in kept:
                 title = found.place.definition.text(group.label, found.place.locale)
                 found.gone_rows.append(f"{title}, {posted.index(row) + 1}")
     return asked
+
+
+def _number(row: str, posted: list[str], standing: list[str]) -> int:
+    """The number of a row on the page of this person, else (a row that the other person added) among those saved."""
+    return posted.index(row) + 1 if row in posted else standing.index(row) + 1
 
 
 def _told(page: RecordPage, group: Group, row: str, items: list[Item]) -> Callable[..., str]:

@@ -48,7 +48,7 @@ from . import measurements
 from .actions import broken_marks, drafts, files
 from .actions.records import dated_on
 from .books import book_of, place_of
-from .checks import Book, Entry, Evaluation, Fired, evaluate
+from .checks import Book, Changed, Entry, Evaluation, Fired, Only, dependents, evaluate
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
 from .entry import FieldError, FileFacts, RowKey
 from .laboratory import HIGH, LOW, NORMAL, baseline_of, grade_of, result_of, with_range
@@ -194,8 +194,10 @@ class RecordPage:
     """Of `fields`, those that may differ from what is stored; None when that is not known."""
     typed_over: Fields = field(default_factory=dict)
     """What the page adds to what is stored: known entries as rows, the draft."""
-    changed: str = ""
-    """The control that was left last; what is said of the page may keep to what follows from it."""
+    changed: Sequence[str] = ()
+    """The controls that changed since the page was last evaluated: what is said of it keeps to what follows."""
+    faults: dict[RowKey, str] = field(default_factory=dict)
+    """Why what stands in a control cannot be understood; filled with `entry`."""
 
     # ------------------------------------------------------------ what is known
 
@@ -280,7 +282,7 @@ class RecordPage:
         if self.entering:
             typed = self.fields if self.typed is None else self.typed
             submission = submission_of(self.place, typed, whole=self.whole and self.typed is None)
-            merged, _refused = understand(
+            merged, self.faults = understand(
                 self.place,
                 self.stored,
                 submission,
@@ -294,8 +296,23 @@ class RecordPage:
         return self.book.entry(place, {group: [dict(row) for row in rows] for group, rows in data.items()})
 
     @cached_property
+    def only(self) -> Only | None:
+        """The part of the form that follows from what changed; None for the whole form."""
+        if not self.changed:
+            return None
+        items, rows_of = set(), set()
+        for name in self.changed:
+            group, _mark, part = name.rpartition("__")
+            if part in ("rows", "removed"):
+                rows_of |= {each.id for each in self.form.groups if each.id == group and each.repeating}
+            named = item_named(self.form, group if part in ("unit", "missing", "reason", "remove") else name)
+            if named is not None:
+                items.add(named[2].id)
+        return dependents(self.definition, self.form, Changed(frozenset(items), frozenset(rows_of)))
+
+    @cached_property
     def evaluation(self) -> Evaluation:
-        found = evaluate(self.book, self.entry)
+        found = evaluate(self.book, self.entry, self.only)
         rows = {(group, row.get(ROW_ID, "")): row for group, held in self.entry.data.items() for row in held}
         for (group, row_id, item), value in found.derived.items():
             row = rows.get((group, row_id))
@@ -462,7 +479,7 @@ class RecordPage:
             if f.what == "finding" and f.check.startswith("criterion:") and f.item in self.form.items
             if f.state == FindingState.OPEN and self.place.shows(self.form.item(f.item))
         ]
-        return [self.finding(fired) for fired in self._fired.get(("", ""), [])] + held
+        return [{"about": f.items[0]} | self.finding(f) for f in self._fired.get(("", ""), [])] + held
 
     @cached_property
     def held_back(self) -> list[str]:
@@ -783,6 +800,8 @@ class RecordPage:
             words["display"] = self.display(item, stored)
         if item.type in (ItemType.INTEGER, ItemType.DECIMAL):
             words |= self._units(item, name)
+            if item.units:
+                words["display"] = self._converted(item, stored)
         if item.type is ItemType.TERM:
             words["list_id"] = f"terms-{item.dictionary}"
         if item.type is ItemType.FILE:
@@ -803,6 +822,14 @@ class RecordPage:
         elif item.layout is not None:
             words["layout"] = str(item.layout)
         return words
+
+    def _converted(self, item: Item, stored: Mapping[str, Any] | None) -> str:
+        """A value typed in another unit, in the standard one: `= 13.5 g/dL`; empty where nothing was converted."""
+        if stored is None or "original" not in stored:
+            return ""
+        number = load(self.definition.spec(self.form.id, item.id), stored).value
+        assert isinstance(number, int | Decimal)
+        return f"= {format_number(number, self.locale)} {unit_words(item.unit or '', self.locale)}"
 
     def _units(self, item: Item, name: str) -> Words:
         if not item.units:
@@ -1043,18 +1070,20 @@ class RecordPage:
     # ------------------------------------------------------------ the answer to a changed field
 
     def evaluated(self) -> Words:
-        """What the page must know after a field changed: see docs/design.md, "Evaluate"."""
+        """What the page must know after fields changed: see docs/design.md, "Evaluate"."""
         shown: dict[str, bool | None] = {}
         derived: dict[str, str] = {}
         reasons: dict[str, str] = {}
         options: dict[str, list[Words]] = {}
         earlier: dict[str, list[Words]] = {}
         flags: dict[str, list[str]] = {}
-        program = self.definition.compiled.forms[self.form.id]
+        echoes: dict[str, str] = {}
+        program, only = self.definition.compiled.forms[self.form.id], self.only
         for group, items in self.place.groups():
             rows = [str(row) for row in self.fields.get(f"{group.id}__rows", [])] if group.repeating else [""]
-            for row in rows:
-                for item in items:
+            followed = [item for item in items if only is None or item.id in only.items]
+            for row in rows if followed else []:
+                for item in followed:
                     key = (group.id, row, item.id)
                     name = name_of(group, row, item.id)
                     if item.id in program.items_shown_when or not group.repeating:
@@ -1075,13 +1104,18 @@ class RecordPage:
                     if item.analyte and not group.repeating:
                         flag = self._flag(item, self._stored_value(self.entry.data, key))
                         flags[name] = [flag.get("flag", ""), str(flag.get("flag_label", ""))]
-            shown.setdefault(group.id, self.evaluation.shown_groups.get(group.id, True))
+                    if item.units and not group.repeating:
+                        echoes[name] = self._converted(item, self._stored_value(self.entry.data, key))
+            if only is None or followed or group.id in only.groups:
+                shown.setdefault(group.id, self.evaluation.shown_groups.get(group.id, True))
+        about = None if only is None else only.about
         findings = [
-            {"item": item, "row": row} | self.finding(fired)
+            {"item": item, "row": row, "about": fired.items[0]} | self.finding(fired)
             for (row, item), several in self._fired.items()
             for fired in several
+            if about is None or fired.items[0] in about
         ]
-        return {
+        found: Words = {
             "shown": shown,
             "derived": derived,
             "reasons": {name: words for name, words in reasons.items() if words},
@@ -1089,12 +1123,25 @@ class RecordPage:
             "options": options,
             "earlier": earlier,
             "flags": flags,
+            "echoes": echoes,
+            "faults": {
+                name_of(self.form.group_of(key[2]), key[1], key[2]): words
+                for key, words in self.faults.items()
+                if key[2] in self.form.items and self.place.answers(self.form.item(key[2]))
+            },
         }
+        return (
+            found
+            if about is None
+            else found | {"about": sorted(i for i in about if self.place.shows(self.form.item(i)))}
+        )
 
     def _is_near(self, group: Group, row: str) -> bool:
-        """Whether the control that was left last may decide what a row offers: its own row, or what is no row."""
-        left = item_named(self.form, self.changed) if self.changed else None
-        return not group.repeating or left is None or left[0].id != group.id or left[1] == row
+        """Whether a control that changed may decide what a row offers: one of its own row, or of no row."""
+        left = [item_named(self.form, name) for name in self.changed]
+        return not (group.repeating and left) or any(
+            each is None or each[0].id != group.id or each[1] == row for each in left
+        )
 
 
 def range_words(low: str, high: str, unit: str, locale: str) -> str:
@@ -1237,7 +1284,7 @@ def posted_page(
     return RecordPage(place, fields, whole=True, errors=errors, entering=True, revision_read=revision)
 
 
-def changed_page(place: RecordPlace, fields: Fields, changed: str) -> RecordPage:
+def changed_page(place: RecordPlace, fields: Fields, changed: Sequence[str]) -> RecordPage:
     """The record with what changed on the page since it was made, over the draft and what is stored.
 
     Only what was typed is read: what is stored was understood when it was saved.

@@ -295,12 +295,12 @@ def understand(
     is_linked: Linked,
     ranges: Mapping[str, tuple[str, str]],
     files: Mapping[tuple[str, str], FileFacts] = NO_FILES,
-) -> tuple[Merged, set[RowKey]]:
-    """Lay what was typed so far over the data as far as it can be understood; also return what cannot.
+) -> tuple[Merged, dict[RowKey, str]]:
+    """Lay what was typed so far over the data as far as it can be understood; also return what cannot, and why.
 
     Never raises: a value that is wrong is left out, as if it had not been typed yet.
     """
-    refused: set[RowKey] = set()
+    refused: dict[RowKey, str] = {}
     start = {group: [dict(row) for row in rows] for group, rows in data.items()}
     wanted = Submission(values=dict(submission.values), rows=dict(submission.rows))
     for _round in range(4):
@@ -319,7 +319,7 @@ def understand(
             )
         except InvalidValues as invalid:
             for error in invalid.errors:
-                refused.add(error.key)
+                refused[error.key] = error.message
                 wanted.values.pop(error.key, None)
                 if not error.item:
                     wanted.rows.pop(error.group, None)

@@ -38,6 +38,17 @@ class Fired:
     message: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Only:
+    """The part of a form that is evaluated: items, groups and edit checks; `about` are the items beside which edit
+    checks may stand whose answers are then all known."""
+
+    items: frozenset[str]
+    groups: frozenset[str]
+    checks: frozenset[str]
+    about: frozenset[str]
+
+
 @dataclass
 class Evaluation:
     """What a form's expressions say of its data."""
@@ -139,18 +150,24 @@ class _Run:
         return self._derived[key]
 
 
-def evaluate(book: Book, entry: Entry) -> Evaluation:
-    """Evaluate the whole form of an entry whose data stand in the book. Never raises for the data's sake."""
+def evaluate(book: Book, entry: Entry, only: Only | None = None) -> Evaluation:
+    """Evaluate the form of an entry whose data stand in the book, whole or `only` a part of it.
+
+    Never raises for the data's sake. What is evaluated of a part is as the whole would say it.
+    """
     run = _Run(book, entry)
     found = Evaluation()
     for group in entry.form.groups:
+        wanted = [item for item in group.items if only is None or item.id in only.about]
+        if only is not None and not wanted and group.id not in only.groups:
+            continue
         outer = run.group_shown(group.id)
         found.shown_groups[group.id] = outer is not False
         rows = entry.data.get(group.id, [])
         indexes: Sequence[int] = range(len(rows)) if group.repeating else (0,)
         for index in indexes:
             row_id = rows[index].get(ROW_ID, "") if index < len(rows) else ""
-            for item in group.items:
+            for item in wanted:
                 key = (group.id, row_id, item.id)
                 shown = run.item_shown(group.id, index, item.id)
                 found.shown[key] = shown is not False
@@ -169,10 +186,12 @@ def evaluate(book: Book, entry: Entry) -> Evaluation:
                         found.fired.append(Fired(soft[0], Severity.SOFT, group.id, row_id, (item.id,), soft[1]))
         if group.repeating and outer is not False and len(rows) < group.min_rows:
             found.lacking.append((group.id, "", ""))
-    _ask_consent(run, found)
-    _ask_consent_version(run, found)
+    if only is None or entry.form.date_item in only.about:
+        _ask_consent(run, found)
+    _ask_consent_version(run, found, only)
     for compiled in run.program.checks.values():
-        _ask(run, compiled.check, compiled.expression, compiled.group, found)
+        if only is None or compiled.check.id in only.checks:
+            _ask(run, compiled.check, compiled.expression, compiled.group, found)
     return found
 
 
@@ -214,12 +233,14 @@ def _ask_consent(run: _Run, found: Evaluation) -> None:
         found.fired.append(Fired(f"consent:{item.id}", Severity.SOFT, group, "", (item.id,), words))
 
 
-def _ask_consent_version(run: _Run, found: Evaluation) -> None:
+def _ask_consent_version(run: _Run, found: Evaluation, only: Only | None) -> None:
     """A consent signed under a version that was not in force at the site on that day is a finding (DOMAIN)."""
     consent = run.book.definition.study_file.consent
     if run.form.id != consent.form or consent.document_version is None:
         return
     item, dated = (run.form.item(each.partition(".")[2]) for each in (consent.document_version, consent.signed_on))
+    if only is not None and item.id not in only.about:
+        return
     group, dated_group = run.form.group_of(item.id).id, run.form.group_of(dated.id).id
     if not (run.is_shown(group, 0, item.id) and run.is_shown(dated_group, 0, dated.id)):
         return
@@ -262,4 +283,4 @@ def _fr(number: object) -> str:
     return str(number).replace(".", ",")
 
 
-__all__ = ["Evaluation", "Fired", "Row", "RowKey", "evaluate", "range_check_id"]
+__all__ = ["Evaluation", "Fired", "Only", "Row", "RowKey", "evaluate", "range_check_id"]

@@ -80,8 +80,9 @@ def evaluate(
 ) -> JsonResponse:
     """Say what follows from what stands on the page: shown, calculated, found, offered, flagged. Nothing is saved.
 
-    As JSON, `fields` are only those that changed since the page was made (over this person's draft and what is
-    stored), and `changed` the one that was left; a form posts the whole page.
+    As JSON, `fields` are only those that differ from the page as it was made (over this person's draft and what is
+    stored), and `changed` names those that changed since the last answer: only what follows from them is evaluated.
+    A form posts the whole page.
     """
     place = place_or_404(request.user, code, form, visit_id, number)
     try:
@@ -97,7 +98,7 @@ def evaluate(
         fields, changed = sent["fields"], sent["changed"]
     except (ValueError, KeyError, TypeError):
         return _refused(_("The form cannot be read."), 422)
-    if not isinstance(fields, dict) or not isinstance(changed, str):
+    if not isinstance(fields, dict) or not isinstance(changed, list) or not all(isinstance(n, str) for n in changed):
         return _refused(_("The form cannot be read."), 422)
     return JsonResponse(changed_page(place, fields_of_draft(place.form, fields), changed).evaluated())
 

@@ -2,6 +2,8 @@
 // What was typed lives in the page only; nothing clinical goes into the browser's storage.
 
 const QUIET_MS = 2500; // after the last key
+const LONGEST_MS = 5000; // while somebody types without a pause
+const LONGEST_TEXT = 200_000; // a text ten times longer than any that is kept stays on the page: the server would not read it
 const FIRST_RETRY_MS = 2000;
 const LAST_RETRY_MS = 60_000;
 
@@ -23,9 +25,9 @@ function start(form) {
     !control.name || control.closest("[data-no-draft]") || ["submit", "button", "file", "password"].includes(control.type) ||
     ["csrfmiddlewaretoken", "revision"].includes(control.name);
 
-  function values() {
+  function values(controls = form.elements) {
     const found = new Map();
-    for (const control of form.elements) {
+    for (const control of controls) {
       if (skipped(control) || control.disabled) continue;
       const { name, type } = control;
       if (isPlural(control)) {
@@ -66,7 +68,7 @@ function start(form) {
     const base = name.replace(/__(unit|missing|reason)$/, "");
     const wrapper = by("data-field", base);
     if (!wrapper) return;
-    const now = values();
+    const now = values(wrapper.querySelectorAll("[name]")); // its own controls: a grid has thousands
     const dirty = [base, `${base}__unit`, `${base}__missing`, `${base}__reason`].some((key) => !same(now.get(key), saved.get(key)));
     wrapper.toggleAttribute("data-dirty", dirty);
   }
@@ -74,6 +76,7 @@ function start(form) {
   /* ---- draft ------------------------------------------------------------------------------------------------- */
 
   let timer = 0;
+  let unsentSince = 0; // when the first key was pressed that no draft has yet
   let sending = false;
   let again = false;
   let retryMs = FIRST_RETRY_MS;
@@ -104,11 +107,22 @@ function start(form) {
     timer = setTimeout(() => keep(), ms);
   }
 
+  const tooLong = (fields) => Object.keys(fields).filter((name) => fields[name].length > LONGEST_TEXT && !Array.isArray(fields[name]));
+
   async function keep({ last = false } = {}) {
     clearTimeout(timer);
     if (!words.draftUrl || refused || leaving) return;
+    unsentSince = 0;
     const { now, fields, any } = changed();
     if (!any) return;
+    for (const name of tooLong(fields)) {
+      delete fields[name];
+      now.set(name, kept.get(name));
+    }
+    if (!Object.keys(fields).length) {
+      say("refused", words.textTooLong);
+      return;
+    }
     if (sending && !last) {
       again = true;
       return;
@@ -184,7 +198,8 @@ function start(form) {
     markDirty(name);
     if (!words.draftUrl) return;
     if (status && status.dataset.draft !== "offline" && !signedOut) say("unsent", words.textUnsent);
-    later(QUIET_MS);
+    unsentSince ||= Date.now();
+    later(Math.max(0, Math.min(QUIET_MS, unsentSince + LONGEST_MS - Date.now())));
   }
 
   window.addEventListener("online", () => {
@@ -216,6 +231,13 @@ function start(form) {
       event.preventDefault();
       return;
     }
+    const [long] = tooLong(Object.fromEntries(values()));
+    if (long) {
+      event.preventDefault();
+      showFaults({ [long]: words.textTooLong }, [long]);
+      form.querySelector(`[name="${CSS.escape(long)}"]`)?.focus();
+      return;
+    }
     if (signedOut) {
       // Sent now, what was typed would end at the sign-in page: it stays here until the person is back.
       event.preventDefault();
@@ -233,27 +255,33 @@ function start(form) {
 
   /* ---- evaluation -------------------------------------------------------------------------------------------- */
 
-  let asked = 0;
-  let shown = 0;
-  let evaluated = JSON.stringify([...saved]);
+  let evaluating = false;
+  let evaluateAgain = false;
+  let answeredFor = new Map(saved); // what the last answer was about: the next one is about what changed since
 
-  async function evaluate(name) {
+  /* One question at a time: each answer says what follows from what changed since the one before. */
+  async function evaluate() {
     if (!words.evaluateUrl) return;
-    const snapshot = JSON.stringify([...values()]);
-    if (snapshot === evaluated) return;
-    evaluated = snapshot;
-    asked += 1;
-    const turn = asked;
+    if (evaluating) {
+      evaluateAgain = true;
+      return;
+    }
+    const now = values();
+    const names = Object.keys(difference(now, answeredFor));
+    if (!names.length) return;
+    evaluating = true;
     const headers = { Accept: "application/json", "X-CSRFToken": meta("csrf-token") };
     let body;
     if (words.evaluatePartly !== undefined) {
       // Only what changed since the page was made: a grid of 200 rows is not sent for one of its cells.
+      const fields = difference(now, saved);
+      for (const name of tooLong(fields)) delete fields[name];
       headers["Content-Type"] = "application/json";
-      body = JSON.stringify({ fields: difference(values(), saved), changed: name });
+      body = JSON.stringify({ fields, changed: names });
     } else {
       body = new URLSearchParams();
       for (const [key, value] of new FormData(form)) if (typeof value === "string") body.append(key, value);
-      body.append("_changed", name);
+      body.append("_changed", names.join(" "));
     }
     try {
       const answer = await fetch(words.evaluateUrl, {
@@ -264,12 +292,37 @@ function start(form) {
       });
       if (!answer.ok) throw new Error(String(answer.status));
       const result = await answer.json();
-      if (turn < shown) return;
-      shown = turn;
-      apply(result);
+      answeredFor = now; // else the next field left asks again; Save evaluates in any case
+      apply(result, names);
       document.dispatchEvent(new CustomEvent("stratum:contact"));
     } catch {
-      evaluated = ""; // the next field left asks again; Save evaluates in any case
+      evaluateAgain = false;
+    } finally {
+      evaluating = false;
+      if (evaluateAgain) {
+        evaluateAgain = false;
+        evaluate();
+      }
+    }
+  }
+
+  /* Why a value cannot be understood, beside it, as soon as its field is left. */
+  function showFaults(faults, names) {
+    const bases = names.map((name) => name.replace(/__(unit|missing|reason|remove)$/, ""));
+    const stale = [...form.querySelectorAll("[data-fault]")].map((place) => place.dataset.fault);
+    for (const name of new Set([...Object.keys(faults), ...bases, ...stale])) {
+      const wrapper = by("data-field", name);
+      const place = wrapper?.querySelector("[data-errors]");
+      if (!place) continue;
+      const text = faults[name] ?? "";
+      if (text === place.textContent) continue;
+      place.replaceChildren(...(text ? [element("p", "error", icon("stop"), element("span", "", text))] : []));
+      if (text) place.dataset.fault = name;
+      else delete place.dataset.fault;
+      for (const control of wrapper.querySelectorAll(`[name="${CSS.escape(name)}"]:not([type=radio])`)) {
+        if (text) control.setAttribute("aria-invalid", "true");
+        else control.removeAttribute("aria-invalid");
+      }
     }
   }
 
@@ -305,7 +358,7 @@ function start(form) {
     else control.firstElementChild.after(made);
   }
 
-  function apply({ shown: visible = {}, derived = {}, reasons = {}, options = {}, earlier = {}, flags = {}, findings } = {}) {
+  function apply({ shown: visible = {}, derived = {}, reasons = {}, options = {}, earlier = {}, flags = {}, echoes = {}, faults, findings, about } = {}, names = []) {
     for (const [name, value] of Object.entries(visible)) {
       const element = by("data-field", name) ?? by("data-group", name);
       // A cell of a grid keeps its place, so that the columns stay where they are.
@@ -323,7 +376,12 @@ function start(form) {
     for (const [name, list] of Object.entries(options)) offer(name, list);
     for (const [name, lines] of Object.entries(earlier)) showEarlier(name, lines);
     for (const [name, flag] of Object.entries(flags)) showFlag(name, flag);
-    if (findings) showFindings(findings);
+    for (const [name, text] of Object.entries(echoes)) {
+      const place = by("data-echo", `f-${name}`);
+      if (place) place.textContent = text;
+    }
+    if (faults) showFaults(faults, names);
+    if (findings) showFindings(findings, about && new Set(about));
     form.dispatchEvent(new CustomEvent("stratum:evaluated", { bubbles: true, detail: { shown: visible, derived, findings } }));
   }
 
@@ -363,7 +421,8 @@ function start(form) {
     if (chosen && !list.some((option) => option.value === chosen)) touched(name);
   }
 
-  function showFindings(findings) {
+  /* `about`: the items about which `findings` says all there is; without it, the whole form. */
+  function showFindings(findings, about) {
     const typed = new Map();
     form.querySelectorAll(".finding__answer input").forEach((input) => typed.set(input.name, input.value));
     const answering = document.activeElement?.closest(".finding__answer")?.querySelector("input");
@@ -380,7 +439,14 @@ function start(form) {
       if (!places.has(place)) places.set(place, []);
       places.get(place).push(finding);
     }
-    for (const place of form.querySelectorAll("[data-findings], [data-form-findings]")) {
+    const isAsked = (item) => !about || about.has(item);
+    if (general) {
+      const others = [...general.children].filter((child) => !child.dataset.about || !isAsked(child.dataset.about));
+      const made = (places.get(general) ?? []).map((finding) => findingElement(finding, typed));
+      if (made.length || others.length < general.children.length) general.replaceChildren(...others, ...made);
+    }
+    for (const place of form.querySelectorAll("[data-findings]")) {
+      if (!isAsked(place.closest("[data-item]")?.dataset.item)) continue;
       const list = places.get(place) ?? [];
       const signature = JSON.stringify(list);
       if ((place.dataset.shown ?? (place.childElementCount ? "server" : "[]")) !== signature) {
@@ -429,6 +495,7 @@ function start(form) {
       element("span", "finding__message", finding.message),
     );
     made.dataset.state = hard ? "hard" : "soft";
+    if (finding.about) made.dataset.about = finding.about;
     if (finding.answer_name) {
       const input = element("input", "input");
       input.type = "text";
@@ -443,13 +510,18 @@ function start(form) {
 
   /* ---- fields ------------------------------------------------------------------------------------------------ */
 
-  const dateParts = /^(\d{2}|UN)\D?(\d{2}|UN)\D?(\d{4}|UNUN|UN)$/i;
+  const dateParts = /^(\d{1,2}|UN)[/.-](\d{1,2}|UN)[/.-](\d{4})$|^(\d{2}|UN)(\d{2}|UN)(\d{4})$/i;
+
+  function partsOf(text) {
+    const match = dateParts.exec(text);
+    return match ? match.slice(1).filter((part) => part !== undefined).map((part) => part.toUpperCase().padStart(2, "0")) : null;
+  }
 
   function tidyDate(input) {
     const [datePart, timePart] = input.value.trim().split(/[\sT]+/);
-    const match = dateParts.exec(datePart ?? "");
-    if (!match) return;
-    const date = match.slice(1).map((part) => part.toUpperCase()).join("/");
+    const parts = partsOf(datePart ?? "");
+    if (!parts) return;
+    const date = parts.join("/");
     const time = timePart ? ` ${tidyTime(timePart)}` : "";
     if (input.value !== date + time) input.value = date + time;
   }
@@ -460,10 +532,9 @@ function start(form) {
   }
 
   function inLetters(text) {
-    const match = dateParts.exec(text.trim().split(/\s+/)[0] ?? "");
-    if (!match) return "";
-    const [day, month, year] = match.slice(1).map(Number);
-    if (Number.isNaN(year)) return "";
+    const found = partsOf(text.trim().split(/\s+/)[0] ?? "");
+    if (!found) return "";
+    const [day, month, year] = found.map(Number);
     if (Number.isNaN(month)) return String(year);
     if (month < 1 || month > 12) return "";
     if (Number.isNaN(day)) {
@@ -482,7 +553,10 @@ function start(form) {
 
   function counter(area) {
     const place = document.getElementById(area.dataset.counter);
-    if (place) place.textContent = `${Number(place.dataset.max) - area.value.length} ${words.textCharacters}`;
+    if (!place) return;
+    const left = Number(place.dataset.max) - area.value.length;
+    place.textContent = left < 0 ? `${-left} ${words.textTooMany}` : `${left} ${words.textCharacters}`;
+    place.toggleAttribute("data-over", left < 0);
   }
 
   function missing(select) {
@@ -546,7 +620,7 @@ function start(form) {
         field.value = "";
         followScale(slider, field);
         touched(field.name);
-        evaluate(field.name);
+        evaluate();
       }
     });
   });
@@ -573,12 +647,12 @@ function start(form) {
     if (control.dataset.missingFor) missing(control);
     if (control.type === "radio") offerClear(control.name);
     if (control.dataset.vas) {
-      evaluate(document.getElementById(control.dataset.vas).name);
+      evaluate();
       return;
     }
     if (skipped(control)) return;
     touched(control.name);
-    if (["radio", "checkbox", "select-one"].includes(control.type)) evaluate(control.name);
+    if (["radio", "checkbox", "select-one"].includes(control.type)) evaluate();
   });
 
   form.addEventListener("focusin", (event) => {
@@ -588,12 +662,8 @@ function start(form) {
   form.addEventListener("focusout", (event) => {
     const control = event.target;
     if (!control.name || skipped(control)) return;
-    if (changed().any) {
-      keep();
-      evaluate(control.name);
-    } else {
-      evaluate(control.name);
-    }
+    if (changed().any) keep();
+    evaluate();
   });
 
   form.addEventListener("click", (event) => {
@@ -605,11 +675,12 @@ function start(form) {
     clear.hidden = true;
     radios[0]?.focus();
     touched(name);
-    evaluate(name);
+    evaluate();
   });
 
-  form.querySelectorAll("[data-date]").forEach((input) => {
-    if (by("data-echo", input.id)?.textContent === "") echo(input);
+  form.querySelectorAll("[data-echo]").forEach((place) => {
+    const input = document.getElementById(place.dataset.echo);
+    if (input?.dataset.date !== undefined && place.textContent === "") echo(input);
   });
   form.querySelectorAll("[data-counter]").forEach(counter);
   form.querySelectorAll("[data-clear]").forEach((button) => offerClear(button.dataset.clear));
@@ -644,7 +715,7 @@ function start(form) {
       input.value = ""; // it is kept: the page need not post it again
       touched(name);
       await keep();
-      evaluate(name);
+      evaluate();
     } catch (error) {
       said.textContent = error instanceof TypeError ? words.textUploadFailed : error.message;
       said.hidden = false;
@@ -718,7 +789,7 @@ function start(form) {
     toggleRowTools(row);
     refresh(grid);
     touched(`${name}__removed`);
-    evaluate(`${name}__removed`);
+    evaluate();
     const focus = row.isConnected ? row.querySelector("[data-grid-restore]") : next?.querySelector("[data-grid-remove]");
     (focus ?? grid.querySelector("[data-grid-add]"))?.focus();
   }
@@ -732,7 +803,7 @@ function start(form) {
     toggleRowTools(row);
     refresh(grid);
     touched(`${grid.dataset.grid}__removed`);
-    evaluate(`${grid.dataset.grid}__removed`);
+    evaluate();
     row.querySelector("[data-grid-remove]")?.focus();
   }
 

@@ -83,7 +83,7 @@ def test_ten_megabytes_in_a_text_item_are_refused(play: Play) -> None:
             f"{play.url}draft/", json.dumps({"revision": 1, "fields": {"story": huge}}), content_type="application/json"
         ),
         lambda: play.client.post(
-            f"{play.url}evaluate/", json.dumps({"fields": {"story": huge}, "changed": "story"}),
+            f"{play.url}evaluate/", json.dumps({"fields": {"story": huge}, "changed": ["story"]}),
             content_type="application/json",
         ),
         lambda: play.client.put(

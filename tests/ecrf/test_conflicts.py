@@ -106,8 +106,8 @@ def test_rows_that_only_one_person_touched_need_no_choice(two: Play) -> None:
     conflict = answer.context["conflict"]
     assert conflict.gone_rows == ["Lines, 2"]
     assert "you had changed nothing in it" in answer.content.decode()
-    assert {item["name"]: item["choice"] for item in conflict.items} == {
-        "lines.r3.drug": "theirs", "lines.n4.drug": "mine",
+    assert {item["name"]: (item["row"], item["choice"]) for item in conflict.items} == {
+        "lines.r3.drug": (2, "theirs"), "lines.n4.drug": (3, "mine"),
     }  # fmt: skip
     assert chosen(two, conflict, **{"r3.drug": "theirs", "n4.drug": "mine"}).status_code == 302
     assert {row: values["drug"] for row, values in cells(two).items()} == {"r3": "Gamma", "n4": "Delta"}

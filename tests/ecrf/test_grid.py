@@ -31,7 +31,7 @@ def filled(play: Play, rows: list[str] = ROWS) -> None:
     records.save(where=play.where, revision=0, submission=submission, complete=False, by=play.by)
 
 
-def evaluated(play: Play, fields: dict[str, Any], changed: str) -> Any:
+def evaluated(play: Play, fields: dict[str, Any], *changed: str) -> Any:
     """Ask what follows from fields that changed on the page."""
     body = json.dumps({"fields": fields, "changed": changed})
     return play.client.post(f"{play.url}evaluate/", body, content_type="application/json")
@@ -76,8 +76,8 @@ def _cells(page: str) -> str:
 
 
 def test_what_changed_is_evaluated_as_the_whole_page_is(play: Play) -> None:
-    """ECRF-342: over what is stored and over the draft; rows added and taken away included; an old way of asking
-    answers the same."""
+    """ECRF-342: over what is stored and over the draft; rows added and taken away included; only what follows from
+    the change is answered, and says what the whole page says."""
     filled(play, ["r1", "r2"])
     draft = {"revision": 1, "fields": {"count_of": "4", "agreed": "yes"}}
     play.client.post(f"{play.url}draft/", json.dumps(draft), content_type="application/json")
@@ -85,20 +85,57 @@ def test_what_changed_is_evaluated_as_the_whole_page_is(play: Play) -> None:
         "lines__rows": ["r1", "n0000000000a1"], "lines.n0000000000a1.dose": "3", "lines.r1.from_on": "UN/05/2024",
         "lines.r1.to_on": "UN/02/2024",
     }  # fmt: skip
-    partly = evaluated(play, changed, "lines.r1.to_on").json()
+    partly = evaluated(play, changed, *changed).json()
 
     page = play.client.get(play.url).context["page"]
     whole = {name: value for name, value in (page.fields | changed).items() if value not in ("", [])}
     asked = play.client.post(f"{play.url}evaluate/", {**whole, "whole_form": "1", "_changed": "lines.r1.to_on"}).json()
 
-    assert partly == asked
-    assert partly["derived"]["double"] == "8" and partly["derived"]["lines.n0000000000a1.twice"] == "6.0"
-    assert partly["shown"]["only_yes"] is True
+    for part in ("shown", "derived", "reasons", "options", "flags", "earlier", "echoes"):
+        assert partly[part].items() <= asked[part].items()
+    assert partly["findings"] == [each for each in asked["findings"] if each["about"] in partly["about"]]
+    assert partly["derived"] == {"lines.r1.twice": "0", "lines.n0000000000a1.twice": "6.0"}
+    assert not {"only_yes", "agreed", "double"} & {*partly["shown"], *partly["derived"]}
+    assert "about" not in asked and asked["derived"]["double"] == "8"
     assert [(each["row"], each["item"]) for each in partly["findings"]] == [("r1", "to_on")]
 
 
+def test_leaving_a_field_answers_what_follows_from_it(play: Play) -> None:
+    """ECRF-346: a chain of calculations and skip logic, the flag, the conversion and the fault of that field; nothing
+    of the rest."""
+    filled(play, ["r1"])
+    counted = evaluated(play, {"count_of": "21", "agreed": "yes"}, "count_of").json()
+    assert counted["derived"] == {"double": "42"} and "agreed" not in counted["shown"]
+    assert counted["about"] == ["count_of", "double"]
+    agreed = evaluated(play, {"count_of": "21", "agreed": "yes"}, "agreed").json()
+    assert agreed["shown"]["only_yes"] is True and agreed["derived"] == {}
+    measured = evaluated(play, {"hgb": "135", "hgb__unit": "g/L"}, "hgb__unit").json()
+    assert measured["echoes"] == {"hgb": "= 13.5 g/dL"} and set(measured["shown"]) == {"hgb", "main"}
+    assert evaluated(play, {"nothing": "1"}, "nothing").json()["shown"] == {}
+
+
 @pytest.mark.parametrize(
-    "body", ["not JSON", "[]", "{}", '{"fields": [], "changed": ""}', '{"fields": {}, "changed": 3}']
+    ("typed", "words"),
+    [
+        ({"count_of": "many"}, "“many” is not a number."),
+        ({"done_on": "31/02/2024"}, "“31/02/2024” does not exist in the calendar."),
+        ({"hgb": "1,250"}, "“1,250” can be read in two ways. Write 1250 or 1.250."),
+        ({"words": "x" * 501}, "This text has 501 characters; at most 500 are kept."),
+        ({"lines.r1.dose": "1.25"}, "“1.25” has more than 1 decimals."),
+    ],
+)
+def test_what_cannot_be_understood_is_said_when_the_field_is_left(
+    play: Play, typed: dict[str, str], words: str
+) -> None:
+    """ECRF-347: not only at Save; corrected, nothing is said any more."""
+    filled(play, ["r1"])
+    (name,) = typed
+    assert evaluated(play, typed, name).json()["faults"] == {name: words}
+    assert evaluated(play, {name: ""}, name).json()["faults"] == {}
+
+
+@pytest.mark.parametrize(
+    "body", ["not JSON", "[]", "{}", '{"fields": [], "changed": []}', '{"fields": {}, "changed": "count_of"}']
 )
 def test_what_is_no_question_is_refused_in_words(play: Play, body: str) -> None:
     """ECRF-343: and whatever is no field is not read."""

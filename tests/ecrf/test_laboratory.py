@@ -137,7 +137,7 @@ def test_flags_follow_while_typing(play: Play) -> None:
     """ECRF-334: the answer to a changed field says the flag; an emptied value has none."""
     for typed, flag in (("9", "low"), ("14", "normal"), ("19", "high"), ("", "")):
         answer = play.client.post(
-            f"{play.url}evaluate/", json.dumps({"fields": {"hgb": typed}, "changed": "hgb"}),
+            f"{play.url}evaluate/", json.dumps({"fields": {"hgb": typed}, "changed": ["hgb"]}),
             content_type="application/json",
         )  # fmt: skip
         assert answer.json()["flags"]["hgb"][0] == flag

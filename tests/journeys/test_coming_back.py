@@ -69,6 +69,35 @@ def test_a_closed_page_opens_again_where_the_person_was(stage: Cast, server: Any
     assert not stage._held(Where(participant, FORM, visit=stage.visit(participant, "SCR")))
 
 
+def test_typing_without_a_pause_is_kept_and_judged_in_its_field(
+    stage: Cast, server: Any, context: BrowserContext
+) -> None:
+    """ECRF-504: a draft every five seconds however fast one types; what cannot be a value is said as the field is
+    left; a text too long to be sent stays on the page, and Save says which."""
+    participant = stage.consented()
+    enter(context, server, stage, stage.theo_coordinator)
+    page = context.new_page()
+    page.clock.install()
+    page.goto(path(stage, participant))
+    page.locator("#f-weight").focus()
+    for digit in "81,4":
+        page.keyboard.press(digit)
+        page.clock.run_for(2000)
+    status_is(page, "kept")
+    assert kept()["weight"].startswith("81,")
+
+    leave_field(page, "weight", "heavy", to="height")
+    wrong = page.locator("[data-field=weight] .error")
+    expect(wrong).to_have_text("“heavy” is not a number.")
+    leave_field(page, "weight", "81,4", to="height")
+    expect(wrong).to_have_count(0)
+
+    page.locator("#f-height").evaluate("(control) => { control.value = '1'.repeat(300000); }")
+    page.get_by_role("button", name="Save as not finished").last.click()
+    expect(page.locator("[data-field=height] .error")).to_contain_text("too long to be sent")
+    assert page.url.endswith(path(stage, participant))
+
+
 def test_a_cut_network_loses_nothing(stage: Cast, server: Any, context: BrowserContext) -> None:
     """ECRF-501: what is typed offline stays on the page, and is kept when the network is back."""
     participant = stage.consented()

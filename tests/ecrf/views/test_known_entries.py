@@ -113,7 +113,7 @@ def test_an_assessment_opens_with_the_known_lesions_and_what_was_measured(cast: 
     }  # fmt: skip
     said = client.post(f"/participants/{randomized.code}/visits/{m6.pk}/forms/{FORM}/evaluate/", typed).json()
     assert said["earlier"][f"lesions.{row}.diameter"][0]["change"] == "+25 %"
-    changed = {"fields": {f"lesions.{row}.diameter": "25"}, "changed": f"lesions.{row}.diameter"}
+    changed = {"fields": {f"lesions.{row}.diameter": "25"}, "changed": [f"lesions.{row}.diameter"]}
     partly = client.post(
         f"/participants/{randomized.code}/visits/{m6.pk}/forms/{FORM}/evaluate/",
         json.dumps(changed),
