@@ -38,7 +38,7 @@ from .models import (
 )
 from .pages import RecordPage, Words, file_url, initials, moment
 from .places import RecordPlace
-from .presenters import broken_words
+from .presenters import broken_words, reason_words
 from .redaction_places import leaves, word_columns
 from .selectors import notes_for
 
@@ -219,7 +219,7 @@ def _change(
         "new": new,
         "old_url": _file_url(page, item, change.old),
         "new_url": _file_url(page, item, change.new),
-        "reason": change.reason,
+        "reason": reason_words(change.reason, page.definition, page.locale) if derived else change.reason,
         "kind": _("Range of reference of that day") if ranged else ChangeKind(change.kind).label,
         "note": " · ".join(
             filter(
