@@ -17,6 +17,23 @@ from trial.language.values import file_words
 
 from .checks import Fired
 
+RECALCULATED = "Recalculated after "
+"""What the reason of a calculated change begins with, as it is kept: in English, whoever saved."""
+
+
+def reason_words(reason: str, definition: Definition, locale: str) -> str:
+    """Return why a value changed as it is read: people's words as they wrote them, the system's in the page's language.
+
+    What caused a recalculation is kept as the name of the form (in the study's first language) or of the fact.
+    """
+    if not reason.startswith(RECALCULATED):
+        return reason
+    cause = reason.removeprefix(RECALCULATED)
+    first = definition.study.locales[0]
+    form = next((f for f in definition.forms.values() if definition.text(f.label, first) == cause), None)
+    words = definition.text(form.label, locale) if form is not None else _(cause)
+    return _("Recalculated after: %(cause)s") % {"cause": words}
+
 
 def fired_message(fired: Fired, definition: Definition, locale: str) -> str:
     """Return the words of an edit check in a language."""

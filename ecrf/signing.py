@@ -16,7 +16,7 @@ from .actions.signatures import why_not
 from .casebooks import Casebook, Words
 from .models import Change, ChangeKind, EntryState, Record
 from .pages import entry_title, moment
-from .presenters import value_words
+from .presenters import reason_words, value_words
 
 
 class SigningPage:
@@ -147,7 +147,13 @@ class SigningPage:
     def _change(self, record: Record, form: Form, item: Item, group: str, row: str, several: list[Change]) -> Words:
         last = several[-1]
         numbers = [each.get("_id") for each in record.data.get(group, [])]
-        reasons = dict.fromkeys(change.reason for change in several if change.reason)
+        reasons = dict.fromkeys(
+            reason_words(change.reason, self.definition, self.locale)
+            if change.kind == ChangeKind.DERIVED
+            else change.reason
+            for change in several
+            if change.reason
+        )
         return {
             "label": self.definition.text(item.label, self.locale),
             "row": numbers.index(row) + 1 if row and row in numbers else "",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -38,7 +38,7 @@ from .models import (
 )
 from .pages import RecordPage, Words, file_url, initials, moment
 from .places import RecordPlace
-from .presenters import broken_words
+from .presenters import broken_words, reason_words
 from .redaction_places import leaves, word_columns
 from .selectors import notes_for
 
@@ -51,13 +51,15 @@ DEEDS_OF_THEIR_OWN = (
     "record.signed",
     "record.reviewed",
     "record.unreviewed",
+    "record.verified",
+    "record.unverified",
     "record.marks_broken",
     "record.frozen",
     "record.unfrozen",
     "record.locked",
     "record.unlocked",
 )
-"""What happens to a record beside its values; saves are told by their changes, verifications by theirs."""
+"""What happens to a record beside its values and queries; saves are told by their changes."""
 
 
 def trail_of_item(page: RecordPage, item: Item, row: str) -> list[Words]:
@@ -163,16 +165,28 @@ def trail_of_record(page: RecordPage, changes: list[Change], *, first: bool, las
     record = page.record
     assert record is not None
     lines = [(c.at, c.pk, _change(page, c)) for c in changes]
-    deeds = ledger_of(record, arms=page.place.sees_arm).filter(verb__in=DEEDS_OF_THEIR_OWN)
+    between = Q()
     if changes and not first:
-        deeds = deeds.filter(at__lt=changes[0].at)
+        between &= Q(at__lt=changes[0].at)
     if changes and not last:
-        deeds = deeds.filter(at__gte=changes[-1].at)
-    notes = _notes(page)
-    if changes and not first:
-        notes = notes.filter(at__lt=changes[0].at)
-    if changes and not last:
-        notes = notes.filter(at__gte=changes[-1].at)
+        between &= Q(at__gte=changes[-1].at)
+    deeds = ledger_of(record, arms=page.place.sees_arm).filter(between, verb__in=DEEDS_OF_THEIR_OWN)
+    notes = _notes(page).filter(between)
+    messages = QueryMessage.objects.filter(between, query__record=record).select_related("query")
+    if not page.place.sees_arm:
+        messages = messages.filter(query__reveals_arm=False)
+    lines += [
+        (
+            m.at,
+            m.pk,
+            _said(m, page.locale)
+            | {
+                "title": about(page.place, m.query.item, m.query.row),
+                "redact": _of_place(page, m, {"text": _("Redact the text")}),
+            },
+        )
+        for m in messages[:MOST_LINES]
+    ]
     lines += [(n.at, n.pk, _noted(page, n)) for n in notes[:MOST_LINES] if not n.item or _is_shown(page, n.item)]
     lines += [
         (d.at, d.pk, _deed(d, page.locale) | {"redact": _of_place(page, d, {"details": _("Redact the reason")})})
@@ -219,7 +233,7 @@ def _change(
         "new": new,
         "old_url": _file_url(page, item, change.old),
         "new_url": _file_url(page, item, change.new),
-        "reason": change.reason,
+        "reason": reason_words(change.reason, page.definition, page.locale) if derived else change.reason,
         "kind": _("Range of reference of that day") if ranged else ChangeKind(change.kind).label,
         "note": " · ".join(
             filter(

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
 import audit
@@ -165,7 +165,7 @@ def _read_again(corrected: LaboratoryRange, was: tuple[str, str], by: Person) ->
         def apply(data: Rows, items: list[str] = items) -> dict[RowKey, tuple[Any, Any]]:
             return _with_limits(data, items, former, (corrected.low, corrected.high))
 
-        changed += reread(record, apply, cause=_("the correction of a laboratory range"), by=by)
+        changed += reread(record, apply, cause=gettext_noop("the correction of a laboratory range"), by=by)
     return changed
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 import audit
 from audit import clock
 from trial.definition import Definition, Severity
@@ -24,7 +26,7 @@ from ..checks.book import Book, Rows
 from ..entry import RowKey
 from ..lives import Deed
 from ..models import ChangeKind, EntryState, Finding, FindingState, Record
-from ..presenters import value_words
+from ..presenters import RECALCULATED, value_words
 from .findings import OF_RECALCULATION
 
 MOST_ROUNDS = 6
@@ -45,14 +47,16 @@ def recompute_dependents(record: Record, changed_items: frozenset[str], *, by: P
 
 
 CAUSES = {
-    "visit.date": "the date of a visit",
-    "participant.status": "the status of the participant",
-    "participant.sex": "the demographics of the participant",
-    "randomization.date": "the randomization",
-    "consent.date": "the date of the consent",
-    "consent.documents": "the consent versions of the site",
+    "visit.date": gettext_noop("the date of a visit"),
+    "participant.status": gettext_noop("the status of the participant"),
+    "participant.sex": gettext_noop("the demographics of the participant"),
+    "randomization.date": gettext_noop("the randomization"),
+    "consent.date": gettext_noop("the date of the consent"),
+    "consent.documents": gettext_noop("the consent versions of the site"),
 }
-"""What a recomputation says that it follows, when no form caused it."""
+"""What a recomputation says that it follows, when no form caused it; `presenters.reason_words` translates it."""
+A_CHANGE = gettext_noop("a change")
+OPENED_AGAIN = gettext_noop("unfreezing or unlocking")
 ALSO = {
     "participant.birth_month": frozenset({"participant.age"}),
     "participant.birth_year": frozenset({"participant.age"}),
@@ -82,7 +86,7 @@ def recompute_facts(participant: Participant, names: frozenset[str], by: Person 
         pending |= {form.id for form in definition.forms.values() if form.date_item and not form.standard_of_care}
     if names & {"consent.date", "consent.documents"}:
         pending.add(consent)
-    cause = next((CAUSES[name] for name in CAUSES if name in names), "a change")
+    cause = next((CAUSES[name] for name in CAUSES if name in names), A_CHANGE)
     _recompute_forms(participant, definition, pending, cause, by)
 
 
@@ -181,10 +185,10 @@ def _recompute(
     was_dated_on, record.data, record.dated_on = record.dated_on, data, dated_on(definition, form, data)
     if changed:
         record.revision += 1
+    why = f"{RECALCULATED}{cause}"
     if changed or is_moved or record.dated_on != was_dated_on:
-        audit.save(record, by=by, reason=f"Recalculated after {cause}")
+        audit.save(record, by=by, reason=why)
     if changed:
-        why = f"Recalculated after {cause}"
         cleared = _append(
             record,
             [_change(record, ChangeKind.DERIVED, key, old, new, why, by) for key, (old, new) in changed.items()],
@@ -214,7 +218,7 @@ def make_up(record: Record, *, by: Person) -> bool:
     if not policies.allows(record, Deed.CHANGE) or not held.exists():
         return False
     revision = record.revision
-    _recompute(record, book_of(record.participant, definition), definition, "unfreezing or unlocking", by,
+    _recompute(record, book_of(record.participant, definition), definition, OPENED_AGAIN, by,
                has_findings=True)  # fmt: skip
     if record.revision == revision:
         return False

@@ -61,8 +61,47 @@ def looks_right(page: Page) -> None:
     assert problems == [], page.url
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, f"{page.url} is {wide} px wider than its window"
-    displays = "heads => heads.map(th => getComputedStyle(th).display).filter(shown => shown != 'table-cell')"
-    assert page.eval_on_selector_all("main thead th", displays) == [], page.url
+    heads = page.locator(".table thead th:visible").evaluate_all("all => all.map(e => getComputedStyle(e).display)")
+    assert set(heads) <= {"table-cell"}, f"{page.url}: the heads of a table do not stand above their columns"
+
+
+def walks_the_casebook(page: Page) -> None:
+    """The grid is one Tab stop; arrows, Home and End walk over what can be opened, Enter opens, letters lead away."""
+    stop = page.locator("[data-roving] [data-cell][tabindex='0']")
+    expect(stop).to_have_count(1)
+    stop.focus()
+
+    def here() -> tuple[int, int]:
+        row, column = page.evaluate(
+            "[document.activeElement.closest('tr').rowIndex, document.activeElement.closest('td, th').cellIndex]"
+        )
+        return row, column
+
+    first = here()
+    page.keyboard.press("ArrowDown")
+    assert here()[0] > first[0]
+    assert here()[1] == first[1]
+    expect(stop).to_have_count(1)
+    page.keyboard.press("ArrowUp")
+    assert here() == first
+    page.keyboard.press("End")
+    last = here()
+    page.keyboard.press("Home")
+    assert here()[0] == last[0] == first[0]
+    assert here()[1] <= first[1] <= last[1]
+    page.keyboard.press("?")
+    expect(page.locator("#shortcuts-dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    stop.focus()
+    chosen = stop.get_attribute("href")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert page.url.endswith(str(chosen))
+    page.locator("h1").click()
+    page.keyboard.press("g")
+    with page.expect_navigation():
+        page.keyboard.press("p")
+    assert page.url.endswith("/participants/")
 
 
 def today() -> str:
@@ -196,6 +235,7 @@ def test_from_screening_to_randomization(stage: Cast, enter: Callable[[Person], 
     own = "SRT planning" if allocation.arm == "SRT" else "Start of the new line"
     expect(page.locator("main")).to_contain_text(own)
     expect(page.locator("main")).to_contain_text("Month 3")
+    walks_the_casebook(page)
 
 
 def test_a_toxicity_is_typed_and_its_clock_starts(stage: Cast, enter: Callable[[Person], Page]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.utils.translation import override
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +31,7 @@ from ecrf.models import (
     QueryState,
     Record,
 )
+from ecrf.presenters import reason_words
 from tests.cast import PASSWORD, Cast
 from tests.trial.actions.arrange import on_day
 from trial.actions import people, visits
@@ -595,7 +597,9 @@ class TestRecomputation:
         assert imdc.data["factors"][0]["anaemia"]["value"] is not before
         change = Change.objects.filter(record=imdc, item="anaemia").last()
         assert change.kind == ChangeKind.DERIVED
-        assert "Laboratory" in change.reason
+        assert reason_words(change.reason, cast.definition, "en") == "Recalculated after: Laboratory"
+        with override("fr"):
+            assert reason_words(change.reason, cast.definition, "fr") == "Recalculé après\N{NO-BREAK SPACE}: Biologie"
 
     def test_a_frozen_record_is_not_recalculated_but_reported(self, cast: Cast) -> None:
         """ECRF-061: "would be 3, is 2"."""

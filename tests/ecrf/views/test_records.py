@@ -9,13 +9,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+import audit
 from audit.models import Deed, Signature
 from ecrf.actions import data_queries, records
 from ecrf.actions.records import Where
 from ecrf.models import Change, Draft, EntryState, Finding, Record, Verification
 from tests.cast import PASSWORD, Cast
-from trial.actions import visits
-from trial.models import Participant, Person
+from trial.actions import participants, statuses, visits
+from trial.models import Participant, Person, StatusKind
 
 pytestmark = pytest.mark.django_db
 MOST_STATEMENTS = 15
@@ -217,6 +218,35 @@ def _submission(page: Any) -> Any:
     from ecrf.posted import submission_of
 
     return submission_of(page.place, page.fields, whole=True)
+
+
+def test_somebody_alike_is_warned_of_and_not_revealed(cast: Cast, consented: Participant) -> None:
+    """ECRF-450: on saving and in the casebook, until the participant is randomized; never who or where."""
+    there = cast.screened(by=cast.oscar_coordinator, site=cast.other_site)
+    there.consented_on = there.screened_on
+    audit.save(there, by=None)
+    participants.identify(participant=there, sex="F", birth_month=5, birth_year=1961, by=cast.oscar_coordinator)
+    theo = client(cast, cast.theo_coordinator)
+    casebook = f"/participants/{consented.code}/"
+    assert "Perhaps already in the study" not in theo.get(casebook).content.decode()
+
+    address = url(cast, consented, "demographics")
+    typed = typed_of(theo.get(address)) | {"sex": "F", "birth_month": "5", "birth_year": "1961"}
+    answer = theo.post(address, typed | {"save": "in_progress"}, follow=True)
+
+    page = answer.content.decode()
+    assert "Somebody else, here or at another site, has the same sex, month and year of birth." in page
+    assert "Perhaps already in the study" in page
+    for word in (there.code, cast.other_site.name, cast.other_site.city):
+        assert word not in page
+    other = client(cast, cast.oscar_coordinator).get(f"/participants/{there.code}/").content.decode()
+    assert "Perhaps already in the study" in other
+    assert consented.code not in other
+    consented.refresh_from_db()
+    statuses.record(
+        participant=consented, kind=StatusKind.RANDOMIZED, on=consented.screened_on, by=cast.theo_coordinator
+    )
+    assert "Perhaps already in the study" not in theo.get(casebook).content.decode()
 
 
 def test_wrong_values_are_shown_again_with_what_is_wrong(cast: Cast, consented: Participant) -> None:

@@ -82,7 +82,11 @@ def test_a_calculated_value_is_told_apart(cast: Cast, record: Record) -> None:
 def test_the_trail_of_a_record_holds_its_changes_and_deeds(cast: Cast, record: Record) -> None:
     """ECRF-402: values with their names, and what happened to the form itself."""
     told = entries(cast.client_of(cast.aude_auditor).get(url(record)))
-    assert "Form signed" in {str(entry["kind"]) for entry in told}
+    kinds = [str(entry["kind"]) for entry in told]
+    assert {"Form signed", "Values verified at source", "Query asked", "Query answered"} <= set(kinds)
+    assert kinds.index("Query answered") < kinds.index("Values verified at source") < kinds.index("Query asked")
+    asked = next(entry for entry in told if entry["kind"] == "Query asked")
+    assert (asked["title"], asked["note"], asked["by"]) == ("Weight", "Please confirm.", "Mona Monitor")
     assert {"Weight", "BMI (calculated)"} <= {str(entry.get("title", "")) for entry in told}
 
 
