@@ -38,6 +38,9 @@ class RandomizationConfig(AppConfig):
                 "list.closed": _("Allocation list closed"),
                 "list.balance_read": _("Balance by arm read"),
                 "list.verified": _("Allocation list opened to verify it"),
+                "list.schemes_compared": _("Randomization schemes simulated"),
+                "list.simulation_run": _("Allocation list simulated"),
+                "list.simulation_read": _("Simulation of an allocation list read"),
                 "participant.randomized": _("Participant randomized"),
                 "allocation.viewed": _("Allocation confirmation downloaded"),
             }

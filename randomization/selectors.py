@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, QuerySet
@@ -10,7 +12,7 @@ from django.http import Http404
 from trial.models import Participant
 from trial.permissions import Permission, access_of, check
 
-from .models import Allocation, AllocationList
+from .models import Allocation, AllocationList, ListSimulation
 
 
 def allocation_of(person: Any, participant: Participant) -> Allocation | None:
@@ -68,3 +70,35 @@ def counts_by_arm(person: Any, allocation_list: AllocationList) -> dict[str, dic
     for row in allocation_list.allocations.values("stratum", "arm").annotate(n=Count("pk")):
         found[row["stratum"]][row["arm"]] = row["n"]
     return found
+
+
+def simulations_of(person: Any, pk: int) -> QuerySet[ListSimulation]:
+    """Return the simulations of a list, the newest first, for those who see lists; their reports stay sealed."""
+    check(person, Permission.LIST_VIEW)
+    found = ListSimulation.objects.filter(allocation_list_id=pk).select_related("allocation_list__version", "made_by")
+    return found.order_by("-pk")
+
+
+@dataclass(frozen=True)
+class Given:
+    """One allocation as the report of a running list counts it: no participant, and no arm unless it was asked for."""
+
+    stratum: str
+    site: str
+    at: dt.datetime
+    arm: str = ""
+
+
+_COUNTED = ("stratum", "participant__site__number", "allocated_at")
+
+
+def course_of(person: Any, allocation_list: AllocationList) -> list[Given]:
+    """Return every allocation of a list in order, without arms, for those who see lists."""
+    check(person, Permission.LIST_VIEW)
+    return [Given(*row) for row in allocation_list.allocations.order_by("number").values_list(*_COUNTED)]
+
+
+def course_by_arm(person: Any, allocation_list: AllocationList) -> list[Given]:
+    """Return every allocation of a list in order, with its arm, for those with the right to balance by arm alone."""
+    check(person, Permission.ARM_BALANCE)
+    return [Given(*row) for row in allocation_list.allocations.order_by("number").values_list(*_COUNTED, "arm")]
