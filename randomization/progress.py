@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +53,7 @@ class _Counted:
     def by_stratum(self) -> TableWords:
         heads = [_("Stratum"), _("Allocated"), _("First"), _("Last"), _("Each month"), *self._arm_heads()]
         rows = [
-            [stratum_words(stratum, self.definition), *self._group(lambda g, of=stratum: g.stratum == of, pace=True)]
+            [stratum_words(stratum, self.definition), *self._group(("stratum", stratum), pace=True)]
             for stratum in self.list.strata
         ]
         note = _("Each month: allocations since the first one of the stratum, in a month of the time since.")
@@ -62,7 +62,7 @@ class _Counted:
     def by_site(self) -> TableWords:
         heads = [_("Site"), _("Allocated"), _("First"), _("Last"), *self._arm_heads()]
         sites = sorted({given.site for given in self.given})
-        rows = [[site, *self._group(lambda g, of=site: g.site == of)] for site in sites]
+        rows = [[site, *self._group(("site", site))] for site in sites]
         return TableWords(_("By site"), heads, rows)
 
     def by_month(self) -> TableWords:
@@ -97,8 +97,9 @@ class _Counted:
             )
         return found
 
-    def _group(self, of: Callable[[Given], bool], *, pace: bool = False) -> list[str]:
-        found = [given for given in self.given if of(given)]
+    def _group(self, of: tuple[str, str], *, pace: bool = False) -> list[str]:
+        name, value = of
+        found = [given for given in self.given if getattr(given, name) == value]
         days = [_day(given) for given in found]
         cells = [str(len(found)), _date(days[0]) if days else "–", _date(days[-1]) if days else "–"]
         if pace:

@@ -79,6 +79,14 @@ def simulations_of(person: Any, pk: int) -> QuerySet[ListSimulation]:
     return found.order_by("-pk")
 
 
+def newest_simulation_or_404(person: Any, pk: int) -> ListSimulation:
+    """Return the newest simulation of a list, sealed; not found when there is none."""
+    newest = simulations_of(person, pk).first()
+    if newest is None:
+        raise Http404("This list was not simulated.")
+    return newest
+
+
 @dataclass(frozen=True)
 class Given:
     """One allocation as the report of a running list counts it: no participant, and no arm unless it was asked for."""

@@ -438,8 +438,25 @@ def stratum_words_of(name: str, definition: Definition) -> str:
 
 
 @dataclass(frozen=True)
+class Chart:
+    """The schemes over one axis: rows of marks, the legend (shape, words), the ticks (value, words)."""
+
+    name: str
+    title: str
+    legend: list[tuple[str, str]]
+    rows: list[Row]
+    ticks: list[tuple[float, str]]
+    reference: float | None = None
+
+    @property
+    def description(self) -> str:
+        """The chart in words, for who does not see it."""
+        return "; ".join(f"{row.label}: {', '.join(point.words for point in row.points)}" for row in self.rows)
+
+
+@dataclass(frozen=True)
 class Picture:
-    """A chart with its title and a legend of (mark, words)."""
+    """A chart drawn, with its title and a legend of (mark, words)."""
 
     title: str
     legend: list[tuple[str, str]]
@@ -449,93 +466,78 @@ class Picture:
 MARKS = {"circle": "○", "square": "□", "diamond": "◆", "bar": "▎"}
 
 
-def pictures(report: Report) -> list[Picture]:
+def charts(report: Report) -> list[Chart]:
     """The schemes over one axis each: imbalance, guesses, certainty, participants lost."""
     results = list(_labelled(report))
-    return [
-        _picture(
-            "imbalance",
-            _("Imbalance at the end of the trial"),
-            [(label, result["overall"]) for label, result in results],
-            [
-                ("mean", "circle", _("mean")),
-                ("p95", "square", _("95th percentile")),
-                ("worst", "bar", _("worst trial")),
-            ],
-            fixed,
-        ),
-        _picture(
-            "guesses",
-            _("Probability of a correct guess"),
-            [(label, _means(result)) for label, result in results],
-            [
-                ("site", "circle", _("knows one site")),
-                ("everyone", "square", _("knows all")),
-                ("design", "diamond", _("knows all and the parameters")),
-            ],
-            percent,
-            ticks=[0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
-            reference=max(report.content["setting"]["arms"].values()) / sum(report.content["setting"]["arms"].values()),
-        ),
-        _picture(
-            "certain",
-            _("Allocations that are certain beforehand"),
-            [(label, _means(result)) for label, result in results],
-            [
-                ("certain_site", "circle", _("knows one site")),
-                ("certain_all", "square", _("knows all and the sizes")),
-                ("certain_with_blocks", "diamond", _("knows all and the blocks as drawn")),
-            ],
-            percent,
-        ),
-        _picture(
-            "lost",
-            _("Participants lost in a stratified analysis"),
-            [(label, result["power"]["lost_stratified"]) for label, result in results],
-            [
-                ("mean", "circle", _("mean")),
-                ("p95", "square", _("95th percentile")),
-                ("worst", "bar", _("worst trial")),
-            ],
-            fixed,
-        ),
+    arms = report.content["setting"]["arms"].values()
+    spread = [
+        ("mean", "circle", _("mean")),
+        ("p95", "square", _("95th percentile")),
+        ("worst", "bar", _("worst trial")),
     ]
+    guesses = [
+        ("site", "circle", _("knows one site")),
+        ("everyone", "square", _("knows all")),
+        ("design", "diamond", _("knows all and the parameters")),
+    ]
+    certain = [
+        ("certain_site", "circle", _("knows one site")),
+        ("certain_all", "square", _("knows all and the sizes")),
+        ("certain_with_blocks", "diamond", _("knows all and the blocks as drawn")),
+    ]
+    means = [(label, _means(result)) for label, result in results]
+    overall = [(label, result["overall"]) for label, result in results]
+    lost = [(label, result["power"]["lost_stratified"]) for label, result in results]
+    return [
+        _chart("imbalance", _("Imbalance at the end of the trial"), overall, spread, fixed),
+        _chart(
+            "guesses", _("Probability of a correct guess"), means, guesses, percent,
+            ticks=[0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0], reference=max(arms) / sum(arms),
+        ),
+        _chart("certain", _("Allocations that are certain beforehand"), means, certain, percent),
+        _chart("lost", _("Participants lost in a stratified analysis"), lost, spread, fixed),
+    ]  # fmt: skip
+
+
+def pictures(report: Report) -> list[Picture]:
+    """The charts as SVG."""
+    found = []
+    for chart in charts(report):
+        svg = dots(
+            chart.rows,
+            ticks=chart.ticks,
+            name=f"sim-{chart.name}",
+            title=chart.title,
+            description=chart.description,
+            reference=chart.reference,
+        )
+        legend = [(MARKS[shape], words) for shape, words in chart.legend]
+        found.append(Picture(chart.title, legend, mark_safe(svg)))  # noqa: S308 - the drawing escapes every word
+    return found
 
 
 def _means(result: Mapping[str, Any]) -> dict[str, float]:
     return {name: found["mean"] for name, found in result["guessing"].items()}
 
 
-def _picture(
+def _chart(
     name: str,
     title: str,
-    results: list[tuple[str, Mapping[str, float]]],
+    results: Sequence[tuple[str, Mapping[str, float]]],
     points: list[tuple[str, str, str]],
     words: Callable[[float], str],
     ticks: Sequence[float] = (),
     reference: float | None = None,
-) -> Picture:
+) -> Chart:
     rows = [
         Row(label, tuple(Point(values[key], shape, f"{said}: {words(values[key])}") for key, shape, said in points))
         for label, values in results
     ]
     marks = list(ticks) or round_ticks(max(point.value for row in rows for point in row.points))
-    short = (
-        (lambda value: percent(value, 0))
-        if words is percent
-        else (lambda value: fixed(value, 0 if marks[-1] >= 5 else 1))
-    )
-    description = "; ".join(f"{row.label}: {', '.join(point.words for point in row.points)}" for row in rows)
-    svg = dots(
-        rows,
-        ticks=[(mark, short(mark)) for mark in marks],
-        name=f"sim-{name}",
-        title=title,
-        description=description,
-        reference=reference,
-    )
-    # Every word in it was escaped by the drawing.
-    return Picture(title, [(MARKS[shape], said) for _key, shape, said in points], mark_safe(svg))  # noqa: S308
+    places = 0 if words is percent or marks[-1] >= 5 else 1
+    short = percent if words is percent else fixed
+    legend = [(shape, said) for _key, shape, said in points]
+    return Chart(name, title, legend, rows, [(mark, short(mark, places)) for mark in marks], reference)
 
 
 def histograms(report: Report) -> list[tuple[str, SafeString]]:

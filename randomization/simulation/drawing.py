@@ -159,7 +159,7 @@ def course(
     description: str,
     whole: Sequence[float] = (),
 ) -> str:
-    """A step line of one value per place, with the first and the last place named; `whole` are the marks of its axis."""
+    """A step line of one value per place; the first and the last place are named, `whole` are the marks of its axis."""
     height = 150
     marks = list(whole) or round_ticks(max([*values, 1]))
     low, high = marks[0], marks[-1]

@@ -101,6 +101,7 @@ def _detail(
     is_second = found.drafted_by_id != person.pk
     used = selectors.counts_by_stratum(person, found)
     is_held = found.on_hold_at is not None
+    may_simulate = may_approve or can(person, Permission.LIST_DRAFT)
     offered = {
         "approve": may_approve and found.state == ListState.DRAFT and is_second,
         "second_needed": found.state == ListState.DRAFT and not (may_approve and is_second),
@@ -108,6 +109,8 @@ def _detail(
         "hold": may_approve and found.state == ListState.IN_USE and not is_held,
         "resume": may_approve and found.state == ListState.IN_USE and is_held,
         "close": may_approve and found.state == ListState.IN_USE,
+        "simulate": found.state == ListState.DRAFT and may_simulate,
+        "simulation": may_simulate and selectors.simulations_of(person, found.pk).exists(),
         "balance": can(person, Permission.ARM_BALANCE) and by_arm is None and any(used.values()),
     }
     given = forms or {}

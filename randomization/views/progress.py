@@ -1,4 +1,4 @@
-"""How a list in use fares: counts for all who see lists; balance by arm for those with the right, told in the ledger."""
+"""How a list in use fares: counts for who sees lists; balance by arm for those with the right, told in the ledger."""
 
 from __future__ import annotations
 

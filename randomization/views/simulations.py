@@ -21,7 +21,6 @@ from trial.views.requests import SignedInRequest
 from .. import presenters, selectors, simulated
 from ..actions import simulations
 from ..actions.lists import InvalidParameters
-from ..models import ListSimulation
 from ..simulation import Report
 
 
@@ -83,7 +82,7 @@ def list_simulation(request: SignedInRequest, pk: int) -> HttpResponse:
     person = request.user
     simulations.check_may_simulate(person)
     found = selectors.list_or_404(person, pk)
-    newest = newest_simulation(person, pk)
+    newest = selectors.newest_simulation_or_404(person, pk)
     report = simulations.open_report(simulation=newest, by=person)
     context = {
         **_report_context(report, definition_of(found.version_id)),
@@ -94,15 +93,6 @@ def list_simulation(request: SignedInRequest, pk: int) -> HttpResponse:
         "sealed": "",
     }
     return render(request, "randomization/simulation_report.html", context)
-
-
-def newest_simulation(person: Any, pk: int) -> ListSimulation:
-    """Return the newest simulation of a list for those who may read it; not found when there is none."""
-    simulations.check_may_simulate(person)
-    newest = selectors.simulations_of(person, pk).first()
-    if newest is None:
-        raise Http404("This list was not simulated.")
-    return newest
 
 
 def _version() -> Version:

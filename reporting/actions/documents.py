@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 import audit
-from randomization.models import Allocation
-from trial.models import Person
+from randomization.actions import simulations
+from randomization.models import Allocation, ListSimulation
+from randomization.simulation import Report
+from trial.definitions import definition_of
+from trial.models import Person, Version
 from trial.permissions import Permission, check
 
 from ..documents.allocation import confirmation
+from ..documents.simulation import simulation_report
 
 
 @transaction.atomic
@@ -19,4 +24,26 @@ def print_allocation(*, allocation: Allocation, by: Person) -> bytes:
     check(by, Permission.ARM_VIEW, allocation.participant.site_id)
     document = confirmation(allocation, locale=get_language() or "en", printed_by=by.printed_name)
     audit.deed("allocation.viewed", allocation, by=by, document="confirmation")
+    return document
+
+
+@transaction.atomic
+def print_simulation(
+    *, report: Report, version: Version, by: Person, simulation: ListSimulation | None = None
+) -> bytes:
+    """Return the report of a simulation as a PDF in the language of the page, and keep who took it and its digest."""
+    simulations.check_may_simulate(by)
+    of_list = ""
+    if simulation is not None:
+        of_list = _("Allocation list %(reference)s") % {"reference": simulation.allocation_list.reference}
+    document = simulation_report(
+        report,
+        definition_of(version.pk),
+        locale=get_language() or "en",
+        printed_by=by.printed_name,
+        is_simulated=version.study.is_simulated,
+        of_list=of_list,
+    )
+    target = version if simulation is None else simulation.allocation_list
+    audit.deed("list.simulation_printed", target, by=by, digest=report.digest)
     return document
