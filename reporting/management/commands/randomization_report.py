@@ -49,8 +49,8 @@ class Command(BaseCommand):
     """Parameters are read from a file or standard input: never from the command line, which others can see."""
 
     help = (
-        "Simulate randomization schemes in the study's own setting. Prints tables; --out writes JSON and PDF, which tell "
-        "the parameters to who can compute: keep them with those who may know them."
+        "Simulate randomization schemes in the study's own setting. Prints tables; --out writes JSON and PDF, from "
+        "which parameters can be told: keep them with those who may know them."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
