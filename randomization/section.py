@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from trial.definition import Definition, sections
-from trial.definition.model import Code, Count, Id, Label, Source
+from trial.definition.model import Code, Count, Id, Label, Number, Source
 from trial.language import Kind
 
-from .algorithms import current, strata
+from .algorithms import ArmRatio, current, strata
 from .algorithms.strata import Factor as StratumFactor
+from .simulation import setting as simulated
 
 NAME = "randomization"
 
@@ -36,6 +38,23 @@ class Closed(sections.Part):
     reason: Label
 
 
+class SimulatedSites(sections.Part):
+    """Some sites that include alike: how much beside the others, and from which month of the trial."""
+
+    count: Count = 1
+    share: Number = Decimal(1)
+    opens: Number = Decimal(0)
+
+
+class SimulationPart(sections.Part):
+    """What a simulation of schemes supposes of the participants and the sites. It changes no allocation."""
+
+    prevalences: dict[Id, dict[Code, Number]] = {}
+    sites: tuple[SimulatedSites, ...] = ()
+    power: Number = Decimal("0.8")
+    alpha: Number = Decimal("0.05")
+
+
 class RandomizationSection(sections.Part):
     """How participants are allocated. Block sizes, weights and the seed belong to the list, never to the folder."""
 
@@ -45,6 +64,7 @@ class RandomizationSection(sections.Part):
     list_size: Count = 60
     closed: Closed | None = None
     """Once randomization has ended. What stands beside it still says how the earlier lists were made."""
+    simulation: SimulationPart | None = None
 
     @property
     def factors(self) -> tuple[StratumFactor, ...]:
@@ -94,6 +114,86 @@ def validate(section: RandomizationSection, definition: Definition, say: section
         say(("list_size",), "A list needs slots.", "Write how many slots each stratum gets.")
     for fault in strata.faults(section.factors):
         say(("strata",), fault.fault, fault.remedy, code="DEF130")
+    if section.simulation is not None:
+        _validate_simulation(section.simulation, section, definition, say)
+
+
+def _validate_simulation(
+    simulation: SimulationPart, section: RandomizationSection, definition: Definition, say: sections.Say
+) -> None:
+    """Tell every problem of what a simulation supposes: a prevalence for every level, sites as in the accrual plan."""
+    factors = {factor.id: factor for factor in section.factors}
+    for name, shares in simulation.prevalences.items():
+        place = ("simulation", "prevalences", name)
+        if name not in factors:
+            say(place, f"There is no factor {name}.", "Use the id of a factor under strata, or remove it.")
+            continue
+        levels = factors[name].levels
+        for level in shares:
+            if level not in levels:
+                say((*place, level), f"The factor {name} has no level {level}.", "Use the codes of its levels.")
+        for level in levels:
+            if level not in shares:
+                say(place, f"The level {level} has no prevalence.", f"Add {level}: 0.5, or the share it has.")
+        if set(shares) == set(levels):
+            values = tuple(float(shares[level]) for level in levels)
+            for fault in simulated.prevalence_faults(simulated.Prevalence(name, levels, values)):
+                say(place, fault.fault, fault.remedy)
+    for name in factors:
+        if name not in simulation.prevalences:
+            say(("simulation", "prevalences"), f"The factor {name} has no prevalences.", f"Add {name}, by level.")
+    accrual = definition.study.accrual
+    for at, sites in enumerate(simulation.sites):
+        for fault in simulated.site_faults([_site(sites), simulated.Site()], accrual.months):
+            say(("simulation", "sites", at), fault.fault, fault.remedy)
+    total = sum(sites.count for sites in simulation.sites)
+    if simulation.sites and total != accrual.sites:
+        say(
+            ("simulation", "sites"),
+            f"They are {total} sites; study.yaml plans {accrual.sites}.",
+            "Let the counts add up to the sites of the accrual plan.",
+        )
+    elif simulation.sites and min(sites.opens for sites in simulation.sites) > 0:
+        say(("simulation", "sites"), "No site is open at the start.", "Let the first sites open in month 0.")
+    for name in ("power", "alpha"):
+        if not 0 < getattr(simulation, name) < 1:
+            say(("simulation", name), "It is not between 0 and 1.", "Write a number such as 0.8 or 0.05.")
+
+
+def _site(sites: SimulatedSites) -> simulated.Site:
+    return simulated.Site(float(sites.share), float(sites.opens))
+
+
+def setting_of(definition: Definition, participants: int | None = None) -> simulated.Setting:
+    """The study as a simulation sees it: its accrual plan and what `simulation` supposes; all alike where it is silent.
+
+    `participants` replaces the accrual target. Raises LookupError when the study does not randomize.
+    """
+    section: RandomizationSection | None = definition.section(NAME)
+    if section is None:
+        raise LookupError("This version of the study does not randomize.")
+    supposed = section.simulation or SimulationPart()
+    accrual = definition.study.accrual
+    sites = tuple(_site(sites) for sites in supposed.sites for _n in range(sites.count))
+    return simulated.Setting(
+        arms=tuple(ArmRatio(arm, share) for arm, share in section.ratio.items()),
+        participants=participants or accrual.target,
+        sites=sites or (simulated.Site(),) * accrual.sites,
+        months=float(accrual.months),
+        factors=tuple(
+            simulated.Prevalence(
+                factor.id,
+                factor.levels,
+                tuple(
+                    float(supposed.prevalences.get(factor.id, {}).get(level, Decimal(1) / len(factor.levels)))
+                    for level in factor.levels
+                ),
+            )
+            for factor in section.factors
+        ),
+        power=float(supposed.power),
+        alpha=float(supposed.alpha),
+    )
 
 
 def expressions(section: RandomizationSection) -> Iterable[sections.SectionExpression]:

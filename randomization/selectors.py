@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
@@ -16,6 +18,7 @@ from .models import (
     Allocation,
     AllocationList,
     Correction,
+    ListSimulation,
     RandomizedInError,
     Registration,
     StratumDifference,
@@ -194,3 +197,43 @@ def counts_by_arm(person: Any, allocation_list: AllocationList) -> dict[str, dic
     for row in allocation_list.allocations.values("stratum", "arm").annotate(n=Count("pk")):
         found[row["stratum"]][row["arm"]] = row["n"]
     return found
+
+
+def simulations_of(person: Any, pk: int) -> QuerySet[ListSimulation]:
+    """Return the simulations of a list, the newest first, for those who see lists; their reports stay sealed."""
+    check(person, Permission.LIST_VIEW)
+    found = ListSimulation.objects.filter(allocation_list_id=pk).select_related("allocation_list__version", "made_by")
+    return found.order_by("-pk")
+
+
+def newest_simulation_or_404(person: Any, pk: int) -> ListSimulation:
+    """Return the newest simulation of a list, sealed; not found when there is none."""
+    newest = simulations_of(person, pk).first()
+    if newest is None:
+        raise Http404("This list was not simulated.")
+    return newest
+
+
+@dataclass(frozen=True)
+class Given:
+    """One allocation as the report of a running list counts it: no participant, and no arm unless it was asked for."""
+
+    stratum: str
+    site: str
+    at: dt.datetime
+    arm: str = ""
+
+
+_COUNTED = ("stratum", "participant__site__number", "allocated_at")
+
+
+def course_of(person: Any, allocation_list: AllocationList) -> list[Given]:
+    """Return every allocation of a list in order, without arms, for those who see lists."""
+    check(person, Permission.LIST_VIEW)
+    return [Given(*row) for row in allocation_list.allocations.order_by("number").values_list(*_COUNTED)]
+
+
+def course_by_arm(person: Any, allocation_list: AllocationList) -> list[Given]:
+    """Return every allocation of a list in order, with its arm, for those with the right to balance by arm alone."""
+    check(person, Permission.ARM_BALANCE)
+    return [Given(*row) for row in allocation_list.allocations.order_by("number").values_list(*_COUNTED, "arm")]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import allocations, corrections, followups, inclusions, lists
+from .views import allocations, corrections, followups, inclusions, lists, progress, simulations
 
 urlpatterns = [
     path("participants/<str:code>/randomize/", allocations.randomize, name="randomize"),
@@ -16,6 +16,10 @@ urlpatterns = [
     path("randomization/differences/", followups.differences, name="differences"),
     path("randomization/", lists.lists, name="lists"),
     path("randomization/new/", lists.list_new, name="list_new"),
+    path("randomization/simulation/", simulations.simulation, name="simulation"),
+    path("randomization/<int:pk>/progress/", progress.list_progress, name="list_progress"),
+    path("randomization/<int:pk>/simulate/", simulations.list_simulate, name="list_simulate"),
+    path("randomization/<int:pk>/simulation/", simulations.list_simulation, name="list_simulation"),
     path("randomization/<int:pk>/", lists.list_detail, name="list_detail"),
     path("randomization/<int:pk>/approve/", lists.list_approve, name="list_approve"),
     path("randomization/<int:pk>/use/", lists.list_use, name="list_use"),

@@ -35,6 +35,7 @@ _HEADER_BYTES = 1 + _CHECK_BYTES + _NONCE_BYTES
 _SLOT_PAYLOAD_BYTES = 1 + (1 + MAX_LIST_ID_BYTES) + 8 + (1 + MAX_ARM_BYTES) + 4 + SALT_BYTES + 18
 """143 bytes of slot and 18 to spare, so that the sealed bytes are a multiple of three and base64 needs no padding."""
 _CONFIDENTIAL_STEP = 2048  # confidential parameters are padded to a multiple: their length tells no number of blocks
+_DOCUMENT_STEP = 16_384
 _FORMAT = 1
 
 SEALED_SLOT_LENGTH = (_HEADER_BYTES + _SLOT_PAYLOAD_BYTES + _TAG_BYTES) // 3 * 4
@@ -357,3 +358,21 @@ def _associated(*parts: str) -> bytes:
     """The associated data: what the sealed thing is and where it belongs, each part behind its length."""
     encoded = (b"stratum.vault/1", *(part.encode("utf-8") for part in parts))
     return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+
+
+# Documents that tell parameters: reports of simulations
+
+
+def seal_document(key: DataKey, content: Mapping[str, Any], *, purpose: str) -> str:
+    """Plain JSON values as text, bound to what they are for and padded: the length of a report tells little of it."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("utf-8")
+    body = len(text).to_bytes(4, "big") + text
+    padded = body.ljust(-(-len(body) // _DOCUMENT_STEP) * _DOCUMENT_STEP, b"\0")
+    return key._seal(padded, _associated("document", purpose))
+
+
+def open_document(key: DataKey, sealed: str, *, purpose: str) -> dict[str, Any]:
+    """The values that were sealed for this purpose. Raises WrongKey or Tampered."""
+    payload = key._open(sealed, _associated("document", purpose), "The sealed document")
+    content: dict[str, Any] = json.loads(payload[4 : 4 + int.from_bytes(payload[:4], "big")])
+    return content

@@ -1,4 +1,4 @@
-"""Lists, their slots, what commits them and corrects them, allocations, and what follows them."""
+"""Lists, their slots, what simulates, commits and corrects them, allocations, and what follows them."""
 
 from .after import (
     ErrorReason,
@@ -12,6 +12,7 @@ from .after import (
 from .allocations import Allocation
 from .corrections import Correction, CorrectionKind, CorrectionState
 from .lists import AllocationList, ListKey, ListState, Segment, Slot, SlotProof
+from .simulations import ListSimulation
 
 __all__ = [
     "Allocation",
@@ -22,6 +23,7 @@ __all__ = [
     "ErrorReason",
     "IdentityCheck",
     "ListKey",
+    "ListSimulation",
     "ListState",
     "RandomizedInError",
     "Registration",

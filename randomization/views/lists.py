@@ -100,6 +100,7 @@ def _detail(
     may_approve = can(person, Permission.LIST_APPROVE)
     is_second = found.drafted_by_id != person.pk
     used = selectors.counts_by_stratum(person, found)
+    may_simulate = may_approve or can(person, Permission.LIST_DRAFT)
     offered = {
         "simulate": can(person, Permission.LIST_DRAFT) and found.state in (ListState.DRAFT, ListState.SIMULATED),
         "simulation_needed": found.state == ListState.DRAFT,
@@ -108,6 +109,7 @@ def _detail(
         "use": may_approve and found.state == ListState.APPROVED,
         "close": may_approve and found.state != ListState.CLOSED,
         "correct": presenters.correction_links(found) if may_approve else [],
+        "simulation": may_simulate and selectors.simulations_of(person, found.pk).exists(),
         "balance": can(person, Permission.ARM_BALANCE) and by_arm is None and any(used.values()),
     }
     given = forms or {}

@@ -8,12 +8,16 @@ from django.utils.translation import gettext as _
 
 import audit
 from audit.errors import Refused
-from randomization.models import Allocation, AllocationList
-from trial.models import Person
+from randomization.actions import simulations
+from randomization.models import Allocation, AllocationList, ListSimulation
+from randomization.simulation import Report
+from trial.definitions import definition_of
+from trial.models import Person, Version
 from trial.permissions import Permission, check
 
 from ..documents import commitment
 from ..documents.allocation import confirmation
+from ..documents.simulation import simulation_report
 
 
 @transaction.atomic
@@ -33,4 +37,26 @@ def print_commitment(*, allocation_list: AllocationList, by: Person) -> bytes:
         raise Refused(_("A list is committed when it is approved: there is no commitment yet."), code="not_committed")
     document = commitment.printed(allocation_list, locale=get_language() or "en", printed_by=by.printed_name)
     audit.deed("list.commitment_printed", allocation_list, by=by)
+    return document
+
+
+@transaction.atomic
+def print_simulation(
+    *, report: Report, version: Version, by: Person, simulation: ListSimulation | None = None
+) -> bytes:
+    """Return the report of a simulation as a PDF in the language of the page, and keep who took it and its digest."""
+    simulations.check_may_simulate(by)
+    of_list = ""
+    if simulation is not None:
+        of_list = _("Allocation list %(reference)s") % {"reference": simulation.allocation_list.reference}
+    document = simulation_report(
+        report,
+        definition_of(version.pk),
+        locale=get_language() or "en",
+        printed_by=by.printed_name,
+        is_simulated=version.study.is_simulated,
+        of_list=of_list,
+    )
+    target = version if simulation is None else simulation.allocation_list
+    audit.deed("list.simulation_printed", target, by=by, digest=report.digest)
     return document

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
-from randomization.selectors import allocation_or_404, list_or_404
-from trial.definitions import definition_of
+from randomization.actions import simulations
+from randomization.selectors import allocation_or_404, list_or_404, newest_simulation_or_404
+from trial.definitions import definition_of, latest_version
 from trial.selectors import participant_or_404
 from trial.views.requests import SignedInRequest
 
@@ -36,4 +37,33 @@ def commitment_pdf(request: SignedInRequest, pk: int) -> HttpResponse:
     response = HttpResponse(document, content_type="application/pdf")
     study = definition_of(found.version_id).study.code
     response["Content-Disposition"] = f'attachment; filename="{study}-list-{found.pk}-commitment.pdf"'
+    return response
+
+
+@require_POST
+def simulation_pdf(request: SignedInRequest) -> HttpResponse:
+    """Give the report that a page of the simulation shows, from the sealed copy that it carries."""
+    person = request.user
+    report = simulations.unseal_report(request.POST.get("sealed", ""), by=person)
+    version = latest_version()
+    document = documents.print_simulation(report=report, version=version, by=person)
+    return _pdf(document, f"{definition_of(version.pk).study.code}-simulation-{report.digest[:8]}.pdf")
+
+
+@require_GET
+def list_simulation_pdf(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Give the newest report of a list's simulations to those who draft or approve lists."""
+    person = request.user
+    simulations.check_may_simulate(person)
+    found = list_or_404(person, pk)
+    newest = newest_simulation_or_404(person, pk)
+    report = simulations.open_report(simulation=newest, by=person)
+    document = documents.print_simulation(report=report, version=found.version, by=person, simulation=newest)
+    study = definition_of(found.version_id).study.code
+    return _pdf(document, f"{study}-list-{found.pk}-simulation-{report.digest[:8]}.pdf")
+
+
+def _pdf(document: bytes, name: str) -> HttpResponse:
+    response = HttpResponse(document, content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

@@ -1,0 +1,192 @@
+"""Simulating schemes before a list is approved: with typed parameters, or with those of a list, never with its seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+import audit
+from audit import clock
+from audit.errors import Refused
+from trial.definitions import definition_of
+from trial.models import Person, Version
+from trial.permissions import Permission, access_of, check
+
+from .. import lives, vault
+from ..algorithms import ALGORITHMS, ParameterError
+from ..models import AllocationList, ListSimulation
+from ..section import setting_of
+from ..simulation import (
+    DEFAULT_TRIALS,
+    BiasedCoin,
+    BigStick,
+    Measure,
+    Minimization,
+    PermutedBlocks,
+    Report,
+    Scheme,
+    Setting,
+    Simple,
+    Urn,
+    Within,
+    new_seed,
+    simulate,
+)
+from . import lists
+
+PURPOSE = "simulation"
+
+
+def check_may_simulate(by: Person) -> None:
+    """Those who draft or approve lists: a report tells the parameters. Raises Refused for the others."""
+    if not access_of(by).has(Permission.LIST_APPROVE):
+        check(by, Permission.LIST_DRAFT)
+
+
+def compare(
+    *, version: Version, schemes: Sequence[Scheme], trials: int, by: Person, participants: int | None = None
+) -> Report:
+    """Simulate schemes side by side in the setting of a version, by a fresh seed; nothing is stored but the deed.
+
+    The ledger keeps who compared which schemes and the report's digest, never a parameter or the seed. Raises
+    InvalidParameters with every fault.
+    """
+    check_may_simulate(by)
+    setting = setting_for(version, participants)
+    report = _simulated(setting, schemes, trials)
+    with transaction.atomic():
+        audit.deed(
+            "list.schemes_compared",
+            version,
+            by=by,
+            digest=report.digest,
+            trials=trials,
+            schemes=[f"{scheme.scheme}/{scheme.place}" for scheme in schemes],
+        )
+    return report
+
+
+def simulate_list(
+    *, allocation_list: AllocationList, by: Person, trials: int = DEFAULT_TRIALS, seed: int | None = None
+) -> ListSimulation:
+    """Simulate a drafted list's own scheme and parameters beside simple randomization, and keep the report sealed.
+
+    The list is simulated from then on: a second person may approve it. The parameters are opened here and shown to
+    nobody; the seed of the simulation is drawn (given only where a whole trial is simulated), so that the digest in the
+    ledger cannot be tried out, and has nothing to do with that of the list. The simulation runs before the transaction
+    that writes it.
+    """
+    check(by, Permission.LIST_DRAFT)
+    lives.LIST.after(allocation_list.state, lives.Deed.SIMULATE)
+    setting = setting_for(allocation_list.version, arms=allocation_list.arms)
+    key = lists.data_key(allocation_list)
+    report = _simulated(setting, [scheme_of(allocation_list, key), Simple()], trials, seed)
+    with transaction.atomic():
+        lists.record_simulation(
+            allocation_list=allocation_list,
+            digest=report.digest,
+            seed=report.seed.to_bytes(vault.SEED_BYTES, "big"),
+            summary={"trials": trials},
+            by=by,
+        )
+        made = ListSimulation.objects.create(
+            allocation_list=allocation_list,
+            digest=report.digest,
+            trials=trials,
+            report=vault.seal_document(key, report.content, purpose=_purpose(allocation_list)),
+            made_by=by,
+            made_at=clock.now(),
+        )
+    return made
+
+
+def open_report(*, simulation: ListSimulation, by: Person) -> Report:
+    """Open the report of a list's simulation for those who draft or approve lists; the ledger keeps who read it."""
+    check_may_simulate(by)
+    found = simulation.allocation_list
+    try:
+        content = vault.open_document(lists.data_key(found), simulation.report, purpose=_purpose(found))
+    except vault.VaultError as error:
+        raise lists._unreadable(error) from error
+    report = Report(content)
+    if report.digest != simulation.digest:
+        raise Refused(_("The report of the simulation is not the one whose digest was kept."), code="tampered")
+    with transaction.atomic():
+        audit.deed("list.simulation_read", found, by=by, digest=report.digest)
+    return report
+
+
+def setting_for(version: Version, participants: int | None = None, arms: dict[str, int] | None = None) -> Setting:
+    """The setting of a version of the study. Raises Refused when it does not randomize, or not between these arms."""
+    try:
+        setting = setting_of(definition_of(version.pk), participants)
+    except LookupError:
+        raise Refused(_("This version of the study does not randomize."), code="no_randomization") from None
+    if arms is not None and {arm.arm: arm.ratio for arm in setting.arms} != arms:
+        raise Refused(_("The list was made for other arms than this version of the study has."), code="other_arms")
+    return setting
+
+
+def scheme_of(allocation_list: AllocationList, key: vault.DataKey) -> Scheme:
+    """The scheme of a list with its sealed parameters, to be simulated and never shown."""
+    try:
+        secret = vault.open_confidential(key, allocation_list.sealed_parameters, list_id=allocation_list.reference)
+    except vault.VaultError as error:
+        raise lists._unreadable(error) from error
+    scheme = ALGORITHMS[allocation_list.algorithm].scheme
+    within = Within.STRATA
+    extra = secret.extra
+    if scheme == "simple":
+        return Simple()
+    if scheme == "permuted_blocks":
+        return PermutedBlocks(tuple(secret.block_sizes), within)
+    if scheme == "biased_coin":
+        return BiasedCoin(float(extra["bias"]), within)
+    if scheme == "big_stick":
+        return BigStick(int(extra["mti"]), within)
+    if scheme == "urn":
+        return Urn(int(extra["start"]), int(extra["added"]), within)
+    if scheme == "minimization":
+        weights = {name: float(weight) for name, weight in extra.get("weights", {}).items()}
+        site = weights.pop("site", 0.0)
+        return Minimization(float(extra["bias"]), weights, site, Measure(extra.get("measure", Measure.RANGE)))
+    raise Refused(_("Lists of this scheme cannot be simulated."), code="no_simulation")
+
+
+# ---------------------------------------------------------------- a report on its way to the browser and back
+
+
+def seal_report(report: Report, *, by: Person) -> str:
+    """A report as sealed text for a hidden field, so that its PDF needs no stored row and no parameters again."""
+    key = vault.new_data_key()
+    purpose = f"{PURPOSE} for person {by.pk}"
+    wrapped = vault.wrap(key, lists.keyring(), list_id=purpose)
+    return f"{wrapped}~{vault.seal_document(key, report.content, purpose=purpose)}"
+
+
+def unseal_report(text: str, *, by: Person) -> Report:
+    """The report that was sealed for this person. Raises Refused when it was changed, or sealed for another."""
+    check_may_simulate(by)
+    wrapped, _tilde, sealed = text.partition("~")
+    purpose = f"{PURPOSE} for person {by.pk}"
+    try:
+        key = vault.unwrap(wrapped, lists.keyring(), list_id=purpose)
+        return Report(vault.open_document(key, sealed, purpose=purpose))
+    except vault.VaultError:
+        raise Refused(_("This report cannot be read again. Run the simulation once more."), code="tampered") from None
+
+
+def _simulated(setting: Setting, schemes: Sequence[Scheme], trials: int, seed: int | None = None) -> Report:
+    try:
+        return simulate(setting, schemes, trials=trials, seed=new_seed() if seed is None else seed)
+    except ParameterError as error:
+        raise lists.InvalidParameters(error.faults) from None
+
+
+def _purpose(allocation_list: AllocationList) -> str:
+    return f"{PURPOSE} of list {allocation_list.reference}"
+
+
+__all__ = ["check_may_simulate", "compare", "open_report", "seal_report", "simulate_list", "unseal_report"]
