@@ -17,7 +17,7 @@ class Stage(Cast):
     """The cast at sites whose numbers a simulated trial does not use."""
 
     def _site(self, number: str, name: str, city: str) -> Site:
-        return super()._site(NUMBERS[number], name, city)
+        return super()._site(NUMBERS.get(number, number), name, city)
 
     def session_of(self, person: Person) -> str:
         """The key of a session in which the person is signed in."""
