@@ -112,6 +112,8 @@ class RefusalMiddleware:
         """Return the page of a refusal, None for anything else."""
         if settings.DEBUG and isinstance(exception, Http404):
             return _not_found(request)
+        if _is_database_away(exception):
+            return _unavailable(request)
         return answer(request, exception) if isinstance(exception, Refused) else None
 
 
@@ -119,6 +121,18 @@ def _not_found(request: HttpRequest) -> HttpResponse:
     from .errors import not_found  # it imports this module
 
     return not_found(request)
+
+
+def _is_database_away(error: Exception) -> bool:
+    from .errors import is_database_away  # it imports this module
+
+    return is_database_away(error)
+
+
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    from .errors import unavailable  # it imports this module
+
+    return unavailable(request)
 
 
 def answer(request: HttpRequest, refused: Refused) -> HttpResponse:
