@@ -50,11 +50,14 @@ def multiply(
     sites: Sequence[Site],
     *,
     trails: bool = False,
+    guarded: bool = True,
     tell: Callable[[int], object] = lambda done: None,
 ) -> list[str]:
     """Make `count` copies of the participants, in turn, in turn at the sites; returns their codes in order of making.
 
     Writes as the owner of the tables (DATABASE_OWNER_URL), for temporary tables; the guards do not know the difference.
+    With `guarded=False` they are off for these rows, which takes a third of the time: each row and its history are
+    written by one statement from the same values.
     """
     last = Counter({site.pk: 0 for site in sites})
     for site_id, sequence in Participant.objects.values_list("site_id", "sequence"):
@@ -70,13 +73,25 @@ def multiply(
                 code = f"{site.number}-{last[site.pk]:03d}"
                 made.append((number, original.pk, site.pk, last[site.pk], code))
             with connection, connection.cursor() as cursor:
+                if not guarded:
+                    _guard(cursor, copied, "DISABLE")
                 _copy(cursor, made, copied)
+                if not guarded:
+                    _guard(cursor, copied, "ENABLE")
             codes += [row[-1] for row in made]
             tell(len(codes))
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
     return codes
+
+
+def _guard(cursor: psycopg2.extensions.cursor, copied: Collection[type[models.Model]], word: str) -> None:
+    """Switch the guards of the copied tables, within the transaction: only an owner can."""
+    for model in copied:
+        if issubclass(model, AuditedModel):
+            for table in (model._meta.db_table, HISTORY.models[model]._meta.db_table):
+                cursor.execute(f"ALTER TABLE {table} {word} TRIGGER audit_guard")
 
 
 def _copy(

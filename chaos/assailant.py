@@ -11,8 +11,8 @@ from random import Random
 
 import psutil
 
+from bench.web import Web
 from chaos.clients import Clients
-from chaos.server import Web
 from config.services.postgres import Postgres
 from config.services.processes import stop_group
 

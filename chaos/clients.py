@@ -104,7 +104,8 @@ class Clients:
                     self.told.unexpected.append(f"{job.code}: {status} {str(body)[:200]}")
                     if status < 500:
                         return
-            lose = ""
+            if not status:
+                lose = ""  # cut: as it was asked for, or by chance
             time.sleep(pauses.popleft() if pauses else 0.5)
         with self.lock:
             self.told.unanswered.append(job.code)
@@ -137,19 +138,16 @@ class Line:
             return answer.status, text
 
 
-def jobs_for(codes: Sequence[str], rng: Random, *, faults: bool) -> list[Job]:
+def jobs_for(codes: Sequence[str], rng: Random, *, lost: int = 0) -> list[Job]:
     """One job per participant; one in twenty twice, for a second person at the same moment.
 
-    With faults, one answer in twenty is lost after the commit, one in five hundred (one at least) with its process.
+    `lost` answers are lost after the commit, every tenth of them (one at least) together with its process.
     """
+    losing = rng.sample(range(len(codes)), lost)
+    lose = dict.fromkeys(losing, LOSE) | dict.fromkeys(losing[: -(-lost // 10)], DIE)
     found = []
     for place, code in enumerate(codes):
-        lose = ""
-        if faults and place % 20 == 7:
-            lose = LOSE
-        if faults and place % 500 == 3:
-            lose = DIE
-        found.append(Job(code, lose))
+        found.append(Job(code, lose.get(place, "")))
         if rng.random() < 0.05:
             found.append(Job(code))
     return found

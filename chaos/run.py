@@ -14,10 +14,10 @@ from django.db import connections
 from bench.measures import Measure, at_least, at_most
 from bench.multiply import multiply
 from bench.stage import Stage
+from bench.web import Web
 from chaos.assailant import Assailant
 from chaos.clients import Clients, Job, Told, jobs_for
 from chaos.losses import NOTES
-from chaos.server import Web
 from chaos.verdict import Verdict, hold_against, judge
 from config.services import Services
 from randomization.actions import lists
@@ -102,7 +102,7 @@ class Chaos:
     ) -> list[Measure]:
         """One part: `codes` are to be allocated in it, `so_far` are all that must be when it ends."""
         jobs: dict[int, list[Job]] = defaultdict(list)
-        for job in jobs_for(codes, self.rng, faults=faults):
+        for job in jobs_for(codes, self.rng, lost=self.size["lost"] if faults else 0):
             jobs[site_of[job.code]].append(job)
         connections.close_all()
         self.tell(f"{len(codes):,} allocations by {len(sessions)} clients, {name} …")

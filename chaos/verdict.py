@@ -7,8 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from django.db import connection
-
 from audit.models import Deed, Signature
 from chaos.clients import Told
 from randomization import verification
@@ -147,4 +145,3 @@ def _half_done(held: set[str]) -> Iterable[str]:
     for name, found in (("visits", planned), ("notices", owed)):
         for code in held ^ found:
             yield f"{code} {name}"
-    connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from .refusals import back_url, wants_json
+
+log = logging.getLogger(__name__)
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -60,6 +63,8 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
         response = HttpResponse(get_template("errors/503.html").render(), status=503)
     response["Retry-After"] = str(RETRY_AFTER)
+    response._has_been_logged = True  # type: ignore[attr-defined]  # one line below, not a traceback per request
+    log.error("The database does not answer: 503.")
     return response
 
 
