@@ -39,6 +39,10 @@ class RandomizationConfig(AppConfig):
                 "list.balance_read": _("Balance by arm read"),
                 "list.verified": _("Allocation list opened to verify it"),
                 "participant.randomized": _("Participant randomized"),
+                "emergency.pages_taken": _("Pages of the emergency slots downloaded"),
+                "emergency.halves_taken": _("Halves of the emergency passwords given to their holder"),
+                "emergency.reconciled": _("Emergency allocation entered afterwards"),
+                "emergency.set_aside": _("Emergency slot set aside"),
                 "allocation.viewed": _("Allocation confirmation downloaded"),
             }
         )

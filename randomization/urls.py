@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from .views import allocations, lists
+from .views import allocations, emergency, lists
 
 urlpatterns = [
     path("participants/<str:code>/randomize/", allocations.randomize, name="randomize"),
     path("participants/<str:code>/allocation/", allocations.allocation, name="allocation"),
+    path("participants/<str:code>/emergency/", emergency.reconcile, name="emergency_reconcile"),
+    path("randomization/<int:pk>/emergency/", emergency.slots, name="emergency"),
     path("randomization/", lists.lists, name="lists"),
     path("randomization/new/", lists.list_new, name="list_new"),
     path("randomization/<int:pk>/", lists.list_detail, name="list_detail"),

@@ -18,7 +18,7 @@ from . import vault
 from .actions import lists
 from .algorithms import ALGORITHMS, ArmRatio
 from .algorithms.merkle import Commitment, SaltedSlot, verify_slot
-from .models import Allocation, AllocationList, ListState
+from .models import Allocation, AllocationList, ListKind, ListState
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ def _check_commitment(report: Report, opened: Opened) -> None:
     ).values_list("details__commitment", flat=True)
     if list(told) != [current.commitment]:
         report.say("commitment_ledger", "commitment", "is not the one that the audit trail published")
-    signed = current.approval.content.get("commitment") if current.approval is not None else None
+    name = "emergency_commitment" if current.kind == ListKind.EMERGENCY else "commitment"
+    signed = current.approval.content.get(name) if current.approval is not None else None
     if signed != current.commitment:
         report.say("commitment_signature", "commitment", "is not the one that the second person signed")
     if len(opened) != report.slots or not opened:
@@ -175,7 +176,8 @@ def _check_allocations(report: Report, opened: Opened) -> None:
         elif position < wanted:
             report.say("reordered", where, f"took {slot_words(stratum, position)} after a later one")
         given[stratum] = max(given.get(stratum, 0), position)
-        if last is not None and allocation.allocated_at < last:
+        told_later = current.kind == ListKind.EMERGENCY  # numbered when they are entered, dated when they happened
+        if last is not None and allocation.allocated_at < last and not told_later:
             report.say("reordered", where, "is dated before the allocation with the number before it")
         last = allocation.allocated_at
         for code, words in _faults(allocation, current, opened.get((stratum, position)), report.slots):

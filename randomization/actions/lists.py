@@ -91,6 +91,7 @@ def draft(*, version: Version, block_sizes: Sequence[int], by: Person, seed: byt
     allocation_list.slots_total = len(rows)
     audit.save(allocation_list, by=by)
     audit.deed("list.drafted", allocation_list, by=by, algorithm=algorithm.name, strata=len(strata))
+    emergency.draft_with(allocation_list, by=by)
     return allocation_list
 
 
@@ -117,6 +118,7 @@ def approve(*, allocation_list: AllocationList, password: str, by: Person) -> Al
             "strata": current_list.strata,
             "slots": current_list.slots_total,
             "commitment": root,
+            "emergency_commitment": emergency.commitment_with(current_list),
         },
         password=password,
     )
@@ -126,6 +128,7 @@ def approve(*, allocation_list: AllocationList, password: str, by: Person) -> Al
     current_list.state = ListState.APPROVED
     audit.save(current_list, by=by)
     audit.deed("list.approved", current_list, by=by, commitment=root)
+    emergency.approve_with(current_list, by=by)
     return current_list
 
 
@@ -270,6 +273,8 @@ def _check_state(allocation_list: AllocationList, wanted: str) -> None:
             code="list_state",
         )
 
+
+from . import emergency  # noqa: E402  (it reads lists with what stands above)
 
 __all__ = [
     "ALGORITHMS",

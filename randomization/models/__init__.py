@@ -1,6 +1,7 @@
 """Lists, their slots, and allocations."""
 
 from .allocations import Allocation
-from .lists import AllocationList, ListKey, ListState, Slot
+from .emergency import EmergencyList, EmergencyUse
+from .lists import AllocationList, ListKey, ListKind, ListState, Slot
 
-__all__ = ["Allocation", "AllocationList", "ListKey", "ListState", "Slot"]
+__all__ = ["Allocation", "AllocationList", "EmergencyList", "EmergencyUse", "ListKey", "ListKind", "ListState", "Slot"]

@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--list", type=int, help="number of one list (default: all)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        lists = AllocationList.objects.select_related("approval", "version").order_by("pk")
+        lists = AllocationList.every.select_related("approval", "version").order_by("pk")
         if options["list"] is not None:
             lists = lists.filter(pk=options["list"])
             if not lists:
