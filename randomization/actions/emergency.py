@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 import audit
@@ -127,7 +128,7 @@ def pages(*, main: AllocationList, by: Person) -> Iterator[Page]:
     emergency = _approved(main)
     key = lists.data_key(emergency.slots)
     found = []
-    for slot in emergency.slots.slots.order_by("stratum", "position"):
+    for slot in _in_order(emergency):
         opened = lists.open_slot(key, emergency.slots, slot)
         halves = [_half(key, who, slot) for who in ("first", "second")]
         found.append(Page(slot.stratum, slot.position, _mark(key, slot), opened.arm, "".join(halves)))
@@ -155,10 +156,7 @@ def halves(*, main: AllocationList, password: str, by: Person) -> Halves:
         raise Refused(_("The password is not right. Nothing was signed."), code="wrong_password")
     key = lists.data_key(emergency.slots)
     who = "first" if which == 1 else "second"
-    rows = tuple(
-        (slot.stratum, slot.position, _half(key, who, slot))
-        for slot in emergency.slots.slots.order_by("stratum", "position")
-    )
+    rows = tuple((slot.stratum, slot.position, _half(key, who, slot)) for slot in _in_order(emergency))
     audit.deed("emergency.halves_taken", emergency, by=by, which=which)
     return Halves(which, rows)
 
@@ -240,7 +238,7 @@ def reconcile(
     locked.pathway = definition_of(locked.version_id).arms[opened.arm].pathway
     locked.screening_outcome = ScreeningOutcome.INCLUDED
     audit.save(locked, by=by)
-    day = happened_at.astimezone(clock.now().tzinfo).date()
+    day = timezone.localdate(happened_at)
     locked = statuses.record(participant=locked, kind=StatusKind.RANDOMIZED, on=day, by=by)
     visits.plan(participant=locked, anchor="randomization", by=by)
     visits.settle(participant=locked, by=by)
@@ -371,6 +369,12 @@ def _approved(main: AllocationList) -> EmergencyList:
     if emergency is None or not emergency.slots.commitment:
         raise Refused(_("The emergency slots are there once the list is approved."), code="not_approved")
     return emergency
+
+
+def _in_order(emergency: EmergencyList) -> list[Slot]:
+    """The slots as the list orders its strata."""
+    place = {stratum: number for number, stratum in enumerate(emergency.slots.strata)}
+    return sorted(emergency.slots.slots.all(), key=lambda slot: (place[slot.stratum], slot.position))
 
 
 def _half(key: vault.DataKey, who: str, slot: Slot) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pypdf import PdfReader
 
 from audit import clock
@@ -31,6 +32,12 @@ def used(cast: Cast) -> AllocationList:
     """A list in use since yesterday, with its emergency slots."""
     with clock.simulated(clock.now() - dt.timedelta(days=1)):
         return cast.list_in_use()
+
+
+def waiting(cast: Cast, *, signed: bool = True) -> Participant:
+    """A participant who was eligible when the system went down."""
+    with clock.simulated(clock.now() - dt.timedelta(hours=20)):
+        return cast.eligible() if signed else cast.judged()
 
 
 def pages_of(cast: Cast, used: AllocationList, stratum: str) -> list[emergency.Page]:
@@ -172,7 +179,7 @@ def test_nothing_printed_of_a_page_in_python_shows_arm_or_password(cast: Cast, u
 
 def test_the_true_time_is_day_0_and_stands_beside_the_time_of_entry(cast: Cast, used: AllocationList) -> None:
     """EMG-008: allocation, status and visits follow the day on paper; verify_list finds the emergency list in order."""
-    participant = cast.eligible()
+    participant = waiting(cast)
     page = pages_of(cast, used, stratum_of(participant))[0]
     when = clock.now() - THEN
     allocation = telling(cast, participant, page)(happened_at=when)
@@ -181,7 +188,7 @@ def test_the_true_time_is_day_0_and_stands_beside_the_time_of_entry(cast: Cast, 
     assert use.entered_at > when
     assert (allocation.arm, allocation.allocation_list) == (page.arm, used.emergency.slots)
     read = Participant.objects.get(pk=participant.pk)
-    assert read.randomized_on == when.astimezone(clock.now().tzinfo).date()
+    assert read.randomized_on == timezone.localdate(when)
     assert read.pathway == cast.definition.arms[page.arm].pathway
     assert read.visits.filter(order__gt=1).exists()
     assert verification.verify(used.emergency.slots).troubles == []
@@ -191,7 +198,7 @@ def test_the_true_time_is_day_0_and_stands_beside_the_time_of_entry(cast: Cast, 
 
 def test_told_again_it_is_the_same_allocation(cast: Cast, used: AllocationList) -> None:
     """EMG-009: a second try writes nothing; another page for the same participant is refused."""
-    participant = cast.eligible()
+    participant = waiting(cast)
     pages = pages_of(cast, used, stratum_of(participant))
     first = telling(cast, participant, pages[0])()
     assert telling(cast, participant, pages[0])() == first
@@ -202,7 +209,7 @@ def test_told_again_it_is_the_same_allocation(cast: Cast, used: AllocationList) 
 
 def test_pages_of_a_stratum_are_told_in_their_order(cast: Cast, used: AllocationList) -> None:
     """EMG-010: the second page waits for the first, which may be set aside with a reason by a statistician."""
-    participant = cast.eligible()
+    participant = waiting(cast)
     stratum = stratum_of(participant)
     pages = pages_of(cast, used, stratum)
     tell = telling(cast, participant, pages[1])
@@ -222,7 +229,7 @@ def test_pages_of_a_stratum_are_told_in_their_order(cast: Cast, used: Allocation
 
 def test_what_does_not_fit_the_page_is_refused(cast: Cast, used: AllocationList) -> None:
     """EMG-011: another mark, another stratum's page, a time to come, a time before the list, no reason, password."""
-    participant = cast.eligible()
+    participant = waiting(cast)
     own = stratum_of(participant)
     page = pages_of(cast, used, own)[0]
     tell = telling(cast, participant, page)
@@ -246,7 +253,7 @@ def test_what_does_not_fit_the_page_is_refused(cast: Cast, used: AllocationList)
 
 def test_who_may_not_randomize_tells_nothing(cast: Cast, used: AllocationList) -> None:
     """EMG-012: neither without the delegation nor at another site."""
-    participant = cast.eligible()
+    participant = waiting(cast)
     page = pages_of(cast, used, stratum_of(participant))[0]
     for person in (undelegated(cast), cast.oscar_coordinator, cast.mona_monitor):
         with pytest.raises(Refused):
@@ -258,7 +265,7 @@ def test_who_may_not_randomize_tells_nothing(cast: Cast, used: AllocationList) -
 
 def test_what_the_gate_says_is_kept_and_refuses_nothing(cast: Cast, used: AllocationList) -> None:
     """EMG-013: the participant was allocated; that eligibility is unsigned is kept with it."""
-    participant = cast.judged()
+    participant = waiting(cast, signed=False)
     page = pages_of(cast, used, stratum_of(participant))[0]
     telling(cast, participant, page)()
     assert "unsigned" in EmergencyUse.objects.get().against
@@ -269,7 +276,7 @@ def test_what_the_gate_says_is_kept_and_refuses_nothing(cast: Cast, used: Alloca
 
 def test_the_page_enters_an_emergency_allocation(cast: Cast, used: AllocationList) -> None:
     """EMG-014: what is wrong is shown again with its words; what is right leads to the allocation."""
-    participant = cast.eligible()
+    participant = waiting(cast)
     page = pages_of(cast, used, stratum_of(participant))[0]
     client: Client = cast.client_of(cast.theo_coordinator)
     address = f"/participants/{participant.code}/emergency/"
