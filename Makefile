@@ -5,7 +5,7 @@ TESTS ?= tests
 TESTFLAGS ?= -n 2 --dist worksteal
 export PORT
 
-.PHONY: help demo test check bench lock reset messages venv venv-dev format
+.PHONY: help demo test check bench chaos lock reset messages venv venv-dev format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ check: venv-dev ## style, types, direction of imports, templates, migrations, de
 
 bench: venv-dev ## measures, a table, and .data/bench.json
 	@exec $(BIN)/python -m config.services run -- $(BIN)/python -m bench
+
+chaos: venv-dev ## randomization under load and fault, counted; .data/chaos.json
+	@exec $(BIN)/python -m chaos
 
 lock: venv-dev ## versions and hashes from requirements*.in
 	@for name in requirements requirements-dev; do \

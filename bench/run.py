@@ -6,6 +6,7 @@ import csv
 import json
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,21 +18,36 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.urls import reverse
 
+from bench.load import submit, whole_form
 from bench.measures import Measure, at_least, at_most, medians, milliseconds
+from bench.multiply import multiply
 from bench.server import Browser, Server, families, proportional_memory
-from bench.stage import Stage, sent_values
+from bench.stage import Stage, sent_values, undone
+from bench.statements import filled_values, pgbench, written_down
+from bench.web import Web
 from ecrf.books import book_around, book_of
 from ecrf.checks import evaluate
-from randomization.actions import allocations
+from ecrf.models import Record
+from randomization import verification
+from randomization.actions import allocations, lists
+from randomization.models import AllocationList
+from reporting.actions import exports
+from reporting.models import Export, ExportState
 from reporting.snapshot import snapshot
 from reporting.writers import write_csv
-from trial.models import Participant
+from trial.models import Participant, Site
 
 PAGE_AIM = 8.0
 """A page may cost as many minimal pages: none of them should stand out (measured: 1 to 6)."""
-SAVE_AIM = 15.0
+OPEN_AIM = 4.0  # minimal pages, to open a form of 60 items
+SAVE_AIM = 8.0  # minimal pages, to save it
 GROWTH_AIM = 1.2
-ALLOCATION_AIM = 20.0  # ms in process, the password's own cost left out (issue of randomization)
+ALLOCATION_AIM = 20.0  # ms in process, the password's own cost left out
+ALLOCATION_SHARE = 0.4  # of what the database alone allows
+LIST_AIM = 3.0  # s, for a list of 10,000 slots
+CHECKS_AIM = 200_000.0  # values per second on one core
+SUBMITTING_AIM = 60.0  # forms of 250 items per second, two web processes
+EXPORTING_AIM = 1.5  # medians of saving, with ten exports beside it and without
 MEMORY_AIM = 1_200.0  # MB, all services together
 Tell = Callable[[str], None]
 
@@ -47,10 +63,21 @@ class Size:
     few: int
     many: int
     evaluations: int
+    slots: int
+    values: int
+    forms: int
+    clients: int
+    exports: int
 
 
-FULL = Size(rounds=30, saves=30, allocations=12, export_rows=10_000, few=10, many=200, evaluations=400)
-QUICK = Size(rounds=1, saves=1, allocations=1, export_rows=20, few=2, many=4, evaluations=3)
+FULL = Size(
+    rounds=30, saves=30, allocations=12, export_rows=10_000, few=100, many=20_000, evaluations=400, slots=10_000,
+    values=1_000_000, forms=1_200, clients=24, exports=10,
+)  # fmt: skip
+QUICK = Size(
+    rounds=1, saves=1, allocations=1, export_rows=20, few=2, many=4, evaluations=3, slots=80, values=500, forms=4,
+    clients=2, exports=1,
+)  # fmt: skip
 
 JOURNEY: dict[str, tuple[str, str]] = {
     "home": ("theo_coordinator", "home"),
@@ -84,13 +111,16 @@ class Bench:
     def run(self) -> list[Measure]:
         """Measure everything; the order leaves the largest data for the end."""
         for words, deed in (
-            ("growth from few to many participants", self.growth),
             ("pages of the journey", self.pages),
-            ("saving", self.saving),
+            ("a form of 60 items", self.saving),
             ("allocating", self.allocating),
+            ("a long list", self.listing),
             ("expressions", self.expressions),
+            ("all checks", self.checking),
             ("memory", self.memory),
             ("exporting", self.exporting),
+            ("growth from few to many participants", self.growth),
+            ("whole forms, alone and beside exports", self.submitting),
         ):
             self.tell(words)
             self.found += deed()
@@ -111,35 +141,36 @@ class Bench:
     # --- over HTTP
 
     def growth(self) -> Iterator[Measure]:
-        """The same pages with few and with many participants at the person's site."""
-        participant = self.stage.baseline_done()
-        deeds = {
-            "minimal": self.opening("theo_coordinator", "/bench/minimal/"),
-            "casebook": self.opening("theo_coordinator", reverse("casebook", args=[participant.code])),
-            "participant list": self.opening("theo_coordinator", reverse("participants")),
-            "home": self.opening("theo_coordinator", reverse("home")),
-        }
-        self._screen_up_to(self.size.few)
-        few = _against(medians(deeds, self.size.rounds), "minimal")
-        self._screen_up_to(50)
-        page = _against(medians(deeds, self.size.rounds), "minimal")
-        self._screen_up_to(max(self.size.many, 50))
-        many = _against(medians(deeds, self.size.rounds), "minimal")
-        scale = f"{self.size.many} ÷ {self.size.few} participants"
-        yield at_most(f"casebook, {scale}", many["casebook"] / few["casebook"], "ratio", GROWTH_AIM)
-        yield at_most(f"home, {scale}", many["home"] / few["home"], "ratio", GROWTH_AIM)
-        yield at_most(f"participant list, {scale}", many["participant list"] / few["participant list"], "ratio")
-        yield at_most(
-            f"participant list, {self.size.many} ÷ 50 participants (a full page each)",
-            many["participant list"] / page["participant list"],
-            "ratio",
-            GROWTH_AIM,
-        )
+        """The same pages with few and with many participants, spread over ten sites: a site's own, and the sponsor's.
 
-    def _screen_up_to(self, count: int) -> None:
-        held = Participant.objects.filter(site=self.stage.site).count()
-        for _ in range(count - held):
-            self.stage.screened()
+        A list is as long as a page at most, so both sizes show whole pages.
+        """
+        participant = self.stage.baseline_done()
+        deeds: dict[str, Callable[[], object]] = {}
+        for label, (who, name, arguments) in {
+            "casebook": ("theo_coordinator", "casebook", [participant.code]),
+            "home of a coordinator": ("theo_coordinator", "home", []),
+            "participants of a site": ("theo_coordinator", "participants", []),
+            "participants of all sites": ("dan_data_manager", "participants", []),
+            "queries": ("mona_monitor", "queries", []),
+            "verification": ("mona_monitor", "verification", []),
+            "home of a data manager": ("dan_data_manager", "home", []),
+        }.items():
+            deeds[f"{label}/minimal"] = self.opening(who, "/bench/minimal/")
+            deeds[label] = self.opening(who, reverse(name, args=arguments))
+        sites = self.stage.more_sites(10)
+        self._multiply_to(self.size.few, participant, sites)
+        few = medians(deeds, self.size.rounds)
+        self._multiply_to(self.size.many, participant, sites)
+        many = medians(deeds, self.size.rounds)
+        for label in deeds:
+            if not label.endswith("/minimal"):
+                ratio = (many[label] / many[f"{label}/minimal"]) / (few[label] / few[f"{label}/minimal"])
+                yield at_most(f"{label}, {self.size.many:,} ÷ {self.size.few} participants", ratio, "ratio", GROWTH_AIM)
+
+    def _multiply_to(self, count: int, original: Participant, sites: list[Site]) -> None:
+        held = Participant.objects.filter(site__in=sites).count()
+        multiply([original], max(count - held, 0), sites, guarded=False)
 
     def pages(self) -> Iterator[Measure]:
         """Each page of the journey against the minimal page of the same person."""
@@ -178,28 +209,120 @@ class Bench:
             held = browser.put(address, {"revision": held["revision"], "values": sent_values(held, turn=turn)})
 
         count = len(held["values"])
-        taken = medians({"minimal": self.opening("theo_coordinator", "/bench/minimal/"), "save": save}, self.size.saves)
-        yield at_most(
-            f"saving a form of {count} values, 24 changed", taken["save"] / taken["minimal"], "minimal pages", SAVE_AIM
+        page = reverse("record", args=[participant.code, visit.pk, "medical_history"])
+        taken = medians(
+            {
+                "minimal": self.opening("theo_coordinator", "/bench/minimal/"),
+                "open": self.opening("theo_coordinator", page),
+                "save": save,
+            },
+            self.size.saves,
         )
-        yield at_most(f"saving a form of {count} values, 24 changed", taken["save"], "ms")
+        form = f"a form of {count} values"
+        yield at_most(f"opening {form}", taken["open"] / taken["minimal"], "minimal pages", OPEN_AIM)
+        yield at_most(f"saving {form}, 24 changed", taken["save"] / taken["minimal"], "minimal pages", SAVE_AIM)
+        yield at_most(f"opening {form}", taken["open"], "ms")
+        yield at_most(f"saving {form}, 24 changed", taken["save"], "ms")
+
+    def submitting(self) -> Iterator[Measure]:
+        """Whole forms of 250 items, each the first of its participant, to two web processes; again beside exports."""
+        body = whole_form(250)
+        count = self.size.forms
+        site = self.stage.more_sites(1)[0]
+        people = self.stage.coordinators(site, self.size.clients)
+        sessions = [self.stage.session_of(person) for person in people]
+        codes = multiply([self.stage.consented()], 2 * count, [site], guarded=False)
+        with tempfile.TemporaryDirectory() as scratch:
+            web = Web({}, Path(scratch))
+            web.start()
+            try:
+                submit(web.port, sessions, codes[:2], body, limit=20)  # both processes have seen a form
+                alone = submit(web.port, sessions, codes[2:count], body, limit=40)
+                asked = [exports.request(by=self.stage.dan_data_manager) for _ in range(self.size.exports)]
+                beside = submit(web.port, sessions, codes[count:], body, limit=40)
+                ready = self._finished(asked, seconds=120)
+            finally:
+                web.stop()
+        for failure in (alone.failures + beside.failures)[:3]:
+            self.tell(f"failed: {failure}")
+        yield at_least("whole forms of 250 items, two web processes", alone.per_second, "per second", SUBMITTING_AIM)
+        yield at_most("whole forms of 250 items, two web processes", alone.median, "ms (median)")
+        yield at_most("whole forms that failed", len(alone.failures) + len(beside.failures), "forms", 0)
+        yield at_most(
+            f"a whole form beside {len(asked)} exports ÷ alone", beside.median / alone.median, "medians", EXPORTING_AIM
+        )
+        yield at_least(f"whole forms beside {len(asked)} exports", beside.per_second, "per second")
+        yield at_least(f"exports written, of {len(asked)}", ready, "exports", len(asked))
+
+    def _finished(self, asked: list[Export], *, seconds: float) -> int:
+        """Wait for the exports, and return how many are ready."""
+        waiting = Export.objects.filter(pk__in=[export.pk for export in asked])
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and waiting.filter(state=ExportState.REQUESTED).exists():
+            time.sleep(0.25)
+        return waiting.filter(state=ExportState.READY).count()
 
     # --- in process
 
     def allocating(self) -> Iterator[Measure]:
-        """Allocating eligible participants one after the other; what the password's hash costs is told apart."""
+        """Allocating in process, one after the other, and what the database alone takes for the same statements.
+
+        What the password's hash costs is told apart: no statement can be as slow.
+        """
         self.stage.list_in_use()
-        waiting = [self.stage.eligible() for _ in range(self.size.allocations)]
+        count = self.size.allocations
+        codes = multiply([self.stage.eligible()], 2 * count + 1, [self.stage.site])
+        waiting = [Participant.objects.select_related("site").get(code=code) for code in codes]
         by, password = self.stage.theo_coordinator, self.stage.PASSWORD
         hashing = medians({"password": lambda: by.check_password(password)}, 5, warm=1)["password"]
-        times = [
-            milliseconds(lambda p=p: allocations.allocate(participant=p, password=password, by=by))  # type: ignore[misc]
-            for p in waiting
-        ]
-        whole = statistics.median(times)
+        actions, scripts = [], []
+
+        def allocate(participant: Participant) -> Callable[[], object]:
+            return lambda: allocations.allocate(participant=participant, password=password, by=by)
+
+        milliseconds(allocate(waiting[0]))
+        for number in range(count):  # in turn, so that a slow moment meets both
+            actions.append(milliseconds(allocate(waiting[1 + 2 * number])))
+            scripts.append(pgbench(written_down(allocate(waiting[2 + 2 * number]))))
+        whole, alone = statistics.median(actions), statistics.median(scripts)
         yield at_most("allocating, the password left out", whole - hashing, "ms", ALLOCATION_AIM)
+        yield at_most("the same statements by pgbench", alone, "ms")
+        yield at_least("allocations ÷ pgbench, per second", alone / (whole - hashing), "share", ALLOCATION_SHARE)
         yield at_most("allocating, password and all", whole, "ms")
         yield at_least("allocating, password and all", 1_000 / whole, "per second")
+
+    def listing(self) -> Iterator[Measure]:
+        """Drafting and verifying a list of many slots: made, sealed, stored, read, opened, made again and compared."""
+        with tempfile.TemporaryDirectory() as scratch, undone():
+            version = self.stage.version_with_slots(self.size.slots, Path(scratch) / "study")
+            made: list[AllocationList] = []
+            taken = milliseconds(
+                lambda: made.append(lists.draft(version=version, block_sizes=(4, 6), by=self.stage.stella_statistician))
+            )
+            checked = milliseconds(lambda: verification.verify(made[0]))
+            slots = made[0].slots_total
+        yield at_most(f"a list of {slots:,} slots made and verified", (taken + checked) / 1_000, "s", LIST_AIM)
+
+    def checking(self) -> Iterator[Measure]:
+        """Every expression of the study, form by form over a participant's records, until so many values were seen."""
+        participant = self.stage.randomized()
+        definition = self.stage.definition
+        work = []
+        for record in Record.objects.filter(participant=participant).select_related("visit"):
+            book, entry = book_around(participant, definition, record.form, record.visit, record.number)
+            entry.data = record.data
+            work.append((book, entry, sum(1 for _ in filled_values(record.data))))
+        evaluations, values = 0, 0
+        began = time.perf_counter()
+        while values < self.size.values:
+            for book, entry, count in work:
+                evaluate(book, entry)
+                evaluations += 1
+                values += count
+        rate = values / (time.perf_counter() - began)
+        yield at_least(
+            f"all checks of the study over {self.size.values:,} values", rate, "values per second", CHECKS_AIM
+        )
 
     def expressions(self) -> Iterator[Measure]:
         """The expressions of eligibility over one participant's records; and a whole form evaluated."""
@@ -254,7 +377,3 @@ class Bench:
         for name, megabytes in each.items():
             yield at_most(f"memory: {name}", megabytes, "MB")
         yield at_most("memory: " + " + ".join(each), sum(each.values()), "MB", MEMORY_AIM)
-
-
-def _against(taken: dict[str, float], base: str) -> dict[str, float]:
-    return {name: ms / taken[base] for name, ms in taken.items()}

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from django.db import transaction
 
 import audit
 from ecrf.actions.records import Where
 from ecrf.models import EntryState, Record
-from tests.cast import Cast
-from trial.models import Participant, Person, Site
+from tests.cast import STUDY_FOLDER, Cast
+from trial.actions import studies
+from trial.models import Participant, Person, Role, Site, Version
 
 NUMBERS = {"01": "91", "02": "92"}
 
@@ -17,12 +25,33 @@ class Stage(Cast):
     """The cast at sites whose numbers a simulated trial does not use."""
 
     def _site(self, number: str, name: str, city: str) -> Site:
-        return super()._site(NUMBERS[number], name, city)
+        return super()._site(NUMBERS.get(number, number), name, city)
 
     def session_of(self, person: Person) -> str:
         """The key of a session in which the person is signed in."""
         key: str = self.client_of(person).cookies["stratum_session"].value
         return key
+
+    def more_sites(self, count: int) -> list[Site]:
+        """So many sites beside the two of the cast."""
+        numbers = [f"{number}" for number in range(60, 60 + count)]
+        held = {site.number: site for site in Site.objects.filter(number__in=numbers)}
+        return [held.get(n) or self._site(n, f"Centre {n}", "Caen") for n in numbers]
+
+    def coordinators(self, site: Site, count: int) -> list[Person]:
+        """People who enter data at a site."""
+        return [self._person(f"Enters{number}", site.name, Role.COORDINATOR, site) for number in range(count)]
+
+    def version_with_slots(self, count: int, folder: Path) -> Version:
+        """The study published once more, into a folder of its own, with lists of at least so many slots."""
+        shutil.copytree(STUDY_FOLDER, folder)
+        path = folder / "randomization.yaml"
+        strata = len(self.definition.section("randomization").factors)
+        each = -(-count // 2**strata)
+        path.write_text(re.sub(r"(list_size: )\d+", rf"\g<1>{each}", path.read_text()))
+        version, problems = studies.publish(path=folder, by=None, reason="A long list, to measure")
+        assert version is not None, problems
+        return version
 
     def filled(self) -> Participant:
         """A consented participant with 12 conditions in the medical history: a form of some 60 values."""
@@ -64,3 +93,11 @@ def sent_values(record: dict[str, Any], *, turn: int) -> list[dict[str, Any]]:
             typed = f"0{turn % 9 + 1}/2015"
         found.append({"item": value["item"], "row": value["row"], "typed": typed, "missing": value["missing"]})
     return found
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Whatever is written inside is taken back at the end."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)

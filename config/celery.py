@@ -15,6 +15,16 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
+WORKER_NICENESS = 10
+"""An export computes for minutes: it takes what people who save leave of the processors, and all when nobody does."""
+
+
+@worker_init.connect
+def _give_way(**kwargs: Any) -> None:
+    """Let the worker and the processes that it forks stand behind the web processes."""
+    os.nice(max(0, WORKER_NICENESS - os.nice(0)))
+
+
 @worker_init.connect
 @beat_init.connect
 def _prepare(**kwargs: Any) -> None:

@@ -1,7 +1,9 @@
 """How gunicorn serves Stratum: a few processes with threads, because a page waits for the database, not for Python."""
 
+import logging
 import os
 import tempfile
+from typing import Any
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -18,3 +20,21 @@ control_socket_disable = True  # it would be shared by every checkout of this pe
 accesslog = None  # an access line holds addresses of participants' pages; the ledger says who read what
 errorlog = "-"
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
+
+
+def when_ready(server: Any) -> None:
+    """Compile the study before the first process is forked: each has it from its first request, after a crash too.
+
+    A database that is away, or empty, is no reason not to start: the first request asks again.
+    """
+    from django.db import DatabaseError, connections
+
+    from trial.definitions import current_study, definition_of, latest_version
+
+    try:
+        if current_study() is not None:
+            definition_of(latest_version().pk)
+    except DatabaseError:
+        logging.getLogger(__name__).warning("The study is not compiled yet: the database does not answer.")
+    finally:
+        connections.close_all()  # a forked process must never share a connection

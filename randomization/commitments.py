@@ -11,7 +11,7 @@ from audit.models import Signature
 
 from . import vault
 from .algorithms.merkle import Commitment, SaltedSlot, leaf_hash, slot_leaf, verify
-from .models import AllocationList, Segment, Slot, SlotProof
+from .models import AllocationList, ListKind, Segment, Slot, SlotProof
 
 Spans = dict[str, list[int]]
 """Stratum → its first and last position in a segment."""
@@ -81,14 +81,26 @@ def leaf_of(reference: str, slot: vault.Slot) -> bytes:
     return leaf_hash(slot_leaf(reference, slot.stratum, slot.position, slot.arm, slot.salt))
 
 
+def signed_root(allocation_list: AllocationList, segment: Segment) -> str:
+    """Return the root that the second person signed for a segment; "" when the signature speaks of another list.
+
+    Emergency slots have no approval of their own: the one of their main list names their root beside its own.
+    """
+    content = segment.signature.content
+    if allocation_list.kind == ListKind.EMERGENCY:
+        return str(content.get("emergency_commitment", ""))
+    return str(content.get("commitment", "")) if content.get("reference") == allocation_list.reference else ""
+
+
 def agrees(allocation_list: AllocationList, proof: SlotProof, opened: vault.Slot) -> bool:
     """Whether one opened slot is the one that was committed: its leaf, its proof, the root, and the signature of it.
 
     Needs the segment and its signature with the proof; no other slot is opened.
     """
     segment = proof.segment
-    signed = segment.signature.content.get("commitment")
-    if segment.commitment != signed or (segment.number == 1 and segment.commitment != allocation_list.commitment):
+    if segment.commitment != signed_root(allocation_list, segment):
+        return False
+    if segment.number == 1 and segment.commitment != allocation_list.commitment:
         return False
     leaf = leaf_of(allocation_list.reference, opened)
     try:

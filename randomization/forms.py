@@ -184,3 +184,43 @@ class TreatmentForm(forms.Form):
         """An arm, or nothing for none of them."""
         received: str = self.cleaned_data["received"]
         return "" if received == self.NONE else received
+
+
+MOMENTS = ["%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
+
+
+class EmergencyForm(forms.Form):
+    """An allocation that was made on paper, as the opened page says it."""
+
+    position = forms.IntegerField(label=gettext_lazy("Number of the page"), min_value=1, max_value=99)
+    mark = forms.CharField(
+        label=gettext_lazy("Mark on the page"),
+        max_length=12,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    happened_at = forms.DateTimeField(
+        label=gettext_lazy("Opened on, at"),
+        help_text=gettext_lazy("The true time of the allocation, as dd/mm/yyyy hh:mm. It is day 0."),
+        input_formats=MOMENTS,
+    )
+    opened_by = forms.CharField(label=gettext_lazy("Opened by (two names)"), max_length=200)
+    reason = forms.CharField(label=gettext_lazy("Why the system could not be used"), max_length=300)
+    password = password_field()
+
+
+class SetAsideForm(forms.Form):
+    """A page that was opened and given to nobody."""
+
+    stratum = forms.ChoiceField(label=gettext_lazy("Stratum"))
+    position = forms.IntegerField(label=gettext_lazy("Number of the page"), min_value=1, max_value=99)
+    happened_at = forms.DateTimeField(
+        label=gettext_lazy("Opened on, at"),
+        help_text=gettext_lazy("As dd/mm/yyyy hh:mm."),
+        input_formats=MOMENTS,
+    )
+    opened_by = forms.CharField(label=gettext_lazy("Opened by (two names)"), max_length=200)
+    reason = forms.CharField(label=gettext_lazy("Why it was given to nobody"), max_length=300)
+
+    def __init__(self, *arguments: Any, strata: list[tuple[str, str]], **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.fields["stratum"].choices = strata  # type: ignore[attr-defined]

@@ -355,6 +355,11 @@ def stratum_rows(
     return rows
 
 
+def words_of_stratum(stratum: str, definition: Definition) -> str:
+    """Return a stratum as its levels in words, parted by points."""
+    return " · ".join(str(words) for words in _levels_words(stratum, definition))
+
+
 def stratum_columns(allocation_list: AllocationList, *, by_arm: bool) -> list[Words]:
     """The heads of the table of strata."""
     definition = definition_of(allocation_list.version_id)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views import allocations, corrections, followups, inclusions, lists, progress, simulations
+from .views import allocations, corrections, emergency, followups, inclusions, lists, progress, simulations
 
 urlpatterns = [
     path("participants/<str:code>/randomize/", allocations.randomize, name="randomize"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("participants/<str:code>/in-error/", followups.randomized_in_error, name="randomized_in_error"),
     path("participants/<str:code>/treatment/", followups.treatment, name="treatment"),
     path("randomization/differences/", followups.differences, name="differences"),
+    path("participants/<str:code>/emergency/", emergency.reconcile, name="emergency_reconcile"),
+    path("randomization/<int:pk>/emergency/", emergency.slots, name="emergency"),
     path("randomization/", lists.lists, name="lists"),
     path("randomization/new/", lists.list_new, name="list_new"),
     path("randomization/simulation/", simulations.simulation, name="simulation"),

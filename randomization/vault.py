@@ -206,6 +206,11 @@ def new_salt() -> bytes:
     return secrets.token_bytes(SALT_BYTES)
 
 
+def derived(key: DataKey, *parts: str) -> bytes:
+    """32 bytes that only this key makes of these words: a secret that is made again whenever needed, never stored."""
+    return hmac.digest(key._raw, b"stratum.derived/1" + _associated(*parts), "sha256")
+
+
 # Wrapped data keys: text `1.<key id>.<base64url>`, so that a person can see which environment key it needs.
 
 

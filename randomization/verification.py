@@ -21,8 +21,8 @@ from .actions import lists
 from .actions.corrections import segment_id
 from .algorithms import ALGORITHMS, merkle
 from .algorithms.merkle import SaltedSlot, verify_slot
-from .commitments import leaf_of
-from .models import Allocation, AllocationList, CorrectionState, Segment
+from .commitments import leaf_of, signed_root
+from .models import Allocation, AllocationList, CorrectionState, ListKind, Segment
 
 
 @dataclass(frozen=True)
@@ -202,8 +202,7 @@ def _check_published(report: Report, segment: Segment) -> None:
         told = told.filter(verb="list.correction_approved", details__list=current.pk)
     if told.count() != 1 or (segment.number == 1 and segment.commitment != current.commitment):
         report.say("commitment_ledger", where, "is not the one that the audit trail published")
-    signed = segment.signature.content
-    if (signed.get("reference"), signed.get("commitment")) != (current.reference, segment.commitment):
+    if signed_root(current, segment) != segment.commitment:
         report.say("commitment_signature", where, "is not the one that the second person signed")
     if segment.number == 1 and (current.approval_id != segment.signature_id):
         report.say("commitment_signature", where, "is not under the signature of the approval")
@@ -288,7 +287,8 @@ def _check_allocations(report: Report, opened: Opened, withdrawn: dict[tuple[str
         elif position < wanted:
             report.say("reordered", where, f"took {slot_words(stratum, position)} after a later one")
         given[stratum] = max(given.get(stratum, 0), position)
-        if last is not None and allocation.allocated_at < last:
+        told_later = current.kind == ListKind.EMERGENCY  # numbered when they are entered, dated when they happened
+        if last is not None and allocation.allocated_at < last and not told_later:
             report.say("reordered", where, "is dated before the allocation with the number before it")
         last = allocation.allocated_at
         for code, words in _faults(allocation, current, opened.get((stratum, position)), _segment_of(allocation)):

@@ -155,6 +155,16 @@ def _copy_cluster(source: Path, target: Path) -> None:
     os.chmod(target, 0o700)
 
 
+def kept_cluster(folder: Path) -> None:
+    """Lay a copy of the template's stopped cluster into an empty folder, with its secrets, for services of its own."""
+    start()
+    assert _services is not None and _services.postgres is not None, "needs the embedded PostgreSQL"
+    kept = TEMPLATES / fingerprint(SHAPING, also=sys.version)
+    with _lock(fcntl.LOCK_SH, "lock"):
+        _copy_cluster(kept / "cluster", folder / "postgres")
+    shutil.copy(TEMPLATES / "secrets.json", folder / "secrets.json")
+
+
 def _make_template(kept: Path) -> None:
     """Make the template in our own cluster, keep a copy of the stopped cluster, and start again."""
     assert _services is not None and _services.postgres is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import OrderedDict
 from collections.abc import Collection
-from threading import Lock
+from threading import Lock, RLock
 
 from audit import clock
 from trial.definition import Definition
@@ -15,21 +15,36 @@ from .models import Site, SiteActivation, Study, Version
 _KEPT = 6
 _cache: OrderedDict[int, Definition] = OrderedDict()
 _lock = Lock()
+_making = RLock()
 
 
 def definition_of(version_id: int) -> Definition:
-    """Return the definition of a stored version; the same object each time within a process."""
-    with _lock:
-        if version_id in _cache:
-            _cache.move_to_end(version_id)
-            return _cache[version_id]
-    content = Version.objects.filter(pk=version_id).values_list("content", flat=True).get()
-    definition = Definition.from_json(content)
-    with _lock:
-        _cache[version_id] = definition
-        while len(_cache) > _KEPT:
-            _cache.popitem(last=False)
+    """Return the definition of a stored version; the same object each time within a process.
+
+    Compiling one takes about a second: when several threads need it at once, one does it and the others wait.
+    """
+    found = _kept(version_id)
+    if found is not None:
+        return found
+    with _making:
+        found = _kept(version_id)
+        if found is not None:
+            return found
+        content = Version.objects.filter(pk=version_id).values_list("content", flat=True).get()
+        definition = Definition.from_json(content)
+        with _lock:
+            _cache[version_id] = definition
+            while len(_cache) > _KEPT:
+                _cache.popitem(last=False)
     return definition
+
+
+def _kept(version_id: int) -> Definition | None:
+    with _lock:
+        if version_id not in _cache:
+            return None
+        _cache.move_to_end(version_id)
+        return _cache[version_id]
 
 
 def forget_definitions(*, keep: Collection[int] = ()) -> None:

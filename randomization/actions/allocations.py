@@ -5,6 +5,8 @@ Both answer the same when they are asked twice.
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
@@ -91,7 +93,7 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
         ),
         by=by,
     )
-    _follow(locked, definition.arms[opened.arm].pathway, StatusKind.RANDOMIZED, by)
+    follow(locked, definition.arms[opened.arm].pathway, StatusKind.RANDOMIZED, clock.today(), by)
     audit.deed(
         "participant.randomized", allocation, by=by, number=number, stratum=slot.stratum, strata=found.stratum.codes
     )
@@ -140,18 +142,18 @@ def register(*, participant: Participant, password: str, by: Person) -> Registra
         ),
         by=by,
     )
-    _follow(locked, definition.arms[arm].pathway, StatusKind.REGISTERED, by)
+    follow(locked, definition.arms[arm].pathway, StatusKind.REGISTERED, clock.today(), by)
     audit.deed("participant.registered", registration, by=by)
     _tell(locked, "registered", registration.pk, by)
     return registration
 
 
-def _follow(participant: Participant, pathway: str, kind: str, by: Person) -> None:
-    """Give the participant, who is locked, pathway, status and visits from today on."""
+def follow(participant: Participant, pathway: str, kind: str, on: dt.date, by: Person) -> None:
+    """Give the participant, who is locked, pathway, status and visits from a day on."""
     participant.pathway = pathway
     participant.screening_outcome = ScreeningOutcome.INCLUDED
     audit.save(participant, by=by)
-    participant = statuses.record(participant=participant, kind=kind, on=clock.today(), by=by)
+    participant = statuses.record(participant=participant, kind=kind, on=on, by=by)
     visits.plan(participant=participant, anchor="randomization", by=by)
     visits.settle(participant=participant, by=by)
 

@@ -103,6 +103,7 @@ def draft(*, version: Version, block_sizes: Sequence[int], by: Person, seed: byt
     allocation_list.slots_total = len(rows)
     audit.save(allocation_list, by=by)
     audit.deed("list.drafted", allocation_list, by=by, algorithm=algorithm.name, strata=len(strata))
+    emergency.draft_with(allocation_list, by=by)
     return allocation_list
 
 
@@ -198,7 +199,7 @@ def approve(*, allocation_list: AllocationList, password: str, by: Person) -> Al
     )
     if not looked.exists():
         raise Refused(_("Look at the parameters and the test list first: you sign for them."), code="not_seen")
-    sealed = _open_all(current_list)
+    sealed = open_all(current_list)
     tree = _tree(current_list, (one.opened for one in sealed))
     root = tree.root.hex()
     signature = audit.sign(
@@ -213,6 +214,7 @@ def approve(*, allocation_list: AllocationList, password: str, by: Person) -> Al
             "slots": current_list.slots_total,
             "simulation": current_list.simulation_digest,
             "commitment": root,
+            "emergency_commitment": emergency.commitment_with(current_list),
         },
         password=password,
     )
@@ -224,6 +226,7 @@ def approve(*, allocation_list: AllocationList, password: str, by: Person) -> Al
     spans = commitments.spans_of((one.row.stratum, one.row.position) for one in sealed)
     commitments.keep(current_list, sealed, tree, number=1, spans=spans, signature=signature)
     audit.deed("list.approved", current_list, by=by, commitment=root)
+    emergency.approve_with(current_list, by=by)
     return current_list
 
 
@@ -292,7 +295,7 @@ def rotate_keys(*, by: Person | None = None, who: str = "") -> list[Rotation]:
     """
     ring = keyring()
     found = []
-    for pk, reference in AllocationList.objects.order_by("pk").values_list("pk", "reference"):
+    for pk, reference in AllocationList.every.order_by("pk").values_list("pk", "reference"):
         with transaction.atomic():
             held = ListKey.objects.select_for_update().select_related("allocation_list").filter(allocation_list=pk)
             key = held.first()
@@ -359,12 +362,12 @@ def make_slots(
     return algorithm.generate(secret.seed, stratum, arms, secret.block_sizes, size)[:size]
 
 
-def commitment_of(allocation_list: AllocationList) -> Commitment:
-    """Open the first segment's slots and build the tree. The arms stay inside. Refused when a slot was changed."""
-    return _tree(allocation_list, (one.opened for one in _open_all(allocation_list)))
+def commitment_of(allocation_list: AllocationList, sealed: list[commitments.Sealed] | None = None) -> Commitment:
+    """Build the tree over the first segment's slots, opened. The arms stay inside. Refused when a slot was changed."""
+    return _tree(allocation_list, (one.opened for one in sealed or open_all(allocation_list)))
 
 
-def _open_all(allocation_list: AllocationList) -> list[commitments.Sealed]:
+def open_all(allocation_list: AllocationList) -> list[commitments.Sealed]:
     """Open every slot but those that were appended later."""
     key = data_key(allocation_list)
     first = Segment.objects.filter(allocation_list=allocation_list, number=1).first()
@@ -443,6 +446,8 @@ def _check_kind_of_database(allocation_list: AllocationList) -> None:
         words = _("This list was drafted for the real trial: it is never used in a training database.")
     raise Refused(words, code="kind_of_database")
 
+
+from . import emergency  # noqa: E402  (it reads lists with what stands above)
 
 __all__ = [
     "ALGORITHMS",

@@ -91,7 +91,7 @@ def simulate_list(
             summary={"trials": trials},
             by=by,
         )
-        made = ListSimulation.objects.create(
+        return ListSimulation.objects.create(
             allocation_list=allocation_list,
             digest=report.digest,
             trials=trials,
@@ -99,7 +99,6 @@ def simulate_list(
             made_by=by,
             made_at=clock.now(),
         )
-    return made
 
 
 def open_report(*, simulation: ListSimulation, by: Person) -> Report:

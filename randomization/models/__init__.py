@@ -11,7 +11,8 @@ from .after import (
 )
 from .allocations import Allocation
 from .corrections import Correction, CorrectionKind, CorrectionState
-from .lists import AllocationList, ListKey, ListState, Segment, Slot, SlotProof
+from .emergency import EmergencyList, EmergencyUse
+from .lists import AllocationList, ListKey, ListKind, ListState, Segment, Slot, SlotProof
 from .simulations import ListSimulation
 
 __all__ = [
@@ -20,9 +21,12 @@ __all__ = [
     "Correction",
     "CorrectionKind",
     "CorrectionState",
+    "EmergencyList",
+    "EmergencyUse",
     "ErrorReason",
     "IdentityCheck",
     "ListKey",
+    "ListKind",
     "ListSimulation",
     "ListState",
     "RandomizedInError",

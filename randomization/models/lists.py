@@ -18,9 +18,28 @@ class ListState(models.TextChoices):
     CLOSED = "closed", _("Closed")
 
 
-class AllocationList(AuditedModel):
-    """A list of slots for every stratum, made by a named algorithm from a sealed seed."""
+class ListKind(models.TextChoices):
+    MAIN = "main", _("Allocation list")
+    EMERGENCY = "emergency", _("Emergency slots")
 
+
+class MainLists(models.Manager["AllocationList"]):
+    """The lists that the system allocates from; emergency slots, on paper, are never among them."""
+
+    def get_queryset(self) -> models.QuerySet[AllocationList]:
+        return super().get_queryset().filter(kind=ListKind.MAIN)
+
+
+class AllocationList(AuditedModel):
+    """A list of slots for every stratum, made by a named algorithm from a sealed seed.
+
+    `objects` are the lists that the system allocates from; `every` are the emergency slots on paper, too.
+    """
+
+    objects = MainLists()
+    every = models.Manager["AllocationList"]()
+
+    kind = models.CharField(max_length=10, choices=ListKind.choices, default=ListKind.MAIN)
     reference = models.CharField(max_length=36, unique=True, help_text=_("Names the list in seals and commitments."))
     version = models.ForeignKey("trial.Version", on_delete=models.PROTECT, related_name="+")
     algorithm = models.CharField(max_length=60)

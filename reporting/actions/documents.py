@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 import audit
 from audit.errors import Refused
+from randomization.actions import emergency as emergency_slots
 from randomization.actions import simulations
 from randomization.models import Allocation, AllocationList, ListSimulation
 from randomization.simulation import Report
@@ -15,7 +16,7 @@ from trial.definitions import definition_of
 from trial.models import Person, Version
 from trial.permissions import Permission, check
 
-from ..documents import commitment
+from ..documents import commitment, emergency
 from ..documents.allocation import confirmation
 from ..documents.simulation import simulation_report
 
@@ -60,3 +61,15 @@ def print_simulation(
     target = version if simulation is None else simulation.allocation_list
     audit.deed("list.simulation_printed", target, by=by, digest=report.digest)
     return document
+
+
+def print_emergency(*, main: AllocationList, by: Person) -> bytes:
+    """Return the emergency slots of a list as sealed pages in a ZIP; the ledger keeps who took them."""
+    pages = emergency_slots.pages(main=main, by=by)
+    return emergency.envelope(pages, definition_of(main.version_id), locale=get_language() or "en")
+
+
+def print_halves(*, main: AllocationList, password: str, by: Person) -> bytes:
+    """Return a holder's halves of the emergency passwords as a PDF; the ledger keeps when they were taken."""
+    halves = emergency_slots.halves(main=main, password=password, by=by)
+    return emergency.sheet(halves, definition_of(main.version_id), holder=by.printed_name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_GET, require_POST
+from django.shortcuts import redirect
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from randomization.actions import simulations
 from randomization.selectors import allocation_or_404, list_or_404, newest_simulation_or_404
@@ -66,4 +68,26 @@ def list_simulation_pdf(request: SignedInRequest, pk: int) -> HttpResponse:
 def _pdf(document: bytes, name: str) -> HttpResponse:
     response = HttpResponse(document, content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+@require_GET
+def emergency_pages(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Give the emergency slots of a list, each page sealed under a password that two people hold in halves."""
+    found = list_or_404(request.user, pk)
+    response = HttpResponse(documents.print_emergency(main=found, by=request.user), content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="emergency-list-{found.pk}.zip"'
+    return response
+
+
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def emergency_halves(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Give one of the two holders their halves of the passwords, after their own password."""
+    found = list_or_404(request.user, pk)
+    if request.method != "POST":
+        return redirect("emergency", found.pk)
+    document = documents.print_halves(main=found, password=request.POST.get("password", ""), by=request.user)
+    response = HttpResponse(document, content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="emergency-list-{found.pk}-halves.pdf"'
     return response

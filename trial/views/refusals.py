@@ -117,6 +117,8 @@ class RefusalMiddleware:
             return _not_found(request)
         if isinstance(exception, RequestDataTooBig | TooManyFieldsSent):
             return _too_large(request)
+        if _is_database_away(exception):
+            return _unavailable(request)
         return answer(request, exception) if isinstance(exception, Refused) else None
 
 
@@ -138,6 +140,18 @@ def _not_found(request: HttpRequest) -> HttpResponse:
     from .errors import not_found  # it imports this module
 
     return not_found(request)
+
+
+def _is_database_away(error: Exception) -> bool:
+    from .errors import is_database_away  # it imports this module
+
+    return is_database_away(error)
+
+
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    from .errors import unavailable  # it imports this module
+
+    return unavailable(request)
 
 
 def answer(request: HttpRequest, refused: Refused) -> HttpResponse:

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         if options["allocation"]:
             self._one(options["allocation"], options["root"])
             return
-        lists = AllocationList.objects.select_related("approval", "version").order_by("pk")
+        lists = AllocationList.every.select_related("approval", "version").order_by("pk")
         if options["list"] is not None:
             lists = lists.filter(pk=options["list"])
             if not lists:

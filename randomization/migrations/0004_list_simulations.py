@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('randomization', '0001_initial'),
+        ('randomization', '0003_after_allocation'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
