@@ -52,6 +52,7 @@ class RandomizationConfig(AppConfig):
                 "list.balance_read": _("Balance by arm read"),
                 "list.verified": _("Allocation list opened to verify it"),
                 "list.schemes_compared": _("Randomization schemes simulated"),
+                "list.simulation_run": _("Allocation list simulated"),
                 "list.simulation_printed": _("Report of a simulation downloaded"),
                 "list.simulation_read": _("Simulation of an allocation list read"),
                 "participant.randomized": _("Participant randomized"),

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from audit import clock
 from ecrf.actions import laboratories
-from randomization.actions import lists
+from randomization.actions import lists, simulations
 from trial.actions import people, studies
 from trial.models import Person, Role, Site, Version
 
@@ -47,6 +47,9 @@ SITES: tuple[tuple[str, str, float, int], ...] = (
 
 MONTHS = 26
 """How long the trial has run at the end of the simulation."""
+
+TRIALS = 1_000
+"""Trials in the report that precedes the approval of the list: enough to see its shape."""
 
 GIVEN = (
     "Camille", "Louise", "Hugo", "Jade", "Gabriel", "Alice", "Arthur", "Chloé", "Jules", "Léa", "Lucas", "Manon",
@@ -207,16 +210,10 @@ class House:
     def approve_list(self) -> None:
         """The list simulated, looked at and approved by a second statistician, and in use."""
         assert self.office is not None
-        report = hashlib.sha256(f"stratum simulation report {self.seed}".encode())
-        simulated = lists.record_simulation(
-            allocation_list=self._list,
-            digest=report.hexdigest(),
-            seed=report.digest(),
-            summary={},
-            by=self.office.drafter,
-        )
-        lists.read_parameters(allocation_list=simulated, by=self.office.approver)
-        approved = lists.approve(allocation_list=simulated, password=PASSWORD, by=self.office.approver)
+        seed = int.from_bytes(hashlib.sha256(f"stratum simulation report {self.seed}".encode()).digest()[:16], "big")
+        simulations.simulate_list(allocation_list=self._list, by=self.office.drafter, trials=TRIALS, seed=seed)
+        lists.read_parameters(allocation_list=self._list, by=self.office.approver)
+        approved = lists.approve(allocation_list=self._list, password=PASSWORD, by=self.office.approver)
         lists.put_into_use(allocation_list=approved, by=self.office.approver)
 
     def open_site(self, number: str) -> None:

@@ -15,7 +15,7 @@ from ecrf.actions import laboratories, records
 from ecrf.actions.records import Where
 from ecrf.entry import Submission
 from ecrf.models import Record
-from randomization.actions import allocations, corrections, identities, lists
+from randomization.actions import allocations, corrections, identities, lists, simulations
 from randomization.gate import alike_now
 from randomization.models import Allocation, AllocationList, Correction
 from randomization.section import RandomizationSection
@@ -184,10 +184,9 @@ class Cast:
         return lists.put_into_use(allocation_list=self.approved_list(drafted), by=self.ursula_statistician)
 
     def simulated_list(self, drafted: AllocationList) -> AllocationList:
-        """A drafted list with the digest of a simulation."""
-        return lists.record_simulation(
-            allocation_list=drafted, digest="5" * 64, seed=b"simulation", summary={}, by=self.stella_statistician
-        )
+        """A drafted list with a short simulation of its own parameters."""
+        simulations.simulate_list(allocation_list=drafted, by=self.stella_statistician, trials=5)
+        return AllocationList.objects.get(pk=drafted.pk)
 
     def approved_list(self, drafted: AllocationList) -> AllocationList:
         """A drafted list simulated by one statistician, looked at and approved by another."""

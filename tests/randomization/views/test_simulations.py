@@ -130,9 +130,12 @@ def test_a_list_is_simulated_with_its_own_parameters_and_never_its_seed(
     assert len(statements) <= MOST_STATEMENTS
     assert row.digest in words_of(page) and "scheme 1 is the list’s own" in words_of(page)
     assert "4, 6" not in words_of(page)
-    verbs = list(Deed.objects.filter(verb__startswith="list.simulation").order_by("pk").values_list("verb", flat=True))
-    assert verbs == ["list.simulation_run", "list.simulation_read"]
-    assert Deed.objects.get(verb="list.simulation_run").details == {"digest": row.digest, "trials": 10_000}
+    verbs = list(Deed.objects.filter(verb__startswith="list.simul").order_by("pk").values_list("verb", flat=True))
+    assert verbs == ["list.simulated", "list.simulation_read"]
+    assert Deed.objects.get(verb="list.simulated").details == {"digest": row.digest}
+    made.refresh_from_db()
+    assert (made.state, made.simulation_digest) == ("simulated", row.digest)
+    assert made.simulation_summary == {"trials": 10_000}
 
 
 def test_two_simulations_of_a_list_have_two_seeds_and_two_digests(cast: Cast) -> None:
