@@ -31,6 +31,7 @@ class RandomizationConfig(AppConfig):
         register_verbs(
             {
                 "list.drafted": _("Allocation list drafted"),
+                "list.imported": _("Allocation list imported"),
                 "list.approved": _("Allocation list approved"),
                 "list.put_into_use": _("Allocation list put into use"),
                 "list.held": _("Randomization put on hold"),

@@ -19,6 +19,7 @@ from trial.definitions import definition_of
 from trial.models import Participant, Person, Status
 from trial.permissions import Permission, can
 
+from .arms import has_stratum, label_in
 from .models import Allocation, AllocationList, ListState, Slot
 from .strata import Stratum, stratum_of
 
@@ -157,12 +158,12 @@ def _list_reasons(
     if allocation_list.on_hold_at is not None:
         reasons.append(Reason("hold", _("Randomization is on hold.")))
     if stratum.is_known:
-        label = stratum.label
-        if label not in allocation_list.strata:
+        if not has_stratum(allocation_list, stratum):
             reasons.append(
                 Reason("unknown_stratum", _("The allocation list has no such stratum. Ask the statistician."))
             )
         else:
+            label = label_in(allocation_list, stratum)
             unused = Slot.objects.filter(allocation_list=allocation_list, stratum=label, allocation=None)
             if participant.randomized_on is None and not unused.exists():
                 reasons.append(

@@ -17,7 +17,7 @@ from trial.presenters import date_words
 from trial.selectors import participants_for
 
 from .models import AllocationList, ListState
-from .presenters import list_state, stratum_words
+from .presenters import frozen_words, list_state
 from .selectors import allocation_of
 
 
@@ -42,7 +42,7 @@ def _allocated(casebook: Casebook) -> Panel | None:
     definition = definition_of(allocation.version_id)
     arm = definition.text(definition.arms[allocation.arm].label, casebook.locale)
     url = reverse("allocation", args=[casebook.participant.code])
-    stratum = stratum_words(allocation.stratum, definition)
+    stratum = frozen_words(allocation, definition)
     return Panel(
         lead=({"label": _("Arm"), "value": arm, "url": url},),
         facts=(

@@ -22,7 +22,7 @@ from trial.selectors import visits_of
 from .algorithms import strata as labels
 from .gate import Gate, Reason
 from .models import Allocation, AllocationList, ListState
-from .section import Level, RandomizationSection
+from .section import SITE, Level, RandomizationSection
 from .strata import Stratum
 
 Words = dict[str, Any]
@@ -83,7 +83,15 @@ def frozen_facts(strata: dict[str, str], definition: Definition) -> list[Words]:
                 "value": definition.text(level.label, locale()) if level else strata.get(factor.id, ""),
             }
         )
+    if SITE in strata:
+        facts.append({"label": _("Site"), "value": strata[SITE]})
     return facts
+
+
+def frozen_words(allocation: Allocation, definition: Definition) -> str:
+    """The strata that were frozen with an allocation, in one line: `With ICI · IMDC favourable · 1 lesion`."""
+    levels = [str(fact["value"]) for fact in frozen_facts(allocation.strata, definition)]
+    return " · ".join(levels) or _("All participants")
 
 
 def _level(levels: tuple[Level, ...], code: str) -> Level | None:
@@ -186,6 +194,8 @@ def allocation_words(allocation: Allocation, participant: Participant) -> Words:
             {"label": _("List"), "value": allocated_list.reference},
             {"label": _("Commitment of the list"), "value": allocated_list.commitment},
             {"label": _("Place in the list"), "value": allocation.leaf_index + 1},
+            *([{"label": _("Random draw"), "value": allocation.draw}] if allocation.draw else []),
+            *([{"label": _("Sponsor’s own number"), "value": allocation.own_number}] if allocation.own_number else []),
             {"label": _("Steps of the proof"), "value": len(allocation.proof)},
         ],
     }
@@ -282,7 +292,8 @@ def stratum_columns(allocation_list: AllocationList, *, by_arm: bool) -> list[Wo
     """The heads of the table of strata."""
     definition = definition_of(allocation_list.version_id)
     section: RandomizationSection = definition.section("randomization")
-    factors = [definition.text(factor.label, locale()) for factor in section.strata]
+    is_one = allocation_list.strata == [labels.UNSTRATIFIED]  # no strata, or one sequence of draws for all
+    factors = [] if is_one else [definition.text(factor.label, locale()) for factor in section.strata]
     columns: list[Words] = [
         {"label": _("Stratum")},
         *({"label": label} for label in factors or [_("Participants")]),

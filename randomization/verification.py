@@ -7,16 +7,18 @@ slot that nobody holds is never part of a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from audit.errors import Refused
 from audit.models import Deed
 from trial.definitions import definition_of
 
-from . import vault
+from . import arms, vault
 from .actions import lists
-from .algorithms import ALGORITHMS, ArmRatio
+from .actions.lists import IMPORTED
+from .algorithms import ALGORITHMS, ArmRatio, Kind
+from .algorithms.imported import ImportedSlot, fingerprint
 from .algorithms.merkle import Commitment, SaltedSlot, verify_slot
 from .models import Allocation, AllocationList, ListState
 
@@ -55,9 +57,10 @@ def verify(allocation_list: AllocationList) -> Report:
     """Check one list with all its allocations. Raises nothing for what is wrong: everything wrong is in the report."""
     report = Report(allocation_list)
     opened = _open_slots(report)
-    _check_made(report, opened)
+    secret = _open_parameters(report, opened)
+    _check_made(report, opened, secret)
     _check_commitment(report, opened)
-    _check_allocations(report, opened)
+    _check_allocations(report, opened, secret)
     return report
 
 
@@ -108,27 +111,63 @@ def _open_slots(report: Report) -> Opened:
     return opened
 
 
-def _check_made(report: Report, opened: Opened) -> None:
-    """Make the list again from its sealed seed and compare, slot by slot."""
+def _check_made(report: Report, opened: Opened, secret: vault.Confidential | None) -> None:
+    """Make the list again from its sealed seed and compare, slot by slot; an imported one with what was imported."""
     current = report.allocation_list
-    if not opened:
-        return
-    try:
-        secret = vault.open_confidential(lists.data_key(current), current.sealed_parameters, list_id=current.reference)
-    except vault.VaultError:
-        report.say("parameters_changed", "sealed parameters", "were changed since the list was made")
+    if not opened or secret is None:
         return
     algorithm = ALGORITHMS.get(current.algorithm)
     if algorithm is None:
         report.say("algorithm_unknown", "algorithm", f"{current.algorithm} is not known here")
         return
-    arms = [ArmRatio(arm, share) for arm, share in current.arms.items()]
+    if algorithm.kind is Kind.IMPORTED:
+        found = [ImportedSlot(s.stratum, s.position, s.arm, s.number) for s in opened.values()]
+        if len(opened) == report.slots and fingerprint(found) != secret.extra.get(IMPORTED):
+            report.say("slots_replaced", "slots", "are not those of the file that was imported")
+        return
+    ratio = [ArmRatio(arm, share) for arm, share in current.arms.items()]
     for stratum in current.strata:
-        made = algorithm.generate(secret.seed, stratum, arms, secret.block_sizes, current.slots_per_stratum)
+        made = algorithm.generate(
+            secret.seed, stratum, ratio, secret.block_sizes, current.slots_per_stratum, secret.extra
+        )
         for expected in made[: current.slots_per_stratum]:
-            found = opened.get((stratum, expected.position))
-            if found is not None and found.arm != expected.arm:
+            slot = opened.get((stratum, expected.position))
+            if slot is not None and slot.arm != expected.arm:
                 report.say("slot_replaced", slot_words(stratum, expected.position), "is not what the sealed seed makes")
+
+
+def _open_parameters(report: Report, opened: Opened) -> vault.Confidential | None:
+    """Open the confidential parameters, or say that they were changed."""
+    current = report.allocation_list
+    if not opened:
+        return None
+    try:
+        return vault.open_confidential(lists.data_key(current), current.sealed_parameters, list_id=current.reference)
+    except vault.VaultError:
+        report.say("parameters_changed", "sealed parameters", "were changed since the list was made")
+        return None
+
+
+def _arms_given(
+    report: Report, opened: Opened, secret: vault.Confidential | None, allocations: Sequence[Allocation]
+) -> dict[int, str]:
+    """The arm that each allocation should have, by its key; nothing for those whose slot cannot be opened.
+
+    Where slots hold draws, each arm is computed again from the draws and frozen factors up to its own, in the order of
+    the allocations: a changed arm is named alone, a changed factor with all those that it moved.
+    """
+    current = report.allocation_list
+    slots = {a.pk: opened.get((a.slot.stratum, a.slot.position)) for a in allocations}
+    if not arms.holds_draws(current):
+        return {pk: slot.arm for pk, slot in slots.items() if slot is not None}
+    if secret is None or None in slots.values():
+        return {}
+    entries = [(slot.arm, a.strata) for a in allocations if (slot := slots[a.pk]) is not None]
+    try:
+        return dict(zip(slots, arms.replay(current, secret, entries), strict=True))
+    except (KeyError, ValueError, TypeError):
+        report.say("replay", "allocations", "cannot be replayed: a draw or a frozen factor is not what it must be")
+        return {}
 
 
 def _check_commitment(report: Report, opened: Opened) -> None:
@@ -158,10 +197,11 @@ def _commitment(current: AllocationList, opened: Opened) -> Commitment:
     return Commitment(current.reference, (SaltedSlot(s.stratum, s.position, s.arm, s.salt) for s in opened.values()))
 
 
-def _check_allocations(report: Report, opened: Opened) -> None:
+def _check_allocations(report: Report, opened: Opened, secret: vault.Confidential | None) -> None:
     """Check every allocation of the list, in the order in which they were given."""
     current = report.allocation_list
     allocations = list(current.allocations.select_related("slot", "participant", "signature").order_by("number"))
+    expected = _arms_given(report, opened, secret, allocations)
     given: dict[str, int] = {}
     last = None
     for allocation in allocations:
@@ -178,13 +218,14 @@ def _check_allocations(report: Report, opened: Opened) -> None:
         if last is not None and allocation.allocated_at < last:
             report.say("reordered", where, "is dated before the allocation with the number before it")
         last = allocation.allocated_at
-        for code, words in _faults(allocation, current, opened.get((stratum, position)), report.slots):
+        slot, arm = opened.get((stratum, position)), expected.get(allocation.pk)
+        for code, words in _faults(allocation, current, slot, arm, report.slots):
             report.say(code, where, words)
         (report.agreeing if len(report.troubles) == before else report.disagreeing).append(allocation)
 
 
 def _faults(
-    allocation: Allocation, current: AllocationList, slot: vault.Slot | None, size: int
+    allocation: Allocation, current: AllocationList, slot: vault.Slot | None, expected: str | None, size: int
 ) -> Iterable[tuple[str, str]]:
     """What does not agree in one allocation."""
     participant = allocation.participant
@@ -192,8 +233,15 @@ def _faults(
         yield "other_list", "holds a slot of another list"
     if allocation.stratum != allocation.slot.stratum:
         yield "stratum", "has another stratum than its slot"
-    if slot is not None and slot.arm != allocation.arm:
-        yield "arm", "has another arm than its slot"
+    if expected is not None and expected != allocation.arm:
+        if arms.holds_draws(current):
+            yield "arm", "has another arm than its draw, its frozen factors and the earlier allocations make"
+        else:
+            yield "arm", "has another arm than its slot"
+    if slot is not None and arms.holds_draws(current) and slot.arm != allocation.draw:
+        yield "draw", "has another draw than its slot"
+    if slot is not None and slot.number != allocation.own_number:
+        yield "own_number", "has another own number than its slot"
     if slot is not None and slot.salt.hex() != allocation.salt_of_slot:
         yield "salt", "has another salt than its slot"
     if not _proved(allocation, current, size):
@@ -215,7 +263,10 @@ def _proved(allocation: Allocation, current: AllocationList, size: int) -> bool:
     """Whether the allocation's own proof shows its slot under the commitment, without any key."""
     try:
         salted = SaltedSlot(
-            allocation.slot.stratum, allocation.slot.position, allocation.arm, bytes.fromhex(allocation.salt_of_slot)
+            allocation.slot.stratum,
+            allocation.slot.position,
+            allocation.draw if arms.holds_draws(current) else allocation.arm,
+            bytes.fromhex(allocation.salt_of_slot),
         )
         return verify_slot(
             current.reference,

@@ -14,7 +14,7 @@ from trial.definitions import definition_of
 from trial.models import Delegation, Participant, Person, Role, ScreeningOutcome, StatusKind
 from trial.permissions import Permission, check
 
-from .. import gate
+from .. import arms, gate
 from ..models import Allocation, AllocationList, ListState, Slot
 from . import lists
 
@@ -55,12 +55,13 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
         content={"participant": locked.code, "site": locked.site.number, "strata": found.stratum.codes},
         password=password,
     )
-    slot = _next_slot(current, found.stratum.label)
+    slot = _next_slot(current, arms.label_in(current, found.stratum))
     key = lists.data_key(current)
     opened = lists.open_slot(key, current, slot)
     committed = lists.commitment_of(current)
     if committed.root.hex() != current.commitment:
         raise Refused(_("The list no longer agrees with its commitment. Nothing was allocated."), code="tampered")
+    given = arms.give(current, opened, found.stratum.codes, lambda: lists.confidential(current, key))
     number = (Allocation.objects.aggregate(last=Max("number"))["last"] or 0) + 1
     allocation = audit.save(
         Allocation(
@@ -69,7 +70,7 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
             allocation_list=current,
             version_id=locked.version_id,
             number=number,
-            arm=opened.arm,
+            arm=given.arm,
             stratum=slot.stratum,
             strata=found.stratum.codes,
             allocated_at=clock.now(),
@@ -78,10 +79,12 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
             leaf_index=committed.index(slot.stratum, slot.position),
             proof=[step.hex() for step in committed.proof(slot.stratum, slot.position)],
             salt_of_slot=opened.salt.hex(),
+            draw=given.draw,
+            own_number=opened.number,
         ),
         by=by,
     )
-    locked.pathway = definition.arms[opened.arm].pathway
+    locked.pathway = definition.arms[given.arm].pathway
     locked.screening_outcome = ScreeningOutcome.INCLUDED
     audit.save(locked, by=by)
     locked = statuses.record(participant=locked, kind=StatusKind.RANDOMIZED, on=clock.today(), by=by)

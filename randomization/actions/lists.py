@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -12,6 +14,7 @@ from django.utils.translation import gettext as _
 
 import audit
 from audit import clock
+from audit.appending import append
 from audit.errors import Conflict, Refused
 from trial.definition import Definition
 from trial.definitions import definition_of
@@ -19,9 +22,10 @@ from trial.models import Person, Version
 from trial.permissions import Permission, check
 
 from .. import vault
-from ..algorithms import ALGORITHMS, ArmRatio, Fault, current
+from ..algorithms import ALGORITHMS, ArmRatio, Fault, Kind, ParameterError, current
+from ..algorithms.imported import fingerprint, read
 from ..algorithms.merkle import Commitment, SaltedSlot
-from ..algorithms.strata import combinations
+from ..algorithms.strata import UNSTRATIFIED, combinations
 from ..models import AllocationList, ListKey, ListState, Slot
 from ..section import RandomizationSection
 from ..selectors import counts_by_arm
@@ -37,34 +41,107 @@ class InvalidParameters(Refused):
         self.faults = list(faults)
 
 
-@transaction.atomic
-def draft(*, version: Version, block_sizes: Sequence[int], by: Person, seed: bytes | None = None) -> AllocationList:
-    """Make a list for every stratum of a version, sealed as it is made.
+IMPORTED = "imported_sha256"
+"""Name among the sealed parameters under which an imported list keeps the fingerprint of its slots."""
 
+
+@transaction.atomic
+def draft(
+    *,
+    version: Version,
+    block_sizes: Sequence[int] = (),
+    extra: Mapping[str, Any] | None = None,
+    by: Person,
+    seed: bytes | None = None,
+) -> AllocationList:
+    """Make a list for every stratum of a version, sealed as it is made; with minimization, one sequence of draws.
+
+    `block_sizes` and `extra` are the confidential parameters that the study's scheme wants (`Algorithm.parameters`).
     The seed comes from the system unless the list is made again from a known one (tests, verification). Neither the
-    seed, the block sizes nor any slot is ever shown, stored in clear or logged. Raises InvalidParameters.
+    seed, a parameter nor any slot is ever shown, stored in clear or logged. Raises InvalidParameters.
     """
     check(by, Permission.LIST_DRAFT)
-    definition = definition_of(version.pk)
-    section = _section(definition)
+    section = _section(definition_of(version.pk))
     algorithm = current(section.scheme)
+    if algorithm.kind is Kind.IMPORTED:
+        raise Refused(_("The study imports its list. Choose the CSV file."), code="imported_scheme")
     arms = [ArmRatio(arm, share) for arm, share in section.ratio.items()]
-    faults = algorithm.check(arms, block_sizes, section.list_size)
+    secret = vault.Confidential(seed=seed or vault.new_seed(), block_sizes=tuple(block_sizes), extra=dict(extra or {}))
+    faults = algorithm.check(arms, secret.block_sizes, section.list_size, secret.extra, section.factor_ids)
+    if faults:
+        raise InvalidParameters(faults)
+    strata = [UNSTRATIFIED] if algorithm.kind is Kind.DRAWS else combinations(section.factors)
+    made = (
+        _Made(stratum, slot.position, slot.arm, slot.block)
+        for stratum in strata
+        # Whole blocks may overshoot; cut at the size of the file, so that counting rows tells nothing of block sizes.
+        for slot in algorithm.generate(secret.seed, stratum, arms, secret.block_sizes, section.list_size, secret.extra)[
+            : section.list_size
+        ]
+    )
+    allocation_list = _seal(version, section, strata, secret, made, by)
+    audit.deed("list.drafted", allocation_list, by=by, algorithm=algorithm.name, strata=len(strata))
+    return allocation_list
+
+
+@transaction.atomic
+def import_list(*, version: Version, content: bytes, by: Person) -> AllocationList:
+    """Take a list from a CSV file, for a study whose scheme is `imported`, sealed as it is read.
+
+    Nothing of the file is kept in clear, nor its name; a refused file leaves nothing behind. Raises InvalidParameters
+    with every fault by its row, none of which quotes a cell.
+    """
+    check(by, Permission.LIST_DRAFT)
+    section = _section(definition_of(version.pk))
+    algorithm = current(section.scheme)
+    if algorithm.kind is not Kind.IMPORTED:
+        raise Refused(_("The study does not import its list: draft one by its scheme."), code="not_imported_scheme")
+    faults = algorithm.check([ArmRatio(arm, share) for arm, share in section.ratio.items()], (), section.list_size)
     if faults:
         raise InvalidParameters(faults)
     strata = combinations(section.factors)
+    try:
+        rows = read(content, arms=section.ratio, strata=strata, size=section.list_size)
+    except ParameterError as error:
+        raise InvalidParameters(error.faults) from None
+    secret = vault.Confidential(seed=vault.new_seed(), extra={IMPORTED: fingerprint(rows)})
+    made = (_Made(row.stratum, row.position, row.arm, number=row.number) for row in rows)
+    allocation_list = _seal(version, section, strata, secret, made, by)
+    audit.deed("list.imported", allocation_list, by=by, algorithm=algorithm.name, strata=len(strata))
+    return allocation_list
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A slot before it is sealed."""
+
+    stratum: str
+    position: int
+    arm: str = field(repr=False)
+    block: int = field(default=0, repr=False)
+    number: str = field(default="", repr=False)
+
+
+def _seal(
+    version: Version,
+    section: RandomizationSection,
+    strata: list[str],
+    secret: vault.Confidential,
+    made: Iterable[_Made],
+    by: Person,
+) -> AllocationList:
+    """Store a draft with its slots, encrypted under a key of its own."""
     key = vault.new_data_key()
-    secret = vault.Confidential(seed=seed or vault.new_seed(), block_sizes=tuple(block_sizes))
     reference = str(uuid.uuid4())
     allocation_list = audit.save(
         AllocationList(
             reference=reference,
             version=version,
-            algorithm=algorithm.name,
+            algorithm=current(section.scheme).name,
             arms=dict(section.ratio),
             strata=strata,
             slots_per_stratum=section.list_size,
-            slots_total=0,
+            slots_total=len(strata) * section.list_size,
             sealed_parameters=vault.seal_confidential(key, secret, list_id=reference),
             drafted_by=by,
             drafted_at=clock.now(),
@@ -72,25 +149,22 @@ def draft(*, version: Version, block_sizes: Sequence[int], by: Person, seed: byt
         by=by,
     )
     ListKey.objects.create(allocation_list=allocation_list, wrapped=vault.wrap(key, keyring(), list_id=reference))
-    rows = [
-        Slot(
-            allocation_list=allocation_list,
-            stratum=stratum,
-            position=made.position,
-            payload=vault.seal_slot(
-                key, vault.Slot(reference, stratum, made.position, made.arm, made.block, vault.new_salt())
-            ),
-        )
-        for stratum in strata
-        # Whole blocks may overshoot; cut at the size of the file, so that counting rows tells nothing of block sizes.
-        for made in algorithm.generate(secret.seed, stratum, arms, secret.block_sizes, section.list_size)[
-            : section.list_size
+    append(
+        [
+            Slot(
+                allocation_list=allocation_list,
+                stratum=slot.stratum,
+                position=slot.position,
+                payload=vault.seal_slot(
+                    key,
+                    vault.Slot(
+                        reference, slot.stratum, slot.position, slot.arm, slot.block, vault.new_salt(), slot.number
+                    ),
+                ),
+            )
+            for slot in made
         ]
-    ]
-    Slot.objects.bulk_create(rows, batch_size=500)
-    allocation_list.slots_total = len(rows)
-    audit.save(allocation_list, by=by)
-    audit.deed("list.drafted", allocation_list, by=by, algorithm=algorithm.name, strata=len(strata))
+    )
     return allocation_list
 
 
@@ -209,6 +283,14 @@ def data_key(allocation_list: AllocationList) -> vault.DataKey:
         raise _unreadable(error) from error
 
 
+def confidential(allocation_list: AllocationList, key: vault.DataKey) -> vault.Confidential:
+    """Open the confidential parameters. Raises Refused when they were changed."""
+    try:
+        return vault.open_confidential(key, allocation_list.sealed_parameters, list_id=allocation_list.reference)
+    except vault.VaultError as error:
+        raise _unreadable(error) from error
+
+
 def commitment_of(allocation_list: AllocationList) -> Commitment:
     """Open every slot and build the commitment tree. The arms stay inside. Raises Refused when a slot was changed."""
     key = data_key(allocation_list)
@@ -278,6 +360,7 @@ __all__ = [
     "close",
     "draft",
     "hold",
+    "import_list",
     "put_into_use",
     "read_balance",
     "resume",
