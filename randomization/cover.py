@@ -1,7 +1,7 @@
 """The proof, when a study is published, that every participant who can be eligible falls in exactly one level.
 
 For each factor the items that its levels read are laid out in full: every code of a codelist, both answers of a yes or
-no, and for a number the values on both sides of each value that it is compared with (`algorithms.strata.representatives`).
+no, and for a number the values on both sides of each that it is compared with (`algorithms.strata.representatives`).
 Every combination is tried with the study's own compiled expressions; those that an eligibility criterion rules out for
 certain are left out, and only those. What cannot be laid out is a problem too: a cover that is not proved is not one.
 
@@ -31,7 +31,7 @@ _NUMBERS = (ItemType.INTEGER, ItemType.DECIMAL, ItemType.VAS)
 _AGES = ("participant.age", "participant.birth_year", "participant.birth_month")
 
 
-class _NotProvable(Exception):
+class NotProvedError(Exception):
     """An item whose values cannot be laid out; the message says which, and why."""
 
 
@@ -54,7 +54,7 @@ class Proof:
         try:
             domains = {str(ref): self._values(ref) for ref in refs}
             cases = strata.cases(domains) if domains else [{}]
-        except (_NotProvable, ValueError) as error:
+        except (NotProvedError, ValueError) as error:
             return [Fault("RND215", place, f"That every participant has one level is not proved: {error}", remedy)]
         return strata.prove(self.factor, cases, self._holds, eligible=self._eligible)
 
@@ -98,12 +98,12 @@ class Proof:
         """Every value that an item can have, or values that stand for all of them."""
         found: list[object]
         if ref.kind == "rows" or ref.kind == "range" or self._in_rows(ref):
-            raise _NotProvable(f"{ref} goes through the rows of a list.")
+            raise NotProvedError(f"{ref} goes through the rows of a list.")
         item = self._item(ref)
         if ref.kind == "context":
             found = self._values_of_context(ref)
         elif item is None:
-            raise _NotProvable(f"{ref} is not an item of the study.")
+            raise NotProvedError(f"{ref} is not an item of the study.")
         elif item.type is ItemType.YESNO:
             found = [True, False]
         elif item.type is ItemType.CHOICE:
@@ -111,16 +111,16 @@ class Proof:
         elif item.type is ItemType.CHOICES:
             codes = self.definition.codes_of(item)
             if len(codes) > MOST_CHOICES:
-                raise _NotProvable(f"{ref} has more than {MOST_CHOICES} choices that can be given together.")
+                raise NotProvedError(f"{ref} has more than {MOST_CHOICES} choices that can be given together.")
             found = [some for size in range(len(codes) + 1) for some in combinations(codes, size)]
         elif item.type is ItemType.GRADE:
             found = list(range(6))  # CTCAE grades 1 to 5, and 0
         elif item.type in _NUMBERS:
             found = self._numbers(ref, item)
         else:
-            raise _NotProvable(f"{ref} is a {item.type.value}: its values cannot be listed.")
+            raise NotProvedError(f"{ref} is a {item.type.value}: its values cannot be listed.")
         if not found:
-            raise _NotProvable(f"{ref} has no codes.")
+            raise NotProvedError(f"{ref} has no codes.")
         if any(_functions(level) & LOOK_AT_UNKNOWN for level in self.levels.values()):
             found.append(UNKNOWN)
         return found
@@ -130,7 +130,7 @@ class Proof:
             return list(self.definition.codes_of(self.definition.item(self.definition.study_file.identity.sex or "")))
         if ref.name in _AGES:
             return self._numbers(ref, None)
-        raise _NotProvable(f"{ref} can have any value.")
+        raise NotProvedError(f"{ref} can have any value.")
 
     def _numbers(self, ref: Ref, item: Item | None) -> list[object]:
         """The values that stand for all of a number's: by what it is compared with, else each one of a small range."""
@@ -155,7 +155,7 @@ class Proof:
         elif low is not None and high is not None and (high - low) / step < MOST_VALUES:
             values = [low + step * at for at in range(int((high - low) / step) + 1)]
         else:
-            raise _NotProvable(f"{ref} is computed with, and its range is not small enough to try every value.")
+            raise NotProvedError(f"{ref} is computed with, and its range is not small enough to try every value.")
         return [int(value) if step == 1 else value for value in values]
 
     @staticmethod

@@ -227,6 +227,43 @@ def _url(name: str, *parts: Any) -> str:
 
 # ---------------------------------------------------------------- lists
 
+
+def scheme_words(scheme: str) -> str:
+    """The name of a scheme."""
+    names = {
+        "permuted_blocks": _("Permuted blocks of random size"),
+        "minimization": _("Minimization (Pocock and Simon)"),
+        "simple": _("Simple randomization"),
+        "imported": _("Imported list"),
+        "biased_coin": _("Biased coin (Efron)"),
+        "big_stick": _("Big stick (Soares and Wu)"),
+        "urn": _("Urn (Wei)"),
+    }
+    return names.get(scheme, scheme)
+
+
+def factor_words(section: RandomizationSection, definition: Definition) -> dict[str, str]:
+    """The words of each factor that is balanced, by id; the site among them when the study says so."""
+    words = {factor.id: definition.text(factor.label, locale()) for factor in section.strata}
+    return words | ({SITE: _("Site")} if section.site_factor else {})
+
+
+def stratum_labels(section: RandomizationSection, definition: Definition) -> list[Words]:
+    """The label of each stratum as an imported file writes it, and its words."""
+    return [
+        {"label": label, "words": _label_words(label, section, definition)}
+        for label in labels.combinations(section.factors)
+    ]
+
+
+def _label_words(label: str, section: RandomizationSection, definition: Definition) -> str:
+    if label == labels.UNSTRATIFIED:
+        return _("All participants")
+    values = labels.parse_label(label)
+    found = (_level(factor.levels, values[factor.id]) for factor in section.strata)
+    return " · ".join(definition.text(level.label, locale()) for level in found if level is not None)
+
+
 LIST_STATES = {
     ListState.DRAFT: "pending",
     ListState.APPROVED: "ready",

@@ -8,7 +8,7 @@ from pydantic import StrictBool
 
 from trial.definition import Definition, sections
 from trial.definition.model import Code, Count, Id, Label, Source
-from trial.language import Kind as ValueKind
+from trial.language import Kind as Of
 
 from . import cover
 from .algorithms import Algorithm, ArmRatio, Kind, current, strata
@@ -119,9 +119,7 @@ def expressions(section: RandomizationSection) -> Iterable[sections.SectionExpre
     for at, factor in enumerate(section.strata):
         for place, level in enumerate(factor.levels):
             path = ("strata", at, "levels", place, "when")
-            yield sections.SectionExpression(
-                f"{factor.id}.{level.code}", path, level.when, ValueKind.BOOL, factor.label
-            )
+            yield sections.SectionExpression(f"{factor.id}.{level.code}", path, level.when, Of.BOOL, factor.label)
 
 
 def register() -> None:
