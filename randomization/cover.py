@@ -72,8 +72,9 @@ class Proof:
         return None
 
     def _context(self, case: Mapping[str, object]) -> DictContext:
-        parameters = {f"param.{name}": parameter.value for name, parameter in self.definition.parameters.items()}
-        return DictContext({**parameters, **case})
+        values: dict[Ref | str, object] = dict(case)
+        values.update({f"param.{name}": parameter.value for name, parameter in self.definition.parameters.items()})
+        return DictContext(values)
 
     def _usable_criteria(self, refs: set[Ref]) -> Iterator[tuple[CriterionKind, Expression]]:
         """The criteria that can rule out a case of these items by themselves.

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 
 import audit
 from audit import clock
@@ -45,6 +46,7 @@ IMPORTED = "imported_sha256"
 """Name among the sealed parameters under which an imported list keeps the fingerprint of its slots."""
 
 
+@sensitive_variables()
 @transaction.atomic
 def draft(
     *,
@@ -84,6 +86,7 @@ def draft(
     return allocation_list
 
 
+@sensitive_variables()
 @transaction.atomic
 def import_list(*, version: Version, content: bytes, by: Person) -> AllocationList:
     """Take a list from a CSV file, for a study whose scheme is `imported`, sealed as it is read.
@@ -122,6 +125,7 @@ class _Made:
     number: str = field(default="", repr=False)
 
 
+@sensitive_variables()
 def _seal(
     version: Version,
     section: RandomizationSection,

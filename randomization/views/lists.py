@@ -99,7 +99,7 @@ def _list_new(request: SignedInRequest) -> HttpResponse:
 
 
 def _new_facts(version: Version, section: RandomizationSection, algorithm: Algorithm) -> list[dict[str, Any]]:
-    facts = [
+    facts: list[dict[str, Any]] = [
         {"label": _("Version of the study"), "value": version.number},
         {"label": _("Scheme"), "value": presenters.scheme_words(section.scheme), "note": algorithm.name},
         {"label": _("Ratio"), "value": " : ".join(str(share) for share in sorted(section.ratio.values()))},
