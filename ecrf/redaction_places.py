@@ -33,8 +33,8 @@ from .models import Draft, Upload
 CODES = frozenset(
     {
         "addressed_to", "analyte", "arm", "by_name", "check_id", "code", "content_hash", "document_version", "event",
-        "context", "form", "group", "history_type", "item", "key", "kind", "meaning", "media_type", "participant_code",
-        "pathway", "place", "proof", "row", "strata",
+        "context", "draw", "form", "group", "history_type", "item", "key", "kind", "meaning", "media_type",
+        "own_number", "participant_code", "pathway", "place", "proof", "row", "strata",
         "salt_of_slot", "sex", "sha256", "state", "status", "stratum", "target_id", "target_label", "target_table",
         "unit", "url", "user_agent", "verb",
     }

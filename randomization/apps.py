@@ -38,6 +38,7 @@ class RandomizationConfig(AppConfig):
                 "list.drafted": _("Allocation list drafted"),
                 "list.simulated": _("Simulation of the allocation list recorded"),
                 "list.parameters_read": _("Parameters and test list read by the second person"),
+                "list.imported": _("Allocation list imported"),
                 "list.approved": _("Allocation list approved"),
                 "list.put_into_use": _("Allocation list put into use"),
                 "list.held": _("Randomization put on hold"),

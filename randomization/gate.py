@@ -35,6 +35,7 @@ from trial.permissions import Permission, can
 from trial.selectors import likely_duplicates
 
 from . import slots
+from .arms import has_stratum, label_in
 from .models import AllocationList, IdentityCheck, ListState
 from .section import RandomizationSection, randomizes_alike
 from .strata import Stratum, stratum_of
@@ -332,17 +333,16 @@ def _list_reasons(
     if allocation_list.on_hold_at is not None:
         reasons.append(Reason("hold", _("Randomization is on hold.")))
     if stratum.is_known:
-        label = stratum.label
-        if label not in allocation_list.strata:
+        if not has_stratum(allocation_list, stratum):
             reasons.append(
                 Reason("unknown_stratum", _("The allocation list has no such stratum. Ask the statistician."))
             )
-        elif label in allocation_list.closed_strata:
+        elif label_in(allocation_list, stratum) in allocation_list.closed_strata:
             reasons.append(
                 Reason("stratum_closed", _("This stratum is closed to randomization. Ask the statistician."))
             )
         else:
-            unused = slots.available(allocation_list).filter(stratum=label)
+            unused = slots.available(allocation_list).filter(stratum=label_in(allocation_list, stratum))
             if participant.randomized_on is None and not unused.exists():
                 reasons.append(
                     Reason("exhausted", _("The list has no place left in this stratum. Ask the statistician."))

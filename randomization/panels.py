@@ -20,7 +20,7 @@ from .gate import is_identity_open
 from .inclusion_words import arm_words
 from .models import AllocationList, Correction, CorrectionState, ListState
 from .permissions import user_can_record_treatment, user_can_settle
-from .presenters import list_state, stratum_words
+from .presenters import frozen_words, list_state
 from .section import RandomizationSection
 from .selectors import allocation_of, is_in_error, registration_of
 from .treatment import TreatmentSection
@@ -106,7 +106,7 @@ def _allocated(casebook: Casebook) -> Panel | None:
     definition = definition_of(allocation.version_id)
     arm = definition.text(definition.arms[allocation.arm].label, casebook.locale)
     url = reverse("allocation", args=[casebook.participant.code])
-    stratum = stratum_words(allocation.stratum, definition)
+    stratum = frozen_words(allocation, definition)
     return Panel(
         lead=({"label": _("Arm"), "value": arm, "url": url},),
         facts=(

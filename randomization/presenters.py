@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from audit import clock
@@ -21,12 +21,14 @@ from trial.selectors import visits_of
 
 from . import lives, slots
 from .actions.corrections import DEEDS
-from .actions.lists import Parameters
+from .actions.lists import IMPORTED, Parameters
 from .algorithms import strata as labels
+from .arms import is_imported
+from .forms import CHOICES, LABELS
 from .gate import Gate, Reason
 from .models import Allocation, AllocationList, Correction, CorrectionKind, CorrectionState, ListState
 from .permissions import user_can_record_treatment, user_can_settle
-from .section import Level, RandomizationSection
+from .section import SITE, Level, RandomizationSection
 from .selectors import treatment_of
 from .strata import Stratum
 from .treatment import begun_by_forms
@@ -89,7 +91,15 @@ def frozen_facts(strata: dict[str, str], definition: Definition) -> list[Words]:
                 "value": definition.text(level.label, locale()) if level else strata.get(factor.id, ""),
             }
         )
+    if SITE in strata:
+        facts.append({"label": _("Site"), "value": strata[SITE]})
     return facts
+
+
+def frozen_words(allocation: Allocation, definition: Definition) -> str:
+    """The strata that were frozen with an allocation, in one line: `With ICI · IMDC favourable · 1 lesion`."""
+    levels = [str(fact["value"]) for fact in frozen_facts(allocation.strata, definition)]
+    return " · ".join(levels) or _("All participants")
 
 
 def _level(levels: tuple[Level, ...], code: str) -> Level | None:
@@ -237,6 +247,8 @@ def allocation_words(allocation: Allocation, participant: Participant) -> Words:
             {"label": _("List"), "value": allocated_list.reference},
             {"label": _("Commitment of the list"), "value": allocated_list.commitment},
             {"label": _("Place in the list"), "value": allocation.leaf_index + 1},
+            *([{"label": _("Random draw"), "value": allocation.draw}] if allocation.draw else []),
+            *([{"label": _("Sponsor’s own number"), "value": allocation.own_number}] if allocation.own_number else []),
             {"label": _("Steps of the proof"), "value": len(allocation.proof)},
         ],
     }
@@ -278,6 +290,43 @@ def _url(name: str, *parts: Any) -> str:
 
 
 # ---------------------------------------------------------------- lists
+
+
+def scheme_words(scheme: str) -> str:
+    """The name of a scheme."""
+    names = {
+        "permuted_blocks": _("Permuted blocks of random size"),
+        "minimization": _("Minimization (Pocock and Simon)"),
+        "simple": _("Simple randomization"),
+        "imported": _("Imported list"),
+        "biased_coin": _("Biased coin (Efron)"),
+        "big_stick": _("Big stick (Soares and Wu)"),
+        "urn": _("Urn (Wei)"),
+    }
+    return names.get(scheme, scheme)
+
+
+def factor_words(section: RandomizationSection, definition: Definition) -> dict[str, str]:
+    """The words of each factor that is balanced, by id; the site among them when the study says so."""
+    words = {factor.id: definition.text(factor.label, locale()) for factor in section.strata}
+    return words | ({SITE: _("Site")} if section.site_factor else {})
+
+
+def stratum_labels(section: RandomizationSection, definition: Definition) -> list[Words]:
+    """The label of each stratum as an imported file writes it, and its words."""
+    return [
+        {"label": label, "words": _label_words(label, section, definition)}
+        for label in labels.combinations(section.factors)
+    ]
+
+
+def _label_words(label: str, section: RandomizationSection, definition: Definition) -> str:
+    if label == labels.UNSTRATIFIED:
+        return _("All participants")
+    values = labels.parse_label(label)
+    found = (_level(factor.levels, values[factor.id]) for factor in section.strata)
+    return " · ".join(definition.text(level.label, locale()) for level in found if level is not None)
+
 
 LIST_STATES = {
     ListState.DRAFT: "pending",
@@ -364,7 +413,8 @@ def stratum_columns(allocation_list: AllocationList, *, by_arm: bool) -> list[Wo
     """The heads of the table of strata."""
     definition = definition_of(allocation_list.version_id)
     section: RandomizationSection = definition.section("randomization")
-    factors = [definition.text(factor.label, locale()) for factor in section.strata]
+    is_one = allocation_list.strata == [labels.UNSTRATIFIED]  # no strata, or one sequence of draws for all
+    factors = [] if is_one else [definition.text(factor.label, locale()) for factor in section.strata]
     columns: list[Words] = [
         {"label": _("Stratum")},
         *({"label": label} for label in factors or [_("Participants")]),
@@ -382,12 +432,22 @@ def stratum_columns(allocation_list: AllocationList, *, by_arm: bool) -> list[Wo
 # ---------------------------------------------------------------- what the second person looks at
 
 
+PARAMETER_WORDS = LABELS | {
+    "weights": gettext_lazy("Weights of the factors"),
+    IMPORTED: gettext_lazy("SHA-256 of the imported slots"),
+}
+
+
 def parameter_facts(seen: Parameters) -> list[Words]:
     """The confidential parameters, for the person who is about to approve."""
     facts: list[Words] = []
     if seen.block_sizes:
         facts.append({"label": _("Block sizes"), "value": ", ".join(map(str, seen.block_sizes))})
-    facts += [{"label": name, "value": str(value)} for name, value in sorted(seen.extra.items())]
+    for name, value in sorted(seen.extra.items()):
+        words = (
+            ", ".join(f"{key}: {weight}" for key, weight in value.items()) if isinstance(value, dict) else str(value)
+        )
+        facts.append({"label": PARAMETER_WORDS.get(name, name), "value": CHOICES.get(words, words)})
     return facts or [{"label": _("Confidential parameters"), "value": _("This algorithm has none.")}]
 
 
@@ -439,6 +499,7 @@ def correction_links(allocation_list: AllocationList) -> list[Words]:
         for kind in CorrectionKind
         if lives.LIST.refusal(allocation_list.state, DEEDS[kind]) is None
         and lives.HOLD.refusal(held, DEEDS[kind]) is None
+        and not (kind is CorrectionKind.APPEND_SLOTS and is_imported(allocation_list))
     ]
 
 

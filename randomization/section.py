@@ -6,15 +6,21 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from pydantic import StrictBool
+
 from trial.definition import Definition, sections
 from trial.definition.model import Code, Count, Id, Label, Number, Source
-from trial.language import Kind
+from trial.language import Kind as Of
 
-from .algorithms import ArmRatio, current, strata
+from . import cover
+from .algorithms import Algorithm, ArmRatio, Kind, current, strata
 from .algorithms.strata import Factor as StratumFactor
 from .simulation import setting as simulated
 
 NAME = "randomization"
+SITE = "site"
+"""The factor that is the participant's site, by number."""
+SITE_LABEL = {"en": "Site", "fr": "Centre"}
 
 
 class Level(sections.Part):
@@ -56,11 +62,15 @@ class SimulationPart(sections.Part):
 
 
 class RandomizationSection(sections.Part):
-    """How participants are allocated. Block sizes, weights and the seed belong to the list, never to the folder."""
+    """How participants are allocated. Block sizes, weights and the seed belong to the list, never to the folder.
+
+    With minimization the strata are the factors to balance, and `site_factor` makes the site one more of them.
+    """
 
     scheme: Id
     ratio: dict[Code, Count]
     strata: tuple[Factor, ...] = ()
+    site_factor: StrictBool = False
     list_size: Count = 60
     closed: Closed | None = None
     """Once randomization has ended. What stands beside it still says how the earlier lists were made."""
@@ -69,6 +79,11 @@ class RandomizationSection(sections.Part):
     @property
     def factors(self) -> tuple[StratumFactor, ...]:
         return tuple(StratumFactor(f.id, tuple(level.code for level in f.levels)) for f in self.strata)
+
+    @property
+    def factor_ids(self) -> tuple[str, ...]:
+        """The factors that are frozen with an allocation, the site among them when the study says so."""
+        return (*(factor.id for factor in self.strata), *((SITE,) if self.site_factor else ()))
 
 
 def randomizes_alike(one: RandomizationSection | None, other: RandomizationSection | None) -> bool:
@@ -93,9 +108,10 @@ def _rules(section: RandomizationSection | None) -> Any:
 def validate(section: RandomizationSection, definition: Definition, say: sections.Say) -> None:
     """Tell every problem of the section: scheme, ratio over the study's arms, factors and their levels."""
     try:
-        current(section.scheme)
+        algorithm = current(section.scheme)
     except LookupError as error:
         say(("scheme",), str(error), "Name one of these schemes.")
+        algorithm = None
     for arm in definition.arms:
         if arm not in section.ratio:
             say(("ratio",), f"The arm {arm} has no share of the ratio.", f"Add {arm}: 1.")
@@ -112,8 +128,20 @@ def validate(section: RandomizationSection, definition: Definition, say: section
         )
     if section.list_size < 1:
         say(("list_size",), "A list needs slots.", "Write how many slots each stratum gets.")
-    for fault in strata.faults(section.factors):
+    if algorithm is not None and all(share >= 1 for share in section.ratio.values()):
+        arms = [ArmRatio(arm, share) for arm, share in section.ratio.items()]
+        for fault in algorithm.check(arms, (), max(1, section.list_size)):
+            if fault.place.partition(" ")[0] in ("ratio", "list_size"):  # the rest belongs to the list, not the folder
+                say((fault.place.partition(" ")[0],), fault.fault, fault.remedy)
+    if algorithm is not None:
+        _validate_factors(section, definition, algorithm, say)
+    found = strata.faults(section.factors)
+    for fault in found:
         say(("strata",), fault.fault, fault.remedy, code="DEF130")
+    if not found:
+        for at, fault in cover.faults(definition, NAME, section.factors):
+            words = fault.place.removeprefix("strata › ")
+            say(("strata", at), f"{words}: {fault.fault}", fault.remedy, code="DEF131")
     if section.simulation is not None:
         _validate_simulation(section.simulation, section, definition, say)
 
@@ -196,12 +224,37 @@ def setting_of(definition: Definition, participants: int | None = None) -> simul
     )
 
 
+def _validate_factors(
+    section: RandomizationSection, definition: Definition, algorithm: Algorithm, say: sections.Say
+) -> None:
+    """Tell what minimization needs, and what has no meaning without it."""
+    if algorithm.kind is not Kind.DRAWS:
+        if section.site_factor:
+            say(
+                ("site_factor",),
+                "Only minimization balances by site; the strata of a list never hold it.",
+                "Remove the line, or write scheme: minimization.",
+            )
+        return
+    if not section.factor_ids:
+        say(("strata",), "Minimization has no factor to balance.", "Add a factor, or write site_factor: true.")
+    if section.site_factor and SITE in {factor.id for factor in section.strata}:
+        say(("strata",), f"A factor is called {SITE}, as the site is.", "Give it another id.")
+    target = definition.study.accrual.target
+    if section.list_size < target:
+        say(
+            ("list_size",),
+            f"The one sequence of {section.list_size} draws is shorter than the accrual target of {target}.",
+            f"Write {target} or more.",
+        )
+
+
 def expressions(section: RandomizationSection) -> Iterable[sections.SectionExpression]:
     """The condition of every level, named `factor.level`."""
     for at, factor in enumerate(section.strata):
         for place, level in enumerate(factor.levels):
             path = ("strata", at, "levels", place, "when")
-            yield sections.SectionExpression(f"{factor.id}.{level.code}", path, level.when, Kind.BOOL, factor.label)
+            yield sections.SectionExpression(f"{factor.id}.{level.code}", path, level.when, Of.BOOL, factor.label)
 
 
 def register() -> None:

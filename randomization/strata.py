@@ -10,7 +10,7 @@ from trial.definition import Definition
 from trial.models import Participant
 
 from .algorithms import strata as labels
-from .section import RandomizationSection
+from .section import SITE, SITE_LABEL, RandomizationSection
 
 
 @dataclass(frozen=True)
@@ -60,4 +60,8 @@ def stratum_of(participant: Participant, definition: Definition, book: Book | No
         values.append(
             FactorValue(factor.id, factor.label, found.code if found else "", found.label if found else {}, unknown)
         )
+    if section.site_factor:
+        site = participant.site
+        words = dict.fromkeys(definition.locales, f"{site.number} · {site.name}")
+        values.append(FactorValue(SITE, SITE_LABEL, site.number, words, unknown=False))
     return Stratum(tuple(values))

@@ -27,13 +27,16 @@ SEED_BYTES = 32
 SALT_BYTES = 32
 MAX_ARM_BYTES = 32
 MAX_LIST_ID_BYTES = 64
+MAX_NUMBER_BYTES = 16
 
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _CHECK_BYTES = 8
 _HEADER_BYTES = 1 + _CHECK_BYTES + _NONCE_BYTES
-_SLOT_PAYLOAD_BYTES = 1 + (1 + MAX_LIST_ID_BYTES) + 8 + (1 + MAX_ARM_BYTES) + 4 + SALT_BYTES + 18
-"""143 bytes of slot and 18 to spare, so that the sealed bytes are a multiple of three and base64 needs no padding."""
+_SLOT_PAYLOAD_BYTES = (
+    1 + (1 + MAX_LIST_ID_BYTES) + 8 + (1 + MAX_ARM_BYTES) + 4 + SALT_BYTES + (1 + MAX_NUMBER_BYTES) + 1
+)
+"""160 bytes of slot and one to spare, so that the sealed bytes are a multiple of three and base64 needs no padding."""
 _CONFIDENTIAL_STEP = 2048  # confidential parameters are padded to a multiple: their length tells no number of blocks
 _DOCUMENT_STEP = 16_384
 _FORMAT = 1
@@ -256,9 +259,10 @@ def _wrapped_parts(wrapped: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Slot(_Secret):
-    """One slot of a list, opened. Arm, block and salt stay out of the printed form.
+    """One slot of a list, opened. Arm, block, salt and number stay out of the printed form.
 
-    `block` is 0 where the algorithm has no blocks; `salt` is the slot's own, `SALT_BYTES` long.
+    `arm` is the text of a random draw where the algorithm computes the arm at allocation; `block` is 0 where it has no
+    blocks; `salt` is the slot's own, `SALT_BYTES` long; `number` is the sponsor's own one in an imported list.
     """
 
     list_id: str
@@ -267,6 +271,7 @@ class Slot(_Secret):
     arm: str = field(repr=False)
     block: int = field(repr=False)
     salt: bytes = field(repr=False)
+    number: str = field(default="", repr=False)
 
 
 def seal_slot(key: DataKey, slot: Slot) -> str:
@@ -274,11 +279,13 @@ def seal_slot(key: DataKey, slot: Slot) -> str:
 
     Seal a slot once: the same slot sealed again is another text. ValueError when a part does not fit.
     """
-    list_id, arm = slot.list_id.encode("utf-8"), slot.arm.encode("utf-8")
+    list_id, arm, number = slot.list_id.encode("utf-8"), slot.arm.encode("utf-8"), slot.number.encode("utf-8")
     if not 1 <= len(list_id) <= MAX_LIST_ID_BYTES:
         raise ValueError(f"A list id has 1 to {MAX_LIST_ID_BYTES} bytes.")
     if not 1 <= len(arm) <= MAX_ARM_BYTES:
         raise ValueError(f"An arm id has 1 to {MAX_ARM_BYTES} bytes.")
+    if len(number) > MAX_NUMBER_BYTES:
+        raise ValueError(f"An own number has at most {MAX_NUMBER_BYTES} bytes.")
     if len(slot.salt) != SALT_BYTES:
         raise ValueError(f"A salt has {SALT_BYTES} bytes.")
     if not 1 <= slot.position < 1 << 64 or not 0 <= slot.block < 1 << 32:
@@ -291,6 +298,8 @@ def seal_slot(key: DataKey, slot: Slot) -> str:
         + arm.ljust(MAX_ARM_BYTES, b"\0")
         + slot.block.to_bytes(4, "big")
         + slot.salt
+        + bytes((len(number),))
+        + number
     ).ljust(_SLOT_PAYLOAD_BYTES, b"\0")
     return key._seal(payload, _associated("slot", slot.list_id, slot.stratum, str(slot.position)))
 
@@ -308,10 +317,12 @@ def open_slot(key: DataKey, sealed: str, *, list_id: str, stratum: str, position
     arm = payload[arm_at : arm_at + payload[at + 8]].decode("utf-8")
     block_at = arm_at + MAX_ARM_BYTES
     block = int.from_bytes(payload[block_at : block_at + 4], "big")
-    salt = payload[block_at + 4 : block_at + 4 + SALT_BYTES]
+    number_at = block_at + 4 + SALT_BYTES
+    salt = payload[block_at + 4 : number_at]
+    number = payload[number_at + 1 : number_at + 1 + payload[number_at]].decode("utf-8")
     if payload[0] != _FORMAT or kept_list != list_id or kept_position != position:
         raise Tampered(f"{what} holds another slot.")
-    return Slot(list_id=list_id, stratum=stratum, position=position, arm=arm, block=block, salt=salt)
+    return Slot(list_id=list_id, stratum=stratum, position=position, arm=arm, block=block, salt=salt, number=number)
 
 
 # Confidential parameters

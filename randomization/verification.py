@@ -9,17 +9,19 @@ is found names slots and allocations by their place; the arm of a slot that nobo
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from audit.errors import Refused
 from audit.models import Deed
 from trial.definitions import definition_of
 
-from . import vault
+from . import arms, vault
 from .actions import lists
 from .actions.corrections import segment_id
-from .algorithms import ALGORITHMS, merkle
+from .actions.lists import IMPORTED
+from .algorithms import ALGORITHMS, Kind, merkle
+from .algorithms.imported import ImportedSlot, fingerprint
 from .algorithms.merkle import SaltedSlot, verify_slot
 from .commitments import leaf_of, signed_root
 from .models import Allocation, AllocationList, CorrectionState, ListKind, Segment
@@ -60,9 +62,10 @@ def verify(allocation_list: AllocationList) -> Report:
     """Check one list with all its allocations. Raises nothing for what is wrong: everything wrong is in the report."""
     report = Report(allocation_list)
     opened = _open_slots(report)
-    REPLAYS.get(allocation_list.algorithm, replay_seed)(report, opened)
+    secret = _open_parameters(report, opened)
+    _check_made(report, opened, secret)
     _check_commitments(report, opened)
-    _check_allocations(report, opened, _withdrawn(report))
+    _check_allocations(report, opened, secret, _withdrawn(report))
     return report
 
 
@@ -80,7 +83,7 @@ def verify_allocation(allocation: Allocation, published: str = "") -> list[Troub
     _check_published(report, segment)
     if published and published.strip().lower() != segment.commitment:
         report.say("published", "commitment", "is not the one that was published")
-    for code, words in _faults(allocation, report.allocation_list, None, segment):
+    for code, words in _faults(allocation, report.allocation_list, None, None, segment):
         report.say(code, str(allocation), words)
     return report.troubles
 
@@ -143,39 +146,78 @@ def _places(current: AllocationList) -> set[tuple[str, int]]:
     }
 
 
-def replay_seed(report: Report, opened: Opened) -> None:
-    """Make the list again from its sealed seed, each appended segment from its own, and compare slot by slot."""
+def _check_made(report: Report, opened: Opened, secret: vault.Confidential | None) -> None:
+    """Make the list again from its sealed seed, each appended segment from its own, and compare slot by slot.
+
+    An imported list has no algorithm: it is compared with the fingerprint of what was imported.
+    """
     current = report.allocation_list
-    if not opened:
+    if not opened or secret is None:
         return
-    if current.algorithm not in ALGORITHMS:
+    algorithm = ALGORITHMS.get(current.algorithm)
+    if algorithm is None:
         report.say("algorithm_unknown", "algorithm", f"{current.algorithm} is not known here")
         return
-    key = lists.data_key(current)
+    if algorithm.kind is Kind.IMPORTED:
+        found = [ImportedSlot(s.stratum, s.position, s.arm, s.number) for s in opened.values()]
+        if len(opened) == report.slots and fingerprint(found) != secret.extra.get(IMPORTED):
+            report.say("slots_replaced", "slots", "are not those of the file that was imported")
+        return
     whole = {stratum: [1, current.slots_per_stratum] for stratum in current.strata}
-    for number, sealed, bound_to, spans in [
-        (1, current.sealed_parameters, current.reference, whole),
-        *(
-            (segment.number, segment.sealed_parameters, segment_id(current, segment.number), segment.spans)
-            for segment in current.segments.filter(number__gt=1)
-        ),
-    ]:
+    _compare(report, opened, secret, whole)
+    for segment in current.segments.filter(number__gt=1):
         try:
-            secret = vault.open_confidential(key, sealed, list_id=bound_to)
+            appended = vault.open_confidential(
+                lists.data_key(current), segment.sealed_parameters, list_id=segment_id(current, segment.number)
+            )
         except vault.VaultError:
-            where = "sealed parameters" if number == 1 else f"sealed parameters of segment {number}"
+            where = f"sealed parameters of segment {segment.number}"
             report.say("parameters_changed", where, "were changed since the list was made")
             continue
-        for stratum, (first, last) in spans.items():
-            for expected in lists.make_slots(current, secret, stratum, last - first + 1):
-                position = first - 1 + expected.position
-                found = opened.get((stratum, position))
-                if found is not None and found.arm != expected.arm:
-                    report.say("slot_replaced", slot_words(stratum, position), "is not what the sealed seed makes")
+        _compare(report, opened, appended, segment.spans)
 
 
-REPLAYS: dict[str, Callable[[Report, Opened], None]] = {}
-"""How a list is made again, by the name of its algorithm; `replay_seed` for those that are not here."""
+def _compare(report: Report, opened: Opened, secret: vault.Confidential, spans: Mapping[str, list[int]]) -> None:
+    for stratum, (first, last) in spans.items():
+        for expected in lists.make_slots(report.allocation_list, secret, stratum, last - first + 1):
+            position = first - 1 + expected.position
+            slot = opened.get((stratum, position))
+            if slot is not None and slot.arm != expected.arm:
+                report.say("slot_replaced", slot_words(stratum, position), "is not what the sealed seed makes")
+
+
+def _open_parameters(report: Report, opened: Opened) -> vault.Confidential | None:
+    """Open the confidential parameters, or say that they were changed."""
+    current = report.allocation_list
+    if not opened:
+        return None
+    try:
+        return vault.open_confidential(lists.data_key(current), current.sealed_parameters, list_id=current.reference)
+    except vault.VaultError:
+        report.say("parameters_changed", "sealed parameters", "were changed since the list was made")
+        return None
+
+
+def _arms_given(
+    report: Report, opened: Opened, secret: vault.Confidential | None, allocations: Sequence[Allocation]
+) -> dict[int, str]:
+    """The arm that each allocation should have, by its key; nothing for those whose slot cannot be opened.
+
+    Where slots hold draws, each arm is computed again from the draws and frozen factors up to its own, in the order of
+    the allocations: a changed arm is named alone, a changed factor with all those that it moved.
+    """
+    current = report.allocation_list
+    slots = {a.pk: opened.get((a.slot.stratum, a.slot.position)) for a in allocations}
+    if not arms.holds_draws(current):
+        return {pk: slot.arm for pk, slot in slots.items() if slot is not None}
+    if secret is None or None in slots.values():
+        return {}
+    entries = [(slot.arm, a.strata) for a in allocations if (slot := slots[a.pk]) is not None]
+    try:
+        return dict(zip(slots, arms.replay(current, secret, entries), strict=True))
+    except (KeyError, ValueError, TypeError):
+        report.say("replay", "allocations", "cannot be replayed: a draw or a frozen factor is not what it must be")
+        return {}
 
 
 def _check_commitments(report: Report, opened: Opened) -> None:
@@ -265,12 +307,18 @@ def _withdrawn(report: Report) -> dict[tuple[str, int], dt.datetime]:
     return found
 
 
-def _check_allocations(report: Report, opened: Opened, withdrawn: dict[tuple[str, int], dt.datetime]) -> None:
+def _check_allocations(
+    report: Report,
+    opened: Opened,
+    secret: vault.Confidential | None,
+    withdrawn: dict[tuple[str, int], dt.datetime],
+) -> None:
     """Check every allocation of the list, in the order in which they were given."""
     current = report.allocation_list
     allocations = list(
         current.allocations.select_related("slot__proof__segment", "participant", "signature").order_by("number")
     )
+    expected = _arms_given(report, opened, secret, allocations)
     given: dict[str, int] = {}
     last = None
     for allocation in allocations:
@@ -291,7 +339,8 @@ def _check_allocations(report: Report, opened: Opened, withdrawn: dict[tuple[str
         if last is not None and allocation.allocated_at < last and not told_later:
             report.say("reordered", where, "is dated before the allocation with the number before it")
         last = allocation.allocated_at
-        for code, words in _faults(allocation, current, opened.get((stratum, position)), _segment_of(allocation)):
+        slot, arm = opened.get((stratum, position)), expected.get(allocation.pk)
+        for code, words in _faults(allocation, current, slot, arm, _segment_of(allocation)):
             report.say(code, where, words)
         (report.agreeing if len(report.troubles) == before else report.disagreeing).append(allocation)
 
@@ -303,7 +352,11 @@ def _segment_of(allocation: Allocation) -> Segment | None:
 
 
 def _faults(
-    allocation: Allocation, current: AllocationList, slot: vault.Slot | None, segment: Segment | None
+    allocation: Allocation,
+    current: AllocationList,
+    slot: vault.Slot | None,
+    expected: str | None,
+    segment: Segment | None,
 ) -> Iterable[tuple[str, str]]:
     """What does not agree in one allocation."""
     participant = allocation.participant
@@ -311,8 +364,15 @@ def _faults(
         yield "other_list", "holds a slot of another list"
     if allocation.stratum != allocation.slot.stratum:
         yield "stratum", "has another stratum than its slot"
-    if slot is not None and slot.arm != allocation.arm:
-        yield "arm", "has another arm than its slot"
+    if expected is not None and expected != allocation.arm:
+        if arms.holds_draws(current):
+            yield "arm", "has another arm than its draw, its frozen factors and the earlier allocations make"
+        else:
+            yield "arm", "has another arm than its slot"
+    if slot is not None and arms.holds_draws(current) and slot.arm != allocation.draw:
+        yield "draw", "has another draw than its slot"
+    if slot is not None and slot.number != allocation.own_number:
+        yield "own_number", "has another own number than its slot"
     if slot is not None and slot.salt.hex() != allocation.salt_of_slot:
         yield "salt", "has another salt than its slot"
     if segment is None or not _proved(allocation, current, segment):
@@ -334,7 +394,10 @@ def _proved(allocation: Allocation, current: AllocationList, segment: Segment) -
     """Whether the allocation's own proof shows its slot under the commitment, without any key."""
     try:
         salted = SaltedSlot(
-            allocation.slot.stratum, allocation.slot.position, allocation.arm, bytes.fromhex(allocation.salt_of_slot)
+            allocation.slot.stratum,
+            allocation.slot.position,
+            allocation.draw if arms.holds_draws(current) else allocation.arm,
+            bytes.fromhex(allocation.salt_of_slot),
         )
         return verify_slot(
             current.reference,

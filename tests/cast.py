@@ -16,6 +16,7 @@ from ecrf.actions.records import Where
 from ecrf.entry import Submission
 from ecrf.models import Record
 from randomization.actions import allocations, corrections, identities, lists, simulations
+from randomization.arms import is_imported
 from randomization.gate import alike_now
 from randomization.models import Allocation, AllocationList, Correction
 from randomization.section import RandomizationSection
@@ -184,7 +185,9 @@ class Cast:
         return lists.put_into_use(allocation_list=self.approved_list(drafted), by=self.ursula_statistician)
 
     def simulated_list(self, drafted: AllocationList) -> AllocationList:
-        """A drafted list with a short simulation of its own parameters."""
+        """A drafted list, shortly simulated; an imported one with a report from elsewhere."""
+        if is_imported(drafted):
+            return simulations.record_outside(allocation_list=drafted, digest="5" * 64, by=self.stella_statistician)
         simulations.simulate_list(allocation_list=drafted, by=self.stella_statistician, trials=5)
         return AllocationList.objects.get(pk=drafted.pk)
 

@@ -20,7 +20,7 @@ from trial.definitions import definition_of
 from trial.models import Participant, Person, Role, ScreeningOutcome, StatusKind
 from trial.permissions import Permission, check
 
-from .. import commitments, gate, slots
+from .. import arms, commitments, gate, slots
 from ..models import Allocation, AllocationList, ListState, Registration, Slot
 from ..section import RandomizationSection
 from . import lists
@@ -68,11 +68,13 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
         content={"participant": locked.code, "site": locked.site.number, "strata": found.stratum.codes},
         password=password,
     )
-    slot, is_last = _next_slot(current, found.stratum.label)
-    opened = lists.open_slot(lists.data_key(current, current.key), current, slot)
+    slot, is_last = _next_slot(current, arms.label_in(current, found.stratum))
+    key = lists.data_key(current, current.key)
+    opened = lists.open_slot(key, current, slot)
     proof = getattr(slot, "proof", None)
     if proof is None or not commitments.agrees(current, proof, opened):
         raise Refused(_("The slot no longer agrees with its commitment. Nothing was allocated."), code="tampered")
+    given = arms.give(current, opened, found.stratum.codes, lambda: lists.confidential(current, key))
     number = (Allocation.objects.aggregate(last=Max("number"))["last"] or 0) + 1
     allocation = audit.save(
         Allocation(
@@ -81,7 +83,7 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
             allocation_list=current,
             version_id=locked.version_id,
             number=number,
-            arm=opened.arm,
+            arm=given.arm,
             stratum=slot.stratum,
             strata=found.stratum.codes,
             allocated_at=clock.now(),
@@ -90,10 +92,12 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
             leaf_index=proof.leaf_index,
             proof=proof.steps,
             salt_of_slot=opened.salt.hex(),
+            draw=given.draw,
+            own_number=opened.number,
         ),
         by=by,
     )
-    follow(locked, definition.arms[opened.arm].pathway, StatusKind.RANDOMIZED, clock.today(), by)
+    follow(locked, definition.arms[given.arm].pathway, StatusKind.RANDOMIZED, clock.today(), by)
     audit.deed(
         "participant.randomized", allocation, by=by, number=number, stratum=slot.stratum, strata=found.stratum.codes
     )

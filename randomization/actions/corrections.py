@@ -18,6 +18,7 @@ from trial.models import Person
 from trial.permissions import Permission, check
 
 from .. import commitments, lives, slots, vault
+from ..arms import is_imported
 from ..lives import Deed
 from ..models import AllocationList, Correction, CorrectionKind, CorrectionState, ListState, Slot
 from . import lists
@@ -221,6 +222,10 @@ def _check_applies(correction: Correction, current: AllocationList) -> None:
     if correction.kind == K.CLOSE_STRATUM and not named:
         raise Refused(_("Say which stratum."), code="unknown_stratum")
     if correction.kind == K.APPEND_SLOTS:
+        if is_imported(current):
+            raise Refused(
+                _("The system does not know how this list was made: close it, and import another."), code="imported"
+            )
         if not 1 <= (correction.count or 0) <= MOST_APPENDED:
             raise Refused(
                 _("Append 1 to %(most)s slots in each stratum.") % {"most": MOST_APPENDED}, code="wrong_count"

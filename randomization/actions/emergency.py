@@ -41,8 +41,8 @@ HALF = 16
 # --- with the list: drafted, approved --------------------------------------------------------------------------------
 
 
-def draft_with(main: AllocationList, *, by: Person) -> EmergencyList:
-    """Draft the emergency slots of a list that is being drafted, in its transaction."""
+def draft_with(main: AllocationList, *, strata: list[str], by: Person) -> EmergencyList:
+    """Draft the emergency slots of a list that is being drafted, in its transaction, for every stratum of the study."""
     algorithm = ALGORITHMS[SIMPLE]
     arms = [ArmRatio(arm, share) for arm, share in main.arms.items()]
     key = vault.new_data_key()
@@ -55,9 +55,9 @@ def draft_with(main: AllocationList, *, by: Person) -> EmergencyList:
             version_id=main.version_id,
             algorithm=algorithm.name,
             arms=main.arms,
-            strata=main.strata,
+            strata=strata,
             slots_per_stratum=SLOTS,
-            slots_total=SLOTS * len(main.strata),
+            slots_total=SLOTS * len(strata),
             sealed_parameters=vault.seal_confidential(key, secret, list_id=reference),
             is_simulated=main.is_simulated,
             drafted_by=by,
@@ -75,7 +75,7 @@ def draft_with(main: AllocationList, *, by: Person) -> EmergencyList:
                 key, vault.Slot(reference, stratum, made.position, made.arm, made.block, vault.new_salt())
             ),
         )
-        for stratum in main.strata
+        for stratum in strata
         for made in algorithm.generate(secret.seed, stratum, arms, (), SLOTS)
     )
     return audit.save(EmergencyList(main=main, slots=held, first_holder=by), by=by)

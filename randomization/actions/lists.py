@@ -13,9 +13,11 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 
 import audit
 from audit import clock
+from audit.appending import append
 from audit.errors import Conflict, Refused
 from audit.models import Deed
 from audit.selectors import is_simulated_database
@@ -25,9 +27,11 @@ from trial.models import Person, Study, Version
 from trial.permissions import Permission, check
 
 from .. import commitments, lives, slots, vault
-from ..algorithms import ALGORITHMS, ArmRatio, BlockSlot, Fault, current
+from ..algorithms import ALGORITHMS, ArmRatio, BlockSlot, Fault, Kind, ParameterError, current
+from ..algorithms.imported import fingerprint, read
 from ..algorithms.merkle import Commitment
-from ..algorithms.strata import combinations
+from ..algorithms.strata import UNSTRATIFIED, combinations
+from ..arms import example_of_draws
 from ..models import AllocationList, ListKey, ListState, Segment, Slot
 from ..section import RandomizationSection
 from ..selectors import counts_by_arm
@@ -47,35 +51,111 @@ class InvalidParameters(Refused):
         self.faults = list(faults)
 
 
-@transaction.atomic
-def draft(*, version: Version, block_sizes: Sequence[int], by: Person, seed: bytes | None = None) -> AllocationList:
-    """Make a list for every stratum of a version, sealed as it is made.
+IMPORTED = "imported_sha256"
+"""Name among the sealed parameters under which an imported list keeps the fingerprint of its slots."""
 
+
+@sensitive_variables()
+@transaction.atomic
+def draft(
+    *,
+    version: Version,
+    block_sizes: Sequence[int] = (),
+    extra: Mapping[str, Any] | None = None,
+    by: Person,
+    seed: bytes | None = None,
+) -> AllocationList:
+    """Make a list for every stratum of a version, sealed as it is made; with minimization, one sequence of draws.
+
+    `block_sizes` and `extra` are the confidential parameters that the study's scheme wants (`Algorithm.parameters`).
     The seed comes from the system unless the list is made again from a known one (tests, verification). Neither the
-    seed, the block sizes nor any slot is ever shown, stored in clear or logged. Raises InvalidParameters.
+    seed, a parameter nor any slot is ever shown, stored in clear or logged. Raises InvalidParameters.
     """
     check(by, Permission.LIST_DRAFT)
-    definition = definition_of(version.pk)
-    section = _section(definition)
+    section = _section(definition_of(version.pk))
     algorithm = current(section.scheme)
+    if algorithm.kind is Kind.IMPORTED:
+        raise Refused(_("The study imports its list. Choose the CSV file."), code="imported_scheme")
     arms = [ArmRatio(arm, share) for arm, share in section.ratio.items()]
-    faults = algorithm.check(arms, block_sizes, section.list_size)
+    secret = vault.Confidential(seed=seed or vault.new_seed(), block_sizes=tuple(block_sizes), extra=dict(extra or {}))
+    faults = algorithm.check(arms, secret.block_sizes, section.list_size, secret.extra, section.factor_ids)
+    if faults:
+        raise InvalidParameters(faults)
+    strata = [UNSTRATIFIED] if algorithm.kind is Kind.DRAWS else combinations(section.factors)
+    made = (
+        _Made(stratum, slot.position, slot.arm, slot.block)
+        for stratum in strata
+        # Whole blocks may overshoot; cut at the size of the file, so that counting rows tells nothing of block sizes.
+        for slot in algorithm.generate(secret.seed, stratum, arms, secret.block_sizes, section.list_size, secret.extra)[
+            : section.list_size
+        ]
+    )
+    allocation_list = _seal(version, section, strata, secret, made, by)
+    audit.deed("list.drafted", allocation_list, by=by, algorithm=algorithm.name, strata=len(strata))
+    return allocation_list
+
+
+@sensitive_variables()
+@transaction.atomic
+def import_list(*, version: Version, content: bytes, by: Person) -> AllocationList:
+    """Take a list from a CSV file, for a study whose scheme is `imported`, sealed as it is read.
+
+    Nothing of the file is kept in clear, nor its name; a refused file leaves nothing behind. Raises InvalidParameters
+    with every fault by its row, none of which quotes a cell.
+    """
+    check(by, Permission.LIST_DRAFT)
+    section = _section(definition_of(version.pk))
+    algorithm = current(section.scheme)
+    if algorithm.kind is not Kind.IMPORTED:
+        raise Refused(_("The study does not import its list: draft one by its scheme."), code="not_imported_scheme")
+    faults = algorithm.check([ArmRatio(arm, share) for arm, share in section.ratio.items()], (), section.list_size)
     if faults:
         raise InvalidParameters(faults)
     strata = combinations(section.factors)
+    try:
+        rows = read(content, arms=section.ratio, strata=strata, size=section.list_size)
+    except ParameterError as error:
+        raise InvalidParameters(error.faults) from None
+    secret = vault.Confidential(seed=vault.new_seed(), extra={IMPORTED: fingerprint(rows)})
+    made = (_Made(row.stratum, row.position, row.arm, number=row.number) for row in rows)
+    allocation_list = _seal(version, section, strata, secret, made, by)
+    audit.deed("list.imported", allocation_list, by=by, algorithm=algorithm.name, strata=len(strata))
+    return allocation_list
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A slot before it is sealed."""
+
+    stratum: str
+    position: int
+    arm: str = field(repr=False)
+    block: int = field(default=0, repr=False)
+    number: str = field(default="", repr=False)
+
+
+@sensitive_variables()
+def _seal(
+    version: Version,
+    section: RandomizationSection,
+    strata: list[str],
+    secret: vault.Confidential,
+    made: Iterable[_Made],
+    by: Person,
+) -> AllocationList:
+    """Store a draft with its slots, encrypted under a key of its own."""
     key = vault.new_data_key()
-    secret = vault.Confidential(seed=seed or vault.new_seed(), block_sizes=tuple(block_sizes))
     reference = str(uuid.uuid4())
     study = _study_of_its_kind()
     allocation_list = audit.save(
         AllocationList(
             reference=reference,
             version=version,
-            algorithm=algorithm.name,
+            algorithm=current(section.scheme).name,
             arms=dict(section.ratio),
             strata=strata,
             slots_per_stratum=section.list_size,
-            slots_total=0,
+            slots_total=len(strata) * section.list_size,
             sealed_parameters=vault.seal_confidential(key, secret, list_id=reference),
             drafted_by=by,
             drafted_at=clock.now(),
@@ -84,26 +164,23 @@ def draft(*, version: Version, block_sizes: Sequence[int], by: Person, seed: byt
         by=by,
     )
     ListKey.objects.create(allocation_list=allocation_list, wrapped=vault.wrap(key, keyring(), list_id=reference))
-    rows = [
-        Slot(
-            allocation_list=allocation_list,
-            stratum=stratum,
-            position=made.position,
-            payload=vault.seal_slot(
-                key, vault.Slot(reference, stratum, made.position, made.arm, made.block, vault.new_salt())
-            ),
-        )
-        for stratum in strata
-        # Whole blocks may overshoot; cut at the size of the file, so that counting rows tells nothing of block sizes.
-        for made in algorithm.generate(secret.seed, stratum, arms, secret.block_sizes, section.list_size)[
-            : section.list_size
+    append(
+        [
+            Slot(
+                allocation_list=allocation_list,
+                stratum=slot.stratum,
+                position=slot.position,
+                payload=vault.seal_slot(
+                    key,
+                    vault.Slot(
+                        reference, slot.stratum, slot.position, slot.arm, slot.block, vault.new_salt(), slot.number
+                    ),
+                ),
+            )
+            for slot in made
         ]
-    ]
-    Slot.objects.bulk_create(rows, batch_size=500)
-    allocation_list.slots_total = len(rows)
-    audit.save(allocation_list, by=by)
-    audit.deed("list.drafted", allocation_list, by=by, algorithm=algorithm.name, strata=len(strata))
-    emergency.draft_with(allocation_list, by=by)
+    )
+    emergency.draft_with(allocation_list, strata=combinations(section.factors), by=by)
     return allocation_list
 
 
@@ -166,13 +243,13 @@ def read_parameters(*, allocation_list: AllocationList, by: Person) -> Parameter
     if hmac.compare_digest(test.seed, secret.seed):
         raise Refused(_("The test list has the seed of the list itself. Nothing was shown."), code="real_seed")
     made_with = vault.Confidential(seed=test.seed, block_sizes=secret.block_sizes, extra=secret.extra)
-    found = {
-        stratum: [
-            one.arm
-            for one in make_slots(current_list, made_with, stratum, min(TEST_SLOTS, current_list.slots_per_stratum))
-        ]
-        for stratum in current_list.strata
-    }
+    kind = ALGORITHMS[current_list.algorithm].kind
+    size = min(TEST_SLOTS, current_list.slots_per_stratum)
+    found: dict[str, list[str]] = {}
+    for stratum in current_list.strata if kind is not Kind.IMPORTED else ():  # a file has no algorithm to try
+        found[stratum] = [one.arm for one in make_slots(current_list, made_with, stratum, size)]
+    if kind is Kind.DRAWS:
+        found = {stratum: example_of_draws(current_list, made_with, draws) for stratum, draws in found.items()}
     audit.deed("list.parameters_read", current_list, by=by)
     return Parameters(secret.block_sizes, secret.extra, found)
 
@@ -359,7 +436,7 @@ def make_slots(
     """Make `size` slots of a stratum by the list's algorithm; whole blocks may overshoot and are cut."""
     algorithm = ALGORITHMS[allocation_list.algorithm]
     arms = [ArmRatio(arm, share) for arm, share in allocation_list.arms.items()]
-    return algorithm.generate(secret.seed, stratum, arms, secret.block_sizes, size)[:size]
+    return algorithm.generate(secret.seed, stratum, arms, secret.block_sizes, size, secret.extra)[:size]
 
 
 def commitment_of(allocation_list: AllocationList, sealed: list[commitments.Sealed] | None = None) -> Commitment:
@@ -455,6 +532,7 @@ __all__ = [
     "approve",
     "close",
     "draft",
+    "import_list",
     "put_into_use",
     "read_balance",
     "read_parameters",

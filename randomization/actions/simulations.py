@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -16,8 +18,10 @@ from trial.permissions import Permission, access_of, check
 
 from .. import lives, vault
 from ..algorithms import ALGORITHMS, ParameterError
+from ..algorithms.parameters import probability
+from ..arms import is_imported
 from ..models import AllocationList, ListSimulation
-from ..section import setting_of
+from ..section import SITE, setting_of
 from ..simulation import (
     DEFAULT_TRIALS,
     BiasedCoin,
@@ -101,6 +105,23 @@ def simulate_list(
         )
 
 
+def record_outside(*, allocation_list: AllocationList, digest: str, by: Person) -> AllocationList:
+    """Keep the SHA-256 of a report that was made elsewhere about an imported list, of which the system knows no scheme.
+
+    The report itself stays where it was made. Raises Refused for a list that the system can simulate, and for what is
+    no SHA-256.
+    """
+    check(by, Permission.LIST_DRAFT)
+    if not is_imported(allocation_list):
+        raise Refused(_("The system simulates this list itself."), code="not_imported_scheme")
+    digest = digest.strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise Refused(_("A SHA-256 has 64 hexadecimal digits. Copy it whole."), code="digest")
+    return lists.record_simulation(
+        allocation_list=allocation_list, digest=digest, seed=b"", summary={"outside": True}, by=by
+    )
+
+
 def open_report(*, simulation: ListSimulation, by: Person) -> Report:
     """Open the report of a list's simulation for those who draft or approve lists; the ledger keeps who read it."""
     check_may_simulate(by)
@@ -142,16 +163,21 @@ def scheme_of(allocation_list: AllocationList, key: vault.DataKey) -> Scheme:
     if scheme == "permuted_blocks":
         return PermutedBlocks(tuple(secret.block_sizes), within)
     if scheme == "biased_coin":
-        return BiasedCoin(float(extra["bias"]), within)
+        return BiasedCoin(_chance(extra), within)
     if scheme == "big_stick":
-        return BigStick(int(extra["mti"]), within)
+        return BigStick(int(extra["tolerance"]), within)
     if scheme == "urn":
-        return Urn(int(extra["start"]), int(extra["added"]), within)
+        return Urn(int(extra["alpha"]), int(extra["beta"]), within)
     if scheme == "minimization":
-        weights = {name: float(weight) for name, weight in extra.get("weights", {}).items()}
-        site = weights.pop("site", 0.0)
-        return Minimization(float(extra["bias"]), weights, site, Measure(extra.get("measure", Measure.RANGE)))
+        weights = {name: float(weight) for name, weight in extra["weights"].items()}
+        return Minimization(_chance(extra), weights, weights.pop(SITE, 0.0), Measure(extra["imbalance"]))
     raise Refused(_("Lists of this scheme cannot be simulated."), code="no_simulation")
+
+
+def _chance(extra: Mapping[str, Any]) -> float:
+    chance = probability(extra["probability"])
+    assert chance is not None  # checked before it was sealed
+    return float(chance)
 
 
 # ---------------------------------------------------------------- a report on its way to the browser and back
@@ -188,4 +214,12 @@ def _purpose(allocation_list: AllocationList) -> str:
     return f"{PURPOSE} of list {allocation_list.reference}"
 
 
-__all__ = ["check_may_simulate", "compare", "open_report", "seal_report", "simulate_list", "unseal_report"]
+__all__ = [
+    "check_may_simulate",
+    "compare",
+    "open_report",
+    "record_outside",
+    "seal_report",
+    "simulate_list",
+    "unseal_report",
+]

@@ -17,7 +17,7 @@ from trial.selectors import participant_or_404
 from ..actions import allocations
 from ..actions.allocations import GateClosed
 from ..models import Allocation
-from ..section import RandomizationSection
+from ..section import SITE, SITE_LABEL, RandomizationSection
 from ..selectors import allocation_or_404
 from . import serializers
 
@@ -66,6 +66,10 @@ def shape(allocation: Allocation) -> dict[str, Any]:
         code = allocation.strata[factor.id]
         level = next(level for level in factor.levels if level.code == code)
         strata.append({"factor": factor.id, "label": factor.label, "level": code, "level_label": level.label})
+    if SITE in allocation.strata:
+        site = allocation.strata[SITE]
+        words = dict.fromkeys(definition.locales, site)
+        strata.append({"factor": SITE, "label": SITE_LABEL, "level": site, "level_label": words})
     return {
         "participant": allocation.participant.code,
         "number": allocation.number,

@@ -27,6 +27,15 @@ class Allocation(AuditedModel):
     leaf_index = models.PositiveIntegerField(help_text=_("Where the slot stands among all leaves of the commitment."))
     proof = models.JSONField(default=list, help_text=_("Inclusion proof of the slot under the list's commitment."))
     salt_of_slot = models.CharField(max_length=64, help_text=_("Opens the commitment of this slot, for verification."))
+    draw = models.CharField(
+        max_length=32,
+        blank=True,
+        default="",
+        help_text=_("What the slot holds where the arm is computed at allocation: the random draw."),
+    )
+    own_number = models.CharField(
+        max_length=16, blank=True, default="", help_text=_("The sponsor's own number of the slot in an imported list.")
+    )
 
     class Meta:
         verbose_name = _("allocation")

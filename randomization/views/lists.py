@@ -8,8 +8,10 @@ from typing import Any
 from django.contrib import messages
 from django.forms import Form
 from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -22,9 +24,13 @@ from trial.views.requests import SignedInRequest
 from .. import presenters, selectors
 from ..actions import lists as actions
 from ..actions.lists import InvalidParameters
-from ..forms import ListForm, PasswordForm, ReasonForm
+from ..algorithms import Algorithm, Kind, current
+from ..arms import is_imported
+from ..fault_words import fault_words
+from ..forms import ImportForm, ListForm, OutsideSimulationForm, PasswordForm, ReasonForm
 from ..models import AllocationList, ListState
 from ..section import RandomizationSection
+from ..uploads import InMemoryUpload
 
 
 @require_safe
@@ -38,43 +44,78 @@ def lists(request: SignedInRequest) -> HttpResponse:
     return render(request, "randomization/lists.html", {"rows": rows, "may_draft": can(person, Permission.LIST_DRAFT)})
 
 
-@sensitive_post_parameters("block_sizes")
-@sensitive_variables("form")
+@csrf_exempt  # so that how a file is taken can be said before the form is read; `_list_new` is protected
+def list_new(request: SignedInRequest) -> HttpResponseBase:
+    """Draft a list for the newest version of the study, or import it where the study says so."""
+    request.upload_handlers = [InMemoryUpload(request)]
+    return _list_new(request)
+
+
+@sensitive_post_parameters()
+@sensitive_variables("form", "tried", "made")
+@csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])
-def list_new(request: SignedInRequest) -> HttpResponse:
-    """Draft a list for the newest version of the study."""
+def _list_new(request: SignedInRequest) -> HttpResponse:
     person = request.user
     check(person, Permission.LIST_DRAFT)
     try:
         version = latest_version()
     except Version.DoesNotExist:
         raise Http404("No study yet.") from None
-    section: RandomizationSection | None = definition_of(version.pk).section("randomization")
+    definition = definition_of(version.pk)
+    section: RandomizationSection | None = definition.section("randomization")
     if section is None:
         raise Http404("This study does not randomize.")
-    form = ListForm(request.POST if request.method == "POST" else None)
+    algorithm = current(section.scheme)
+    is_import = algorithm.kind is Kind.IMPORTED
+    is_sent = request.method == "POST"
+    form: ListForm | ImportForm
+    if is_import:
+        form = ImportForm(request.POST if is_sent else None, request.FILES if is_sent else None)
+    else:
+        words = presenters.factor_words(section, definition)
+        form = ListForm(request.POST if is_sent else None, parameters=algorithm.parameters, factors=words)
     tried = attempt(form)
-    if request.method == "POST" and form.is_valid():
+    if is_sent and form.is_valid():
         with tried:
-            made = actions.draft(version=version, block_sizes=form.cleaned_data["block_sizes"], by=person)
+            if isinstance(form, ImportForm):
+                made = actions.import_list(version=version, content=form.cleaned_data["file"].read(), by=person)
+            else:
+                made = actions.draft(version=version, block_sizes=form.block_sizes, extra=form.extra, by=person)
         if tried.done:
             messages.success(request, _("The list is drafted. It is simulated before a second person approves it."))
             return redirect("list_detail", made.pk)
         if isinstance(tried.refused, InvalidParameters):
             for fault in tried.refused.faults:
-                form.add_error("block_sizes", f"{fault.place}: {fault.fault} {fault.remedy}")
-    context = {"form": form, "version": version, "section": section, "facts": _new_facts(version, section)}
+                field = "file" if isinstance(form, ImportForm) else form.field_of(fault.place)
+                form.add_error(field, fault_words(fault))
+    context = {
+        "form": form,
+        "is_import": is_import,
+        "has_parameters": bool(form.fields),
+        "facts": _new_facts(version, section, algorithm),
+        "labels": presenters.stratum_labels(section, definition) if is_import else [],
+    }
     return render(request, "randomization/list_new.html", context, status=tried.status)
 
 
-def _new_facts(version: Version, section: RandomizationSection) -> list[dict[str, Any]]:
+def _new_facts(version: Version, section: RandomizationSection, algorithm: Algorithm) -> list[dict[str, Any]]:
+    facts: list[dict[str, Any]] = [
+        {"label": _("Version of the study"), "value": version.number},
+        {"label": _("Scheme"), "value": presenters.scheme_words(section.scheme), "note": algorithm.name},
+        {"label": _("Ratio"), "value": " : ".join(str(share) for share in sorted(section.ratio.values()))},
+    ]
+    if algorithm.kind is Kind.DRAWS:
+        return [
+            *facts,
+            {"label": _("Factors"), "value": len(section.factor_ids)},
+            {"label": _("Random draws"), "value": section.list_size},
+        ]
     combinations = 1
     for factor in section.strata:
         combinations *= len(factor.levels)
     return [
-        {"label": _("Version of the study"), "value": version.number},
-        {"label": _("Scheme"), "value": section.scheme},
-        {"label": _("Ratio"), "value": " : ".join(str(share) for share in sorted(section.ratio.values()))},
+        *facts,
         {"label": _("Strata"), "value": combinations},
         {"label": _("Slots in each stratum"), "value": section.list_size},
     ]
@@ -84,10 +125,10 @@ def _new_facts(version: Version, section: RandomizationSection) -> list[dict[str
 def list_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show one list: state, strata with counts, and what may be done with it."""
     person = request.user
-    return _detail(request, selectors.list_or_404(person, pk))
+    return detail(request, selectors.list_or_404(person, pk))
 
 
-def _detail(
+def detail(
     request: SignedInRequest,
     found: AllocationList,
     *,
@@ -126,6 +167,9 @@ def _detail(
         "approve_form": given.get("approve") or PasswordForm(auto_id="approve_%s"),
         "corrections": presenters.correction_rows(found, selectors.corrections_of(person, found)),
         "correction_columns": presenters.correction_columns(),
+        "outside_form": (given.get("outside") or OutsideSimulationForm(auto_id="outside_%s"))
+        if offered["simulate"] and is_imported(found)
+        else None,
         "close_form": given.get("close") or ReasonForm(auto_id="close_%s"),
     }
     return render(request, "randomization/list_detail.html", context, status=status)
@@ -166,6 +210,7 @@ def list_parameters(request: SignedInRequest, pk: int) -> HttpResponse:
         "facts": presenters.parameter_facts(seen),
         "columns": presenters.test_list_columns(found),
         "rows": presenters.test_list_rows(found, seen),
+        "has_test_list": bool(seen.test_list),
         "approve_form": PasswordForm(auto_id="approve_%s"),
     }
     return render(request, "randomization/list_parameters.html", context)
@@ -189,7 +234,7 @@ def list_balance(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show participants by stratum and arm to those who may see balance; the ledger keeps that they looked."""
     person = request.user
     found = selectors.list_or_404(person, pk)
-    return _detail(request, found, by_arm=actions.read_balance(allocation_list=found, by=person))
+    return detail(request, found, by_arm=actions.read_balance(allocation_list=found, by=person))
 
 
 def _do(
@@ -211,4 +256,4 @@ def _do(
             messages.success(request, done)
             return redirect("list_detail", pk)
         found = selectors.list_or_404(person, pk)
-    return _detail(request, found, forms={name: form}, status=tried.status)
+    return detail(request, found, forms={name: form}, status=tried.status)

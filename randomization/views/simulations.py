@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -21,7 +22,10 @@ from trial.views.requests import SignedInRequest
 from .. import presenters, selectors, simulated
 from ..actions import simulations
 from ..actions.lists import InvalidParameters
+from ..arms import is_imported
+from ..forms import OutsideSimulationForm
 from ..simulation import Report
+from .lists import detail
 
 
 @sensitive_post_parameters("block_sizes", "bias", "weights", "coin", "mti", "urn")
@@ -68,12 +72,22 @@ def simulation(request: SignedInRequest) -> HttpResponse:
 
 @require_POST
 def list_simulate(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Simulate a list with its own sealed parameters, and lead to the report."""
+    """Simulate a list with its own sealed parameters, and lead to the report; for an imported one, keep a digest."""
     person = request.user
     simulations.check_may_simulate(person)
     found = selectors.list_or_404(person, pk)
-    simulations.simulate_list(allocation_list=found, by=person)
-    return redirect("list_simulation", pk)
+    if not is_imported(found):
+        simulations.simulate_list(allocation_list=found, by=person)
+        return redirect("list_simulation", pk)
+    form = OutsideSimulationForm(request.POST, auto_id="outside_%s")
+    tried = attempt(form)
+    if form.is_valid():
+        with tried:
+            simulations.record_outside(allocation_list=found, digest=form.cleaned_data["digest"], by=person)
+        if tried.done:
+            messages.success(request, _("The report is recorded. A second person may approve the list."))
+            return redirect("list_detail", pk)
+    return detail(request, found, forms={"outside": form}, status=tried.status)
 
 
 @require_safe

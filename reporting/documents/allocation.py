@@ -160,6 +160,8 @@ class _Confirmation:
         return [
             (_("Root of the commitment"), f"{root[:32]} {root[32:]}"),
             (_("Place in the list"), str(self.allocation.leaf_index + 1)),
+            *([(_("Random draw"), self.allocation.draw)] if self.allocation.draw else []),
+            *([(_("Sponsor’s own number"), self.allocation.own_number)] if self.allocation.own_number else []),
             (_("List"), allocation_list.reference),
             (_("Algorithm"), allocation_list.algorithm),
         ]

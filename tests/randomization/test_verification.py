@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -20,6 +21,7 @@ from randomization.models import Allocation, AllocationList, Slot
 from tests import harness
 from tests.cast import Cast
 from tests.randomization.conftest import in_one_stratum
+from tests.randomization.schemes import MINIMIZATION, MINIMIZED, cast_of, in_use
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -195,3 +197,30 @@ def test_what_was_forged_under_a_correction_is_named(
         call_command("verify_list", stdout=said)
     assert verification.slot_words(stratum, last.position) in said.getvalue()
     assert f"{verification.slot_words(stratum, 2)}: made unavailable by two persons" in said.getvalue()
+
+
+def test_minimization_is_replayed_from_draws_and_frozen_factors(tmp_path: Path, raw: Callable[..., None]) -> None:
+    """RND-953: a changed arm, draw or frozen factor is named at the allocation that it does not fit."""
+    cast = cast_of(tmp_path, **MINIMIZATION)
+    made = in_use(cast, lists.draft(version=cast.version, extra=MINIMIZED, by=cast.stella_statistician))
+    first, second = cast.randomized().allocation, cast.randomized().allocation
+    assert codes(made) == set()
+    given = "randomization_allocation"
+    (other,) = set(made.arms) - {first.arm}
+    moved = first.strata | {"ici": {"Y": "N", "N": "Y"}[first.strata["ici"]]}
+    spoilt = {name: level for name, level in first.strata.items() if name != "ici"}
+    cases: list[tuple[int, str, Any, Any, set[str]]] = [
+        (first.pk, "arm", other, first.arm, {"arm", "pathway"}),
+        (first.pk, "draw", second.draw, first.draw, {"draw", "proof"}),
+        (second.pk, "draw", "0" * 32, second.draw, {"draw", "proof"}),
+        (first.pk, "strata", json.dumps(moved), json.dumps(first.strata), {"signature"}),
+        (first.pk, "strata", json.dumps(spoilt), json.dumps(first.strata), {"signature", "replay"}),
+    ]
+    for pk, column, value, before, expected in cases:
+        raw(f"UPDATE {given} SET {column} = %s WHERE id = %s", value, pk)
+        found = verification.verify(AllocationList.objects.get(pk=made.pk))
+        assert expected <= {trouble.code for trouble in found.troubles}, column
+        if column == "arm":  # the replay rests on draws and factors, so the one that was changed is named alone
+            assert [trouble.where for trouble in found.troubles if trouble.code == "arm"] == [str(first)]
+        raw(f"UPDATE {given} SET {column} = %s WHERE id = %s", before, pk)
+    assert codes(made) == set()

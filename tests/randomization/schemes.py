@@ -1,0 +1,51 @@
+"""A copy of the study that randomizes by another scheme, and files to import."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from randomization.actions import lists
+from randomization.models import AllocationList
+from tests.cast import STUDY_FOLDER, Cast
+from trial.actions import studies
+
+MINIMIZATION: dict[str, Any] = {"scheme": "minimization", "site_factor": True, "list_size": 120}
+WEIGHTS = {"ici": 2, "imdc": 1, "lesions": 1, "site": 1}
+MINIMIZED: dict[str, Any] = {"probability": "4/5", "imbalance": "range", "weights": WEIGHTS}
+
+
+def cast_of(tmp_path: Path, **said: Any) -> Cast:
+    """The cast in a copy of the study whose randomization.yaml says `said`."""
+    target = tmp_path / "study"
+    shutil.copytree(STUDY_FOLDER, target)
+    file = target / "randomization.yaml"
+    content = yaml.safe_load(file.read_text()) | said
+    file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    version, problems = studies.publish(path=target, by=None, reason="Another scheme")
+    assert version is not None, "\n".join(map(str, problems))
+    return Cast()
+
+
+def in_use(cast: Cast, made: AllocationList) -> AllocationList:
+    """A drafted list approved by a second person and put into use."""
+    return lists.put_into_use(allocation_list=cast.approved_list(made), by=cast.ursula_statistician)
+
+
+def opened(made: AllocationList) -> dict[tuple[str, int], str]:
+    """What every slot of a list holds."""
+    key = lists.data_key(made)
+    return {(slot.stratum, slot.position): lists.open_slot(key, made, slot).arm for slot in made.slots.all()}
+
+
+def csv_of(strata: list[str], size: int, arms: tuple[str, str] = ("SRT", "SWITCH"), *, numbers: bool = False) -> str:
+    """A file with both arms by turns, and own numbers where wanted."""
+    rows = ["stratum,position,arm" + (",number" if numbers else "")]
+    for at, stratum in enumerate(strata):
+        for position in range(1, size + 1):
+            row = f"{stratum},{position},{arms[(at + position) % 2]}"
+            rows.append(row + (f",K{at:02d}-{position:03d}" if numbers else ""))
+    return "\n".join(rows) + "\n"
