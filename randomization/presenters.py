@@ -506,7 +506,7 @@ def correction_links(allocation_list: AllocationList) -> list[Words]:
 CORRECTION_ICONS = {
     CorrectionKind.WITHDRAW_SLOT: "x",
     CorrectionKind.APPEND_SLOTS: "plus",
-    CorrectionKind.CLOSE_STRATUM: "lock",
+    CorrectionKind.CLOSE_STRATUM: "state-locked",
     CorrectionKind.HOLD: "stop",
     CorrectionKind.RESUME: "check",
 }
