@@ -173,8 +173,8 @@ def test_who_may_simulate(cast: Cast) -> None:
 def test_the_pages_speak_french(cast: Cast) -> None:
     """RND-SIM-56: heads, notes and numbers."""
     client = cast.client_of(cast.stella_statistician)
-    client.cookies["django_language"] = "fr"
-    assert "Schémas à comparer" in words_of(client.get(PAGE))
+    client.post("/language/", {"language": "fr", "next": "/"})
+    assert "Méthodes à comparer" in words_of(client.get(PAGE))
     words = words_of(client.post(PAGE, TYPED))
     assert "Probabilité de deviner juste" in words and "Blocs permutés" in words and "Minimisation" in words
     assert re.search(r"\d,\d", words) and "Permuted" not in words and "Imbalance" not in words
