@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from audit.models import Deed
 from randomization.actions import lists, simulations
 from randomization.models import AllocationList, ListSimulation
+from randomization.simulation import Report, Scheme, Setting
 from tests.cast import PASSWORD, Cast
 
 pytestmark = pytest.mark.django_db
@@ -111,9 +112,12 @@ def test_a_list_is_simulated_with_its_own_parameters_and_never_its_seed(
     """RND-SIM-53: the sealed block sizes are used, the seed is not; the report is kept sealed."""
     used = []
     real = simulations.simulate
-    monkeypatch.setattr(
-        simulations, "simulate", lambda s, schemes, **more: used.append((schemes, more)) or real(s, schemes, **more)
-    )
+
+    def watched(setting: Setting, schemes: list[Scheme], **more: int) -> Report:
+        used.append((schemes, more))
+        return real(setting, schemes, **more)
+
+    monkeypatch.setattr(simulations, "simulate", watched)
     made = drafted(cast)
     client = cast.client_of(cast.ursula_statistician)
     answer = client.post(f"/randomization/{made.pk}/simulate/")
