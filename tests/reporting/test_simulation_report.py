@@ -14,7 +14,9 @@ from django.core.management import CommandError, call_command
 from audit.models import Deed
 from randomization.actions import lists, simulations
 from randomization.simulation import PermutedBlocks, Report, Simple
+from reporting.management.commands import randomization_report
 from tests.cast import Cast
+from trial.models import Version
 
 pytestmark = pytest.mark.django_db
 PAGE = "/randomization/simulation/"
@@ -59,7 +61,7 @@ def test_the_report_of_a_list_is_printed_for_those_who_may(cast: Cast) -> None:
     client = cast.client_of(cast.ursula_statistician)
     assert client.get(page).status_code == 404
     row = simulations.simulate_list(allocation_list=made, by=cast.stella_statistician, trials=20)
-    client.cookies["django_language"] = "fr"
+    client.post("/language/", {"language": "fr", "next": "/"})
     answer = client.get(page)
     assert answer.status_code == 200 and answer.content.startswith(b"%PDF")
     assert row.digest[:8] in answer["Content-Disposition"]
@@ -137,7 +139,12 @@ def test_the_command_simulates_a_list_with_a_drawn_seed(cast: Cast) -> None:
     assert Deed.objects.filter(verb="list.simulation_run", target_id=str(made.pk)).count() == 2
 
 
-def test_without_a_study_the_command_says_what_to_do() -> None:
+def test_without_a_study_the_command_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """RND-SIM-86: publish first."""
+
+    def none() -> None:
+        raise Version.DoesNotExist
+
+    monkeypatch.setattr(randomization_report, "latest_version", none)
     with pytest.raises(CommandError, match="publish_study"):
         run("--trials", 20)

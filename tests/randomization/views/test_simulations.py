@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from audit.models import Deed
 from randomization.actions import lists, simulations
 from randomization.models import AllocationList, ListSimulation
+from randomization.simulation import Report, Scheme, Setting
 from tests.cast import PASSWORD, Cast
 
 pytestmark = pytest.mark.django_db
@@ -111,9 +112,12 @@ def test_a_list_is_simulated_with_its_own_parameters_and_never_its_seed(
     """RND-SIM-53: the sealed block sizes are used, the seed is not; the report is kept sealed."""
     used = []
     real = simulations.simulate
-    monkeypatch.setattr(
-        simulations, "simulate", lambda s, schemes, **more: used.append((schemes, more)) or real(s, schemes, **more)
-    )
+
+    def watched(setting: Setting, schemes: list[Scheme], **more: int) -> Report:
+        used.append((schemes, more))
+        return real(setting, schemes, **more)
+
+    monkeypatch.setattr(simulations, "simulate", watched)
     made = drafted(cast)
     client = cast.client_of(cast.ursula_statistician)
     answer = client.post(f"/randomization/{made.pk}/simulate/")
@@ -176,8 +180,8 @@ def test_who_may_simulate(cast: Cast) -> None:
 def test_the_pages_speak_french(cast: Cast) -> None:
     """RND-SIM-56: heads, notes and numbers."""
     client = cast.client_of(cast.stella_statistician)
-    client.cookies["django_language"] = "fr"
-    assert "Schémas à comparer" in words_of(client.get(PAGE))
+    client.post("/language/", {"language": "fr", "next": "/"})
+    assert "Méthodes à comparer" in words_of(client.get(PAGE))
     words = words_of(client.post(PAGE, TYPED))
     assert "Probabilité de deviner juste" in words and "Blocs permutés" in words and "Minimisation" in words
     assert re.search(r"\d,\d", words) and "Permuted" not in words and "Imbalance" not in words
