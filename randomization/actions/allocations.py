@@ -103,7 +103,7 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
     )
     if is_last:
         lists.settle_exhausted(current, by=by)
-    _tell(locked, "randomized", allocation.pk, by)
+    _tell(locked, allocation, by)
     return allocation
 
 
@@ -148,7 +148,7 @@ def register(*, participant: Participant, password: str, by: Person) -> Registra
     )
     follow(locked, definition.arms[arm].pathway, StatusKind.REGISTERED, clock.today(), by)
     audit.deed("participant.registered", registration, by=by)
-    _tell(locked, "registered", registration.pk, by)
+    _tell(locked, registration, by)
     return registration
 
 
@@ -183,12 +183,13 @@ TOLD_OF_ALL = (Role.DATA_MANAGER, Role.SPONSOR)
 """Who should know at once. The radiation oncologist is told whatever the arm: a message for one arm only tells it."""
 
 
-def _tell(participant: Participant, kind: str, key: int, by: Person) -> None:
+def _tell(participant: Participant, given: Allocation | Registration, by: Person) -> None:
     """Owe a notice, which never tells the arm, to the site's team and monitor and to those who follow every site."""
+    kind = "randomized" if isinstance(given, Allocation) else "registered"
     notices.owe(
         kind=kind,
         people=notices.people_holding((*TOLD_AT_SITE, *TOLD_OF_ALL), participant.site_id),
-        key=f"{kind}:{key}",
+        key=f"{kind}:{given.pk}",
         participant=participant,
         context={"site": participant.site.number, "code": participant.code, "date": clock.today().isoformat()},
         url=f"/participants/{participant.code}/",
