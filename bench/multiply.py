@@ -15,8 +15,8 @@ from __future__ import annotations
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
 
 import psycopg2
 import psycopg2.extensions
@@ -65,7 +65,10 @@ def multiply(
     codes: list[str] = []
     copied = (*COPIED, Change) if trails else COPIED
     places = zip(itertools.cycle(participants), itertools.cycle(sites), range(count), strict=False)
-    with closing(psycopg2.connect(os.environ["DATABASE_OWNER_URL"])) as connection:
+    with (
+        closing(psycopg2.connect(os.environ["DATABASE_OWNER_URL"])) as connection,
+        _guards(connection, copied, guarded),
+    ):
         while chunk := list(itertools.islice(places, AT_ONCE)):
             made = []
             for original, site, number in chunk:
@@ -73,11 +76,7 @@ def multiply(
                 code = f"{site.number}-{last[site.pk]:03d}"
                 made.append((number, original.pk, site.pk, last[site.pk], code))
             with connection, connection.cursor() as cursor:
-                if not guarded:
-                    _guard(cursor, copied, "DISABLE")
                 _copy(cursor, made, copied)
-                if not guarded:
-                    _guard(cursor, copied, "ENABLE")
             codes += [row[-1] for row in made]
             tell(len(codes))
         connection.autocommit = True
@@ -86,12 +85,25 @@ def multiply(
     return codes
 
 
-def _guard(cursor: psycopg2.extensions.cursor, copied: Collection[type[models.Model]], word: str) -> None:
-    """Switch the guards of the copied tables, within the transaction: only an owner can."""
-    for model in copied:
-        if issubclass(model, AuditedModel):
-            for table in (model._meta.db_table, HISTORY.models[model]._meta.db_table):
-                cursor.execute(f"ALTER TABLE {table} {word} TRIGGER audit_guard")
+@contextmanager
+def _guards(
+    connection: psycopg2.extensions.connection, copied: Collection[type[models.Model]], guarded: bool
+) -> Iterator[None]:
+    """Switch the guards of the copied tables off for a while, and on again whatever happens: only an owner can."""
+
+    def switch(word: str) -> None:
+        with connection, connection.cursor() as cursor:
+            for model in copied:
+                if not guarded and issubclass(model, AuditedModel):
+                    for table in (model._meta.db_table, HISTORY.models[model]._meta.db_table):
+                        cursor.execute(f"ALTER TABLE {table} {word} TRIGGER audit_guard")
+
+    switch("DISABLE")
+    try:
+        yield
+    finally:
+        connection.autocommit = False
+        switch("ENABLE")
 
 
 def _copy(

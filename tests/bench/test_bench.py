@@ -35,7 +35,7 @@ def test_a_quick_run_measures_everything_and_writes_valid_json(
     assert all(set(row) == {"name", "value", "unit", "aim", "ok"} for row in found)
     assert all(isinstance(row["value"], int | float) and row["value"] >= 0 for row in found)
     units = {row["unit"] for row in found}
-    assert {"minimal pages", "ms", "MB", "cells per second", "per second", "ratio"} <= units
+    assert {"minimal pages", "ms", "MB", "cells per second", "per second", "ratio", "share", "medians"} <= units
     names = [(row["name"], row["unit"]) for row in found]
     assert len(names) == len(set(names))
     assert all(row["name"] in done.stdout for row in found)
