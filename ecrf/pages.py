@@ -899,6 +899,11 @@ class RecordPage:
         return self.entering and any(item.type is ItemType.FILE for item in self.form.items.values())
 
     @property
+    def has_rows(self) -> bool:
+        """Whether the page shows a grid, which needs its whole width."""
+        return any(group.repeating for group, _items in self.place.groups())
+
+    @property
     def hint(self) -> str:
         return self.definition.text(self.form.hint, self.locale)
 
