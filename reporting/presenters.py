@@ -167,8 +167,9 @@ def _target(deed: Deed, definition: Definition | None, locale: str) -> str:
 
 def notice_words(kind: str, definition: Definition | None, locale: str) -> str:
     """Name a sort of reminder by its subject without code and visit: `Visit in 7 days`."""
-    reminders = definition.reminders if definition is not None else ()
-    subject = next((definition.text(each.subject, locale) for each in reminders if each.id == kind), "")
+    subject = ""
+    if definition is not None:
+        subject = next((definition.text(each.subject, locale) for each in definition.reminders if each.id == kind), "")
     registered = notice_kinds.get(kind)
     if not subject and registered is not None:
         subject = str(registered.subject)

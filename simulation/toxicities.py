@@ -121,7 +121,20 @@ def draw(
     if has_srt:
         add(SRT, _poisson(rng, 1.1), 20, 75)
     add(SERIOUS, _poisson(rng, serious_rate * days / 365.25), 10, days, serious=True)
-    return sorted(events, key=lambda event: (event.start_on, event.toxicity.code, event.grade))
+    return sorted(_one_at_a_time(events), key=lambda event: (event.start_on, event.toxicity.code, event.grade))
+
+
+def _one_at_a_time(events: list[Event]) -> list[Event]:
+    """Leave out what would go on beside the same toxicity (a serious one stays): an event is one entry."""
+    kept: list[Event] = []
+    for event in sorted(events, key=lambda event: not event.serious):
+        if not any(_overlap(event, other) for other in kept if other.toxicity.code == event.toxicity.code):
+            kept.append(event)
+    return kept
+
+
+def _overlap(one: Event, other: Event) -> bool:
+    return one.start_on <= (other.end_on or dt.date.max) and other.start_on <= (one.end_on or dt.date.max)
 
 
 def _poisson(rng: Random, mean: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from random import Random
 
 from safety.dictionaries import ctcae
@@ -46,3 +47,17 @@ def test_checkpoint_inhibitors_do_not_bring_hand_foot_syndrome() -> None:
     """SIM-013: causes follow the class of the drug."""
     events = [event for seed in range(60) for event in draw(seed, classes={"ICI"}, has_srt=False)]
     assert not any(event.toxicity.code == "10054524" for event in events)
+
+
+def test_the_same_event_is_not_entered_twice() -> None:
+    """SIM-014: a toxicity that goes on does not begin again beside itself; it may come back after its end."""
+    again = 0
+    for seed in range(200):
+        codes: dict[str, list[toxicities.Event]] = {}
+        for event in draw(seed, classes={"TKI", "ICI"}):
+            codes.setdefault(event.toxicity.code, []).append(event)
+        for events in codes.values():
+            for first, second in itertools.pairwise(events):
+                again += 1
+                assert first.end_on is not None and first.end_on < second.start_on
+    assert again > 20
