@@ -100,10 +100,10 @@ def test_one_that_fails_leaves_its_slot_to_the_next(cast: Cast, monkeypatch: pyt
     unlucky = waiting[0].pk
     real = allocations._tell
 
-    def lost(participant: Participant, kind: str, key: int, by: Person) -> None:
+    def lost(participant: Participant, allocation: Allocation, by: Person) -> None:
         if participant.pk == unlucky:
             raise ConnectionError("worker lost")
-        real(participant, kind, key, by)
+        real(participant, allocation, by)
 
     monkeypatch.setattr(allocations, "_tell", lost)
     asking = [Person.objects.get(pk=cast.theo_coordinator.pk) for _p in waiting]
