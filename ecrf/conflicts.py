@@ -85,7 +85,7 @@ def compare(place: RecordPlace, fields: Fields, revision_read: int) -> Conflict:
         added = [row for row in _rows_of(merged.data, group.id) if group.repeating and row not in rows]
         for row in rows + [row for row in added if row not in held or (group.id, row) in asked]:
             if (group.id, row) in asked:
-                change = next(c for (at, of, _item), c in saved.items() if (at, of) == (group.id, row))
+                one = next(c for (at, of, _item), c in saved.items() if (at, of) == (group.id, row))
                 told = _told(page, group, row, items)
                 found.items.append(
                     {
@@ -94,8 +94,8 @@ def compare(place: RecordPlace, fields: Fields, revision_read: int) -> Conflict:
                         "row": asked[group.id, row],
                         "theirs": told(record.data, saved) if row in rows else _("Row removed"),
                         "mine": _("Row removed") if row in rows else told(merged.data, mine, fields, refused),
-                        "by": change.by_name,
-                        "when": moment(change.at, place.locale),
+                        "by": one.by_name,
+                        "when": moment(one.at, place.locale),
                         "choice": "",
                     }
                 )
