@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -17,7 +18,7 @@ from trial.permissions import Permission, access_of, check
 from .. import vault
 from ..algorithms import ALGORITHMS, ParameterError
 from ..models import AllocationList, ListSimulation
-from ..section import setting_of
+from ..section import RandomizationSection, setting_of
 from ..simulation import (
     DEFAULT_TRIALS,
     BiasedCoin,
@@ -132,17 +133,30 @@ def scheme_of(allocation_list: AllocationList, key: vault.DataKey) -> Scheme:
         return Simple()
     if scheme == "permuted_blocks":
         return PermutedBlocks(tuple(secret.block_sizes), within)
-    if scheme == "biased_coin":
-        return BiasedCoin(float(extra["bias"]), within)
-    if scheme == "big_stick":
-        return BigStick(int(extra["mti"]), within)
-    if scheme == "urn":
-        return Urn(int(extra["start"]), int(extra["added"]), within)
-    if scheme == "minimization":
-        weights = {name: float(weight) for name, weight in extra.get("weights", {}).items()}
-        site = weights.pop("site", 0.0)
-        return Minimization(float(extra["bias"]), weights, site, Measure(extra.get("measure", Measure.RANGE)))
+    try:
+        if scheme == "biased_coin":
+            return BiasedCoin(_chance(extra["probability"]), within)
+        if scheme == "big_stick":
+            return BigStick(int(extra["tolerance"]), within)
+        if scheme == "urn":
+            return Urn(int(extra["alpha"]), int(extra["beta"]), within)
+        if scheme == "minimization":
+            # A factor without a weight of its own is not balanced by the list; here it would count as one.
+            weights = {factor: float(extra["weights"].get(factor, 0)) for factor in _factors(allocation_list)}
+            return Minimization(_chance(extra["probability"]), weights, measure=Measure(extra["imbalance"]))
+    except (KeyError, TypeError, ValueError):
+        pass  # parameters in a shape that is not known here: refused below, without telling them
     raise Refused(_("Lists of this scheme cannot be simulated."), code="no_simulation")
+
+
+def _chance(text: str) -> float:
+    """A probability as lists keep it: a fraction or decimals, as text."""
+    return float(Fraction(str(text).strip().replace(",", ".")))
+
+
+def _factors(allocation_list: AllocationList) -> list[str]:
+    section: RandomizationSection = definition_of(allocation_list.version_id).section("randomization")
+    return [factor.id for factor in section.factors]
 
 
 # ---------------------------------------------------------------- a report on its way to the browser and back
