@@ -140,7 +140,14 @@ def _picture(name: str, title: str, values: list[float], labels: list[str]) -> P
         "last": fixed(values[-1], 0),
         "most": fixed(max(values), 0),
     }
-    svg = course(values, labels=labels, name=f"list-{name}", title=title, description=words)
+    svg = course(
+        values,
+        labels=labels,
+        is_whole=all(v == int(v) for v in values),
+        name=f"list-{name}",
+        title=title,
+        description=words,
+    )
     return Picture(title, [], _safe(svg))
 
 

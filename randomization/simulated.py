@@ -232,7 +232,7 @@ class TableWords:
         """The same for the component `table.html`."""
         return {
             "columns": [{"label": head, "align": "end" if at else ""} for at, head in enumerate(self.heads)],
-            "rows": [{"cells": [{"text": text} for text in row]} for row in self.rows],
+            "rows": [{"cells": [{"text": text, "nowrap": True} for text in row]} for row in self.rows],
         }
 
 

@@ -157,11 +157,11 @@ def course(
     name: str,
     title: str,
     description: str,
-    whole: Sequence[float] = (),
+    is_whole: bool = True,
 ) -> str:
-    """A step line of one value per place; the first and the last place are named, `whole` are the marks of its axis."""
+    """A step line of one value per place; the first and the last place are named, counts have whole marks only."""
     height = 150
-    marks = list(whole) or round_ticks(max([*values, 1]))
+    marks = [mark for mark in round_ticks(max([*values, 1])) if not is_whole or mark == int(mark)]
     low, high = marks[0], marks[-1]
     left, floor, ceiling = 34, height - AXIS, 8
 

@@ -7,7 +7,7 @@ slots of real lists are made by `randomization.algorithms`. In arrays, arms come
 Parameters are confidential. They stay out of printed forms, and a fault names the place, never the value.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from randomization.algorithms.base import ArmRatio, is_count
+from randomization.algorithms.base import is_count
 from randomization.algorithms.faults import Fault
 from randomization.algorithms.permuted_blocks import MAX_BLOCK
 from randomization.simulation.setting import Cohort, Floats, Ints, Setting
@@ -454,10 +454,10 @@ class Minimization:
     """Pocock and Simon (Biometrics 31 (1975) 103): the arm that leaves the least imbalance has the chance `bias`.
 
     The imbalance that an arm would leave is the weighted sum, over the levels of the participant, of a measure of the
-    arms' counts, each count divided by the arm's share. Ties are drawn in the ratio. Unequal ratios take their chances
-    from the biased coin minimization of Han, Enas and McEntegart (Statistics in Medicine 28 (2009) 3329), `bias` being
-    that of the arm with the smallest share, so that the ratio holds at every allocation. A factor that `weights` does
-    not name has weight 1; the site counts only with a `site_weight`.
+    counts. For an unequal ratio each arm is taken for as many equal shares as its ratio says, and minimization runs
+    over the shares: each arm then has exactly its part of the ratio at every allocation (Kuznetsova and Tymofyeyev,
+    Statistics in Medicine 31 (2012) 701). Ties are drawn evenly; the shares that are not preferred share the rest of
+    the chance. A factor that `weights` does not name has weight 1; the site counts only with a `site_weight`.
     """
 
     bias: float = field(repr=False)
@@ -472,7 +472,7 @@ class Minimization:
 
     def faults(self, setting: Setting) -> list[Fault]:
         found = []
-        if not 0 < self.bias <= 1 or self.bias < 1 / max(1, len(setting.arms)):
+        if not 0 < self.bias <= 1 or self.bias < 1 / max(1, sum(arm.ratio for arm in setting.arms)):
             found.append(
                 Fault("RND316", "bias", "It is no better than chance, or above 1.", "Use a number such as 0.8.")
             )
@@ -492,12 +492,13 @@ class Minimization:
         return [*(self.weights.get(factor.factor, 1.0) for factor in setting.factors), self.site_weight]
 
     def rule(self, setting: Setting, cohort: Cohort, chance: np.random.Generator) -> Rule:
-        return _MinimizationRule(setting, cohort, self)
+        return _MinimizationRule(setting, cohort, self, chance)
 
 
 class _MinimizationRule(_Grouped):
-    def __init__(self, setting: Setting, cohort: Cohort, scheme: Minimization) -> None:
+    def __init__(self, setting: Setting, cohort: Cohort, scheme: Minimization, chance: np.random.Generator) -> None:
         super().__init__(setting, cohort, Within.WHOLE)
+        self.chance = chance
         weights = scheme._weights(setting)
         factors: list[Ints] = [cohort.levels[:, :, at] for at in range(len(setting.factors))] + [cohort.sites]
         sizes = [len(factor.levels) for factor in setting.factors] + [len(setting.sites)]
@@ -510,32 +511,37 @@ class _MinimizationRule(_Grouped):
         """Factor × trial × participant: the number of the level among all levels that count."""
         self.margins = margins + self.rows[None, :, None] * levels
         self.site_margins = margins + ((self.rows[:, None] * self.site_count + cohort.sites) * levels)[None, :, :]
-        self.by_margin = np.zeros((self.arms, self.trials * levels))
+        self.of_share = np.repeat(np.arange(self.arms), [arm.ratio for arm in setting.arms])
+        """The arm of each share."""
+        self.collapse = (np.arange(self.arms)[:, None] == self.of_share[None, :]).astype(np.float64)
+        self.by_margin = np.zeros((len(self.of_share), self.trials * levels))
         self.site_by_margin = np.zeros((self.arms, self.trials * self.site_count * levels))
-        self.preferred = preference_chances(setting.arms, scheme.bias).T
-        self.scale = (self.ratio * self.arms)[:, None, None]
+        self.bias = scheme.bias
+        self.by_share = np.zeros((len(self.of_share), self.trials))
 
     def chances(self, at: int) -> Floats:
-        return self.preferred_chances(self.by_margin[:, self.margins[:, :, at]])
-
-    def preferred_chances(self, counts: Floats) -> Floats:
-        """The chances from counts by arm, factor and trial at the participant's own levels."""
-        left = np.empty((self.arms, counts.shape[2]))
-        for arm in range(self.arms):
-            after = counts.copy()
-            after[arm] += 1
-            after /= self.scale
-            left[arm] = self.weights @ self._measured(after, arm)
-        # Weights are typed decimals: sums that differ by rounding alone are a tie.
-        best = left <= left.min(0) + 1e-9
-        shares = best * self.ratio[:, None]
-        chances: Floats = np.where(best.all(0), self.ratio[:, None], self.preferred @ (shares / shares.sum(0)))
+        self.by_share = self.preferred_chances(self.by_margin[:, self.margins[:, :, at]])
+        chances: Floats = self.collapse @ self.by_share
         return chances
 
-    def _measured(self, counts: Floats, arm: int) -> Floats:
-        """The measure at each level and trial, `arm` being the one that was added."""
+    def preferred_chances(self, counts: Floats) -> Floats:
+        """The chance of each share from counts by share, factor and trial at the participant's own levels."""
+        shares = len(counts)
+        left = np.empty((shares, counts.shape[2]))
+        for share in range(shares):
+            counts[share] += 1
+            left[share] = self.weights @ self._measured(counts, share)
+            counts[share] -= 1
+        # Weights are typed decimals: sums that differ by rounding alone are a tie.
+        preferred = left <= left.min(0) + 1e-9
+        preferred = preferred / preferred.sum(0)
+        chances: Floats = preferred * self.bias + (1 - preferred) * ((1 - self.bias) / (shares - 1))
+        return chances
+
+    def _measured(self, counts: Floats, share: int) -> Floats:
+        """The measure at each level and trial, `share` being the one that was added."""
         if self.measure == Measure.TOTALS:
-            found: Floats = counts[arm]
+            found: Floats = counts[share]
         elif self.measure == Measure.VARIANCE:
             found = counts.var(0)
         else:
@@ -543,26 +549,20 @@ class _MinimizationRule(_Grouped):
         return found
 
     def known(self, at: int) -> tuple[Floats, Floats, float]:
-        everywhere = self.by_margin[:, self.margins[:, :, at]].sum(1)
+        everywhere = self.collapse @ self.by_margin[:, self.margins[:, :, at]].sum(1)
         own = self.site_by_margin[:, self.site_margins[:, :, at]].sum(1)
         return everywhere, own, float(len(self.weights))
 
     def give(self, at: int, arms: Ints) -> None:
         # One participant has one level of each factor, so no place is met twice.
-        self.by_margin[arms[None, :], self.margins[:, :, at]] += 1
+        self.by_margin[self._shares(arms)[None, :], self.margins[:, :, at]] += 1
         self.site_by_margin[arms[None, :], self.site_margins[:, :, at]] += 1
 
-
-def preference_chances(arms: Sequence[ArmRatio], bias: float) -> Floats:
-    """The chance of each arm (column) when an arm (row) is the one that minimization prefers.
-
-    Equal ratio: the preferred arm has `bias`, the others share the rest. Unequal: with shares r and the smallest share
-    r₁, the preferred arm i has 1 − (1 − bias)(1 − rᵢ) ÷ (1 − r₁), and the others the rest in their ratio. If each arm
-    is preferred as often as its share, each is given as often as its share (Han, Enas and McEntegart, 2009).
-    """
-    ratio = np.array([arm.ratio for arm in arms], dtype=np.float64)
-    ratio /= ratio.sum()
-    high = 1 - (1 - bias) * (1 - ratio) / (1 - ratio.min())
-    table: Floats = (1 - high)[:, None] * ratio[None, :] / (1 - ratio)[:, None]
-    np.fill_diagonal(table, high)
-    return table
+    def _shares(self, arms: Ints) -> Ints:
+        """The share that was given with each arm: of the arm's own, one by their chances."""
+        if len(self.of_share) == self.arms:
+            return arms
+        reached = np.cumsum(self.by_share * (self.of_share[:, None] == arms[None, :]), axis=0)
+        drawn = self.chance.random(len(arms)) * reached[-1]
+        shares: Ints = np.argmax(reached > drawn, axis=0)
+        return shares
