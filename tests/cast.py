@@ -10,6 +10,7 @@ from unittest import mock
 
 from django.test import Client
 
+import audit
 from audit import clock
 from ecrf.actions import laboratories, records
 from ecrf.actions.records import Where
@@ -18,7 +19,7 @@ from ecrf.models import Record
 from randomization.actions import allocations, corrections, identities, lists, simulations
 from randomization.arms import is_imported
 from randomization.gate import alike_now
-from randomization.models import Allocation, AllocationList, Correction
+from randomization.models import Allocation, AllocationList, Correction, IdentityCheck
 from randomization.section import RandomizationSection
 from simulation import patients
 from simulation.filler import fill
@@ -245,6 +246,19 @@ class Cast:
         participant.refresh_from_db()
         if participant.day_zero_on is None and alike_now(participant):
             identities.confirm_distinct(participant=participant, how="Asked the patient.", by=self.ines_investigator)
+
+    def stands_apart(self, participant: Participant) -> None:
+        """Make sure of the participant for ever: for a harness whose participants are copies and all look alike."""
+        audit.save(
+            IdentityCheck(
+                participant=participant,
+                how="Copied for measuring.",
+                against=1_000_000,
+                checked_at=clock.now(),
+                checked_by=self.ines_investigator,
+            ),
+            by=self.ines_investigator,
+        )
 
     # ------------------------------------------------------------ records
 
