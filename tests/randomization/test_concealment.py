@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,15 @@ def everything_in(redis: Any) -> str:
     return "".join(found)
 
 
+@pytest.fixture
+def queue(redis: Any) -> Iterator[Any]:
+    """Redis, in which messages to workers stay: nobody takes them."""
+    eager = app.conf.task_always_eager
+    app.conf.task_always_eager = False
+    yield redis
+    app.conf.task_always_eager = eager
+
+
 def everything_under(folder: Path) -> str:
     """Every file of a folder, archives opened."""
     found = []
@@ -80,7 +90,7 @@ def everything_under(folder: Path) -> str:
 def test_a_copy_of_the_database_tells_no_unused_arm(
     marked_cast: Cast,
     database_clone: str,
-    redis: Any,
+    queue: Any,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -91,7 +101,6 @@ def test_a_copy_of_the_database_tells_no_unused_arm(
     none at all, although the list went through its whole life meanwhile; nor does the report of an error in the middle
     of an allocation, when the slot is open.
     """
-    monkeypatch.setattr(app.conf, "task_always_eager", False)  # messages go to Redis and stay there: nobody works
     cast = marked_cast
     with caplog.at_level("DEBUG"):
         caplog.clear()
@@ -119,7 +128,7 @@ def test_a_copy_of_the_database_tells_no_unused_arm(
         "log": logged,
         "mail": "".join(f"{message.subject}{message.body}" for message in mail.outbox),
         "answer": answer.content.decode(),
-        "redis": everything_in(redis),
+        "redis": everything_in(queue),
         "error page": crashed,
         "error report": report,
         "verification": verified.getvalue(),
