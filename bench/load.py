@@ -37,7 +37,7 @@ class Submitted:
 
 
 def whole_form(items: int) -> dict[str, Any]:
-    """A medical history of at least so many values, as a program sends it: four of the form and five of each illness."""
+    """A medical history of so many values or a few more, as a program sends it: five of each illness."""
     rows = [f"row{number}" for number in range(-(-(items - 4) // len(ITEMS_OF_ROW)))]
     said = {"recorded_on": "today", "any_history": "true", "autoimmune": "false", "tobacco": "false"}
     values = [{"item": item, "row": "", "typed": typed, "missing": ""} for item, typed in said.items()]
