@@ -16,7 +16,7 @@ from bench.server import Browser
 from trial.models import Participant, Visit
 
 FORM = "medical_history"
-ITEMS_OF_ROW = ("condition", "onset_on", "condition_ongoing", "condition_treated")
+ITEMS_OF_ROW = ("condition", "onset_on", "condition_ongoing", "resolved_on", "condition_treated")
 
 
 @dataclass
@@ -37,12 +37,12 @@ class Submitted:
 
 
 def whole_form(items: int) -> dict[str, Any]:
-    """A medical history of so many values, as a program sends it: four of the form and four of each illness."""
-    rows = [f"row{number}" for number in range((items - 4) // len(ITEMS_OF_ROW))]
+    """A medical history of so many values or a few more, as a program sends it: five of each illness."""
+    rows = [f"row{number}" for number in range(-(-(items - 4) // len(ITEMS_OF_ROW)))]
     said = {"recorded_on": "today", "any_history": "true", "autoimmune": "false", "tobacco": "false"}
     values = [{"item": item, "row": "", "typed": typed, "missing": ""} for item, typed in said.items()]
     for number, row in enumerate(rows):
-        for item, typed in zip(ITEMS_OF_ROW, (f"Illness {number}", "03/2015", "true", "true"), strict=True):
+        for item, typed in zip(ITEMS_OF_ROW, (f"Illness {number}", "03/2015", "false", "04/2016", "true"), strict=True):
             values.append({"item": item, "row": row, "typed": typed, "missing": ""})
     return {"revision": 0, "values": values, "rows": [{"group": "conditions", "ids": rows}], "complete": False}
 
@@ -52,7 +52,8 @@ def submit(
 ) -> Submitted:
     """Each session sends whole forms of one participant after the other, until all are sent or the time is over."""
     visits = dict(Visit.objects.filter(participant__code__in=codes, event="SCR").values_list("participant__code", "pk"))
-    days = dict(Participant.objects.filter(code__in=codes).values_list("code", "consented_on"))
+    consents = Participant.objects.filter(code__in=codes, consented_on__isnull=False)
+    days = {code: day.strftime("%d/%m/%Y") for code, day in consents.values_list("code", "consented_on") if day}
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     for code in codes:
         waiting.put(code)
@@ -66,7 +67,7 @@ def submit(
                 code = waiting.get_nowait()
             except queue.Empty:
                 return
-            day = days[code].strftime("%d/%m/%Y")
+            day = days[code]
             values = [value | ({"typed": day} if value["item"] == "recorded_on" else {}) for value in body["values"]]
             began = time.perf_counter()
             try:

@@ -63,7 +63,7 @@ def multiply(
     for site_id, sequence in Participant.objects.values_list("site_id", "sequence"):
         last[site_id] = max(last[site_id], sequence)
     codes: list[str] = []
-    copied = (*COPIED, Change) if trails else COPIED
+    copied: tuple[type[models.Model], ...] = (*COPIED, Change) if trails else COPIED
     places = zip(itertools.cycle(participants), itertools.cycle(sites), range(count), strict=False)
     with (
         closing(psycopg2.connect(os.environ["DATABASE_OWNER_URL"])) as connection,

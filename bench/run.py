@@ -245,6 +245,8 @@ class Bench:
                 web.stop()
         for failure in (alone.failures + beside.failures)[:3]:
             self.tell(f"failed: {failure}")
+        if not (alone.times and beside.times):
+            raise RuntimeError(f"No whole form was saved: {(alone.failures + beside.failures)[:1]}")
         yield at_least("whole forms of 250 items, two web processes", alone.per_second, "per second", SUBMITTING_AIM)
         yield at_most("whole forms of 250 items, two web processes", alone.median, "ms (median)")
         yield at_most("whole forms that failed", len(alone.failures) + len(beside.failures), "forms", 0)

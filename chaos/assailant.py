@@ -61,11 +61,10 @@ class Assailant:
                 done = self.clients.told.done
                 if plan and done >= plan[0][0]:
                     plan.pop(0)[1]()
+                    since = time.monotonic()
                 elif done >= wanted or time.monotonic() - since > STALLED:
                     self.kill_worker()
-                else:
-                    continue
-                wanted, since = self._next(), time.monotonic()
+                    wanted, since = self._next(), time.monotonic()
         except BaseException as error:
             self.errors.append(error)
 

@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -60,7 +60,7 @@ class Clients:
         self.told = Told()
         self.lock = threading.Lock()
 
-    def run(self, jobs: dict[int, Sequence[Job]]) -> Told:
+    def run(self, jobs: Mapping[int, Sequence[Job]]) -> Told:
         """Do the jobs of each site by the clients of that site."""
         waiting: dict[int, queue.SimpleQueue[Job]] = {}
         for site, listed in jobs.items():

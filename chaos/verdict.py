@@ -71,16 +71,16 @@ def judge(
     strata: dict[str, list[Given]] = defaultdict(list)
     for each in given:  # in the order of their numbers
         strata[each.stratum].append(each)
-    holes = [f"{s} {p}" for s, each in strata.items() for p in _lacking([g.position for g in each])]
+    holes = [f"{s} {p}" for s, own in strata.items() for p in _lacking([g.position for g in own])]
     holes += [f"number {number}" for number in _lacking([each.number for each in given])]
     found.holes = found.say("holes", len(holes), holes)
 
     wrong_order, wrong_arm = [], []
     algorithm = ALGORITHMS[allocation_list.algorithm]
     arms = [ArmRatio(arm, share) for arm, share in allocation_list.arms.items()]
-    for stratum, each in strata.items():
+    for stratum, turns in strata.items():
         replay = algorithm.generate(seed, stratum, arms, block_sizes, allocation_list.slots_per_stratum)
-        for turn, allocation in enumerate(each):
+        for turn, allocation in enumerate(turns):
             if allocation.position != turn + 1:
                 wrong_order.append(f"{stratum} {allocation.position}")
             if allocation.arm != replay[turn].arm:

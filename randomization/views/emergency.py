@@ -21,7 +21,7 @@ from trial.views.requests import SignedInRequest
 from .. import gate, presenters, selectors
 from ..actions import emergency
 from ..forms import EmergencyForm, PasswordForm, SetAsideForm
-from ..models import AllocationList, EmergencyUse, ListState
+from ..models import AllocationList, EmergencyList, EmergencyUse, ListState
 
 
 @sensitive_post_parameters("password")
@@ -68,31 +68,30 @@ def slots(request: SignedInRequest, pk: int) -> HttpResponse:
         if tried.done:
             messages.success(request, _("The page is set aside."))
             return redirect("emergency", found.pk)
-    held = getattr(found, "emergency", None)
-    ready = held is not None and bool(held.slots.commitment)
+    held = EmergencyList.objects.select_related("slots").filter(main=found).exclude(slots__commitment="").first()
+    ready = held is not None
     context = {
         "list": found,
         "is_ready": ready,
-        "is_holder": ready and person.pk in (held.first_holder_id, held.second_holder_id),
+        "is_holder": held is not None and person.pk in (held.first_holder_id, held.second_holder_id),
         "columns": [
             {"label": _("Stratum")},
             *({"label": words, "align": "end"} for words in (_("Pages"), _("Told"), _("Next page"))),
         ],
-        "rows": _rows(found) if ready else [],
-        "uses": _uses(held.slots) if ready else [],
-        "commitment": held.slots.commitment if ready else "",
+        "rows": _rows(held.slots) if held is not None else [],
+        "uses": _uses(held.slots) if held is not None else [],
+        "commitment": held.slots.commitment if held is not None else "",
         "password_form": PasswordForm(auto_id="halves_%s"),
         "aside_form": form if may_set_aside and ready else None,
     }
     return render(request, "randomization/emergency.html", context, status=tried.status)
 
 
-def _rows(found: AllocationList) -> list[dict[str, Any]]:
-    held = found.emergency.slots
+def _rows(held: AllocationList) -> list[dict[str, Any]]:
     told = dict.fromkeys(held.strata, 0)
     for stratum in EmergencyUse.objects.filter(slot__allocation_list=held).values_list("slot__stratum", flat=True):
         told[stratum] += 1
-    definition = definition_of(found.version_id)
+    definition = definition_of(held.version_id)
     size = held.slots_per_stratum
     return [
         {

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.load import FORM, whole_form
 from bench.measures import Measure, at_least, at_most, medians, table, write
 from config.services.bundle import ROOT
+from ecrf.models import Change
+from tests.cast import Cast
 
 
 @pytest.mark.django_db(transaction=True)
@@ -74,3 +77,20 @@ def test_the_file_is_replaced_whole(tmp_path: Path) -> None:
     write([Measure("b", 2, "ms", 3, True)], path)
     assert json.loads(path.read_text()) == [{"name": "b", "value": 2, "unit": "ms", "aim": 3, "ok": True}]
     assert [each.name for each in path.parent.iterdir()] == ["bench.json"]
+
+
+@pytest.mark.django_db
+def test_a_whole_form_is_saved_as_it_is_sent(cast: Cast) -> None:
+    """BEN-005: what the crowd submits is accepted, with an audit line for every value."""
+    participant = cast.consented()
+    visit = cast.visit(participant, "SCR")
+    body = whole_form(250)
+    day = participant.screened_on.strftime("%d/%m/%Y")
+    values = [value | ({"typed": day} if value["item"] == "recorded_on" else {}) for value in body["values"]]
+    answer = cast.client_of(cast.theo_coordinator).put(
+        f"/api/v1/participants/{participant.code}/visits/{visit.pk}/forms/{FORM}/",
+        body | {"values": values},
+        content_type="application/json",
+    )
+    assert answer.status_code == 200, answer.content[:500]
+    assert Change.objects.filter(record__participant=participant, record__form=FORM).count() >= 250
