@@ -100,7 +100,7 @@ def _open_slots(report: Report) -> Opened:
             )
         except vault.VaultError:
             report.say("slot_changed", where, "was changed or moved since it was sealed")
-    held = {(slot.stratum, slot.position) for slot in current.slots.only("stratum", "position")}
+    held = set(current.slots.values_list("stratum", "position"))
     for stratum in current.strata:
         for position in range(1, current.slots_per_stratum + 1):
             if (stratum, position) not in held:
