@@ -1,8 +1,8 @@
 """Participants by the thousand: one is brought to a state by the actions, the others are its copies, row by row.
 
 What is copied: the participant (with a code of their own at one of the given sites), status changes, consents, visits,
-records with what counts their verification, and the signatures of records, each under new keys that refer to each
-other as the originals do. Every audited row comes with its history and passes the guards of the database as any other
+records with what counts their verification, the signatures of records, and that somebody made sure who it is (copies
+look alike: `Cast.stands_apart`), each under new keys that refer to each other as the originals do. Every audited row comes with its history and passes the guards of the database as any other
 row does. What is not copied: drafts, queries, the trail of single values (`Change`, the bulk of a trial's rows) unless
 it is asked for, and lines of the ledger.
 
@@ -26,10 +26,11 @@ from psycopg2.extras import execute_values
 from audit.columns import Stamped
 from audit.models import HISTORY, AuditedModel, Signature
 from ecrf.models import Change, Finding, Record, VerificationTally
+from randomization.models import IdentityCheck
 from trial.models import Consent, Participant, Site, StatusChange, Visit
 
 COPIED: tuple[type[models.Model], ...] = (
-    Participant, StatusChange, Consent, Visit, Signature, Record, Finding, VerificationTally
+    Participant, StatusChange, Consent, Visit, Signature, Record, Finding, VerificationTally, IdentityCheck
 )  # fmt: skip
 """In the order of their references, but that a signature names its record: every new key is known before a row is."""
 AT_ONCE = 250

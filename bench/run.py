@@ -273,7 +273,9 @@ class Bench:
         """
         self.stage.list_in_use()
         count = self.size.allocations
-        codes = multiply([self.stage.eligible()], 2 * count + 1, [self.stage.site])
+        original = self.stage.eligible()
+        self.stage.stands_apart(original)
+        codes = multiply([original], 2 * count + 1, [self.stage.site])
         waiting = [Participant.objects.select_related("site").get(code=code) for code in codes]
         by, password = self.stage.theo_coordinator, self.stage.PASSWORD
         hashing = medians({"password": lambda: by.check_password(password)}, 5, warm=1)["password"]

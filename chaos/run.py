@@ -54,6 +54,8 @@ class Chaos:
         sessions = [(site.pk, stage.session_of(person)) for site, person in clients]
         self.tell("participants who are eligible, by the actions …")
         originals = [stage.eligible() for _ in range(self.size["originals"])]
+        for original in originals:
+            stage.stands_apart(original)
         used = self._list(stage)
         self.tell(f"{2 * count:,} copies of them …")
         codes = multiply(originals, 2 * count, sites)

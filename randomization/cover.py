@@ -72,7 +72,7 @@ class Proof:
         return None
 
     def _context(self, case: Mapping[str, object]) -> DictContext:
-        values: dict[Ref | str, object] = dict(case)
+        values: dict[Ref | str, object] = {name: value for name, value in case.items()}  # noqa: C416 – wider keys
         values.update({f"param.{name}": parameter.value for name, parameter in self.definition.parameters.items()})
         return DictContext(values)
 

@@ -124,7 +124,7 @@ def _open_slots(report: Report) -> Opened:
             )
         except vault.VaultError:
             report.say("slot_changed", where, "was changed or moved since it was sealed")
-    held = {(slot.stratum, slot.position) for slot in current.slots.only("stratum", "position")}
+    held = set(current.slots.values_list("stratum", "position"))
     wanted = _places(current)
     for stratum, position in sorted(wanted - held):
         report.say("slot_missing", slot_words(stratum, position), "is not in the list")

@@ -136,9 +136,9 @@ def minimization(
                         for old, was in zip(participants[: len(given)], given, strict=True)
                     )
                     counts.append(Fraction(n + (share == candidate)))
-                mean = sum(counts) / len(counts)
-                spread = max(counts) - min(counts) if function == "range" else sum((c - mean) ** 2 for c in counts)
-                total += weight * spread
+                mean = sum(counts, Fraction(0)) / len(counts)
+                squares = sum(((c - mean) * (c - mean) for c in counts), Fraction(0))
+                total += weight * (max(counts) - min(counts) if function == "range" else squares)
             totals[candidate] = total
         tied = [share for share in shares if totals[share] == min(totals.values())]
         preferred = tied[tie % len(tied)]

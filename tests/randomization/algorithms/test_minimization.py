@@ -112,7 +112,7 @@ def test_the_ratio_is_kept_at_every_allocation(shares, imbalance):
     people = [
         {"ici": "Y", "site": "01"}, {"ici": "Y", "site": "02"}, {"ici": "N", "site": "01"}, {"ici": "Y", "site": "01"}
     ][: 4 if sum(shares) < 5 else 2]  # fmt: skip
-    courses = {(): Fraction(1)}
+    courses: dict[tuple[int, ...], Fraction] = {(): Fraction(1)}
     for n, who in enumerate(people):
         after: dict[tuple[int, ...], Fraction] = {}
         for course, probability in courses.items():
@@ -123,7 +123,8 @@ def test_the_ratio_is_kept_at_every_allocation(shares, imbalance):
                 after[(*course, share)] = after.get((*course, share), Fraction(0)) + probability * chance
         courses = after
         for arm in arms:
-            part = sum(chance for course, chance in courses.items() if found.shares[course[-1]] == arm.arm)
+            chances_of_arm = [chance for course, chance in courses.items() if found.shares[course[-1]] == arm.arm]
+            part = sum(chances_of_arm, Fraction(0))
             assert part == Fraction(arm.ratio, sum(shares))
 
 
