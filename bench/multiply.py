@@ -2,9 +2,9 @@
 
 What is copied: the participant (with a code of their own at one of the given sites), status changes, consents, visits,
 records with what counts their verification, the signatures of records, and that somebody made sure who it is (copies
-look alike: `Cast.stands_apart`), each under new keys that refer to each other as the originals do. Every audited row comes with its history and passes the guards of the database as any other
-row does. What is not copied: drafts, queries, the trail of single values (`Change`, the bulk of a trial's rows) unless
-it is asked for, and lines of the ledger.
+look alike: `Cast.stands_apart`), each under new keys that refer to each other as the originals do. Every audited row
+comes with its history and passes the guards of the database as any other row does. What is not copied: drafts, queries,
+the trail of single values (`Change`, the bulk of a trial's rows) unless it is asked for, and lines of the ledger.
 
 So whatever reads the state of a participant (the gate of randomization, the casebook, a worklist) finds as much as for
 one who was typed in, and decides anew for each. `verify_audit` would name the copies: they have no lines in the ledger.
