@@ -99,7 +99,7 @@ def facts_of(participant: Participant) -> StatusFacts:
     return StatusFacts(
         screened_on=participant.screened_on,
         screen_failed_on=participant.failed_on,
-        randomized_on=participant.day_zero_on,  # what hangs on randomization hangs on day 0 (ADR 0012)
+        randomized_on=participant.day_zero_on,  # what hangs on randomization hangs on day 0 (ADR 0014)
         progressed_on=participant.progressed_on,
         withdrawn_from_visits_on=participant.withdrawn_visits_on,
         withdrawn_from_all_contact_on=participant.withdrawn_contact_on,
