@@ -90,6 +90,7 @@ class Assailant:
         """A fast shutdown: what runs is rolled back, every connection is closed."""
         self.postgres.stop()
         self.postgres.start()
+        self.web.watch.add(self.postgres.pid or 0, signal.SIGINT)  # it ends with us, should we be killed
         self.counts["restart"] += 1
 
     def crash_database(self) -> None:
@@ -99,4 +100,5 @@ class Assailant:
         self.postgres.process.wait()
         self.postgres.process = None
         self.postgres.start()
+        self.web.watch.add(self.postgres.pid or 0, signal.SIGINT)  # it ends with us, should we be killed
         self.counts["crash"] += 1
