@@ -31,6 +31,8 @@ from ecrf.models import Record
 from randomization import verification
 from randomization.actions import allocations, lists
 from randomization.models import AllocationList
+from randomization.section import setting_of
+from randomization.simulation import PermutedBlocks, simulate
 from reporting.actions import exports
 from reporting.models import Export, ExportState
 from reporting.snapshot import snapshot
@@ -45,6 +47,7 @@ GROWTH_AIM = 1.2
 ALLOCATION_AIM = 20.0  # ms in process, the password's own cost left out
 ALLOCATION_SHARE = 0.4  # of what the database alone allows
 LIST_AIM = 3.0  # s, for a list of 10,000 slots
+SIMULATION_AIM = 5.0  # s, for 10,000 trials on one core
 CHECKS_AIM = 200_000.0  # values per second on one core
 SUBMITTING_AIM = 60.0  # forms of 250 items per second, two web processes
 EXPORTING_AIM = 1.5  # medians of saving, with ten exports beside it and without
@@ -64,6 +67,7 @@ class Size:
     many: int
     evaluations: int
     slots: int
+    trials: int
     values: int
     forms: int
     clients: int
@@ -71,11 +75,11 @@ class Size:
 
 
 FULL = Size(
-    rounds=30, saves=30, allocations=12, export_rows=10_000, few=100, many=20_000, evaluations=400, slots=10_000,
+    rounds=30, saves=30, allocations=12, export_rows=10_000, few=100, many=20_000, evaluations=400, slots=10_000, trials=10_000,
     values=1_000_000, forms=1_200, clients=24, exports=10,
 )  # fmt: skip
 QUICK = Size(
-    rounds=1, saves=1, allocations=1, export_rows=20, few=2, many=4, evaluations=3, slots=80, values=500, forms=4,
+    rounds=1, saves=1, allocations=1, export_rows=20, few=2, many=4, evaluations=3, slots=80, trials=10, values=500, forms=4,
     clients=2, exports=1,
 )  # fmt: skip
 
@@ -115,6 +119,7 @@ class Bench:
             ("a form of 60 items", self.saving),
             ("allocating", self.allocating),
             ("a long list", self.listing),
+            ("simulating", self.simulating),
             ("expressions", self.expressions),
             ("all checks", self.checking),
             ("memory", self.memory),
@@ -296,16 +301,21 @@ class Bench:
         yield at_least("allocating, password and all", 1_000 / whole, "per second")
 
     def listing(self) -> Iterator[Measure]:
-        """Drafting and verifying a list of many slots: made, sealed, stored, read, opened, made again and compared."""
+        """A list of many slots: its file read, each slot sealed and stored, then opened and compared."""
         with tempfile.TemporaryDirectory() as scratch, undone():
-            version = self.stage.version_with_slots(self.size.slots, Path(scratch) / "study")
+            version, content = self.stage.version_with_slots(self.size.slots, Path(scratch) / "study")
             made: list[AllocationList] = []
-            taken = milliseconds(
-                lambda: made.append(lists.draft(version=version, block_sizes=(4, 6), by=self.stage.stella_statistician))
-            )
+            by = self.stage.stella_statistician
+            taken = milliseconds(lambda: made.append(lists.import_list(version=version, content=content, by=by)))
             checked = milliseconds(lambda: verification.verify(made[0]))
             slots = made[0].slots_total
-        yield at_most(f"a list of {slots:,} slots made and verified", (taken + checked) / 1_000, "s", LIST_AIM)
+        yield at_most(f"a list of {slots:,} slots imported and verified", (taken + checked) / 1_000, "s", LIST_AIM)
+
+    def simulating(self) -> Iterator[Measure]:
+        """Permuted blocks simulated in the study's own accrual and strata: one process, one core."""
+        setting, trials = setting_of(self.stage.definition), self.size.trials
+        taken = milliseconds(lambda: simulate(setting, [PermutedBlocks((4, 6))], trials=trials, seed=1))
+        yield at_most(f"{trials:,} simulated trials of {setting.participants}", taken / 1_000, "s", SIMULATION_AIM)
 
     def checking(self) -> Iterator[Measure]:
         """Every expression of the study, form by form over a participant's records, until so many values were seen."""

@@ -14,7 +14,9 @@ from django.db import transaction
 import audit
 from ecrf.actions.records import Where
 from ecrf.models import EntryState, Record
+from randomization.algorithms.strata import combinations
 from tests.cast import STUDY_FOLDER, Cast
+from tests.randomization.schemes import csv_of
 from trial.actions import studies
 from trial.models import Participant, Person, Role, Site, Version
 
@@ -42,16 +44,17 @@ class Stage(Cast):
         """People who enter data at a site."""
         return [self._person(f"Enters{number}", site.name, Role.COORDINATOR, site) for number in range(count)]
 
-    def version_with_slots(self, count: int, folder: Path) -> Version:
-        """The study published once more, into a folder of its own, with lists of at least so many slots."""
+    def version_with_slots(self, count: int, folder: Path) -> tuple[Version, bytes]:
+        """The study published once more to import lists of at least so many slots, and the file of such a list."""
         shutil.copytree(STUDY_FOLDER, folder)
         path = folder / "randomization.yaml"
         strata = len(self.definition.section("randomization").factors)
         each = -(-count // 2**strata)
-        path.write_text(re.sub(r"(list_size: )\d+", rf"\g<1>{each}", path.read_text()))
+        text = path.read_text().replace("scheme: permuted_blocks", "scheme: imported")
+        path.write_text(re.sub(r"(list_size: )\d+", rf"\g<1>{each}", text))
         version, problems = studies.publish(path=folder, by=None, reason="A long list, to measure")
         assert version is not None, problems
-        return version
+        return version, csv_of(combinations(self.definition.section("randomization").factors), each).encode()
 
     def filled(self) -> Participant:
         """A consented participant with 12 conditions in the medical history: a form of some 60 values."""

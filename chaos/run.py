@@ -86,8 +86,7 @@ class Chaos:
 
     def _list(self, stage: Stage) -> AllocationList:
         drafted = lists.draft(version=stage.version, block_sizes=BLOCK_SIZES, by=stage.stella_statistician, seed=SEED)
-        approved = lists.approve(allocation_list=drafted, password=stage.PASSWORD, by=stage.ursula_statistician)
-        return lists.put_into_use(allocation_list=approved, by=stage.ursula_statistician)
+        return lists.put_into_use(allocation_list=stage.approved_list(drafted), by=stage.ursula_statistician)
 
     def _part(
         self,

@@ -15,7 +15,7 @@ from chaos.clients import Told
 from chaos.verdict import hold_against, judge
 from config.services.bundle import ROOT
 from tests import harness
-from tests.cast import PASSWORD, Cast
+from tests.cast import Cast
 
 SEED = bytes(range(32))
 
@@ -49,8 +49,7 @@ def test_the_verdict_names_what_is_wrong(cast: Cast) -> None:
     from randomization.actions import lists
 
     drafted = lists.draft(version=cast.version, block_sizes=(4, 6), by=cast.stella_statistician, seed=SEED)
-    approved = lists.approve(allocation_list=drafted, password=PASSWORD, by=cast.ursula_statistician)
-    used = lists.put_into_use(allocation_list=approved, by=cast.ursula_statistician)
+    used = lists.put_into_use(allocation_list=cast.approved_list(drafted), by=cast.ursula_statistician)
     allocation = cast.allocate(cast.eligible())
     code = allocation.participant.code
     right = Told(answers={code: {(1, allocation.arm)}})
