@@ -75,12 +75,12 @@ class Size:
 
 
 FULL = Size(
-    rounds=30, saves=30, allocations=12, export_rows=10_000, few=100, many=20_000, evaluations=400, slots=10_000, trials=10_000,
-    values=1_000_000, forms=1_200, clients=24, exports=10,
+    rounds=30, saves=30, allocations=12, export_rows=10_000, few=100, many=20_000, evaluations=400, slots=10_000,
+    trials=10_000, values=1_000_000, forms=1_200, clients=24, exports=10,
 )  # fmt: skip
 QUICK = Size(
-    rounds=1, saves=1, allocations=1, export_rows=20, few=2, many=4, evaluations=3, slots=80, trials=10, values=500, forms=4,
-    clients=2, exports=1,
+    rounds=1, saves=1, allocations=1, export_rows=20, few=2, many=4, evaluations=3, slots=80,
+    trials=10, values=500, forms=4, clients=2, exports=1,
 )  # fmt: skip
 
 JOURNEY: dict[str, tuple[str, str]] = {
