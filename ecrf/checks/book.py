@@ -67,6 +67,24 @@ class Entry:
     definition: Definition
     expected: bool = True
     _values: dict[tuple[str, int, str], Value | None] = field(default_factory=dict)
+    _operands: dict[tuple[str, int], dict[str, object]] = field(default_factory=dict)
+
+    def operands(self, group: str, index: int) -> dict[str, object]:
+        """Return what an expression sees of the entered items of a row, all read at once; empty items are not in it."""
+        key = (group, index)
+        found = self._operands.get(key)
+        if found is None:
+            rows = self.data.get(group, ())
+            row = rows[index] if index < len(rows) else {}
+            readers = self.form.readers
+            found = self._operands[key] = {item: readers[item](held) for item, held in row.items() if item in readers}
+        return found
+
+    def operand(self, group: str, index: int, item: str) -> object:
+        """Return what an expression sees of an item in a row as it is stored: `operand(self.value(…))`."""
+        if item in self.form.readers:
+            return self.operands(group, index).get(item, UNKNOWN)
+        return operand(self.value(group, index, item))  # calculated values move while a book is brought up to date
 
     def value(self, group: str, index: int, item: str) -> Value | None:
         """Return the value of an item in a row, None when it was never filled or the row does not exist."""
@@ -113,8 +131,8 @@ class Reading:
             return self.book.definition.parameters[ref.name].value
         if ref.kind == "context":
             return self.book.context_value(ref.name, self.entry)
-        value = self._value(ref)
-        return UNKNOWN if value is None else operand(value)
+        found = self._found(ref)
+        return UNKNOWN if found is None else found[0].operand(found[1], found[2], ref.item)
 
     def missing(self, ref: Ref) -> str:
         value = self._value(ref)
@@ -152,9 +170,14 @@ class Reading:
         return (ref.form is None or ref.form == self.entry.form.id) and ref.visit == ""
 
     def _value(self, ref: Ref) -> Value | None:
+        found = self._found(ref)
+        return None if found is None else found[0].value(found[1], found[2], ref.item)
+
+    def _found(self, ref: Ref) -> tuple[Entry, str, int] | None:
+        """Return the entry, group and row in which an item is read; None when it is in none, or hidden there."""
         if self._is_own(ref):
             entry = self.entry
-            group = entry.form.group_of(ref.item).id
+            group = entry.form.groups_of_items[ref.item].id
             index = self.index if group == self.group else 0
         else:
             form_id = ref.form or self.entry.form.id
@@ -162,10 +185,8 @@ class Reading:
             if found is None:
                 return None
             entry, index = found, 0
-            group = entry.form.group_of(ref.item).id
-        if entry.is_hidden(group, index, ref.item):
-            return None
-        return entry.value(group, index, ref.item)
+            group = entry.form.groups_of_items[ref.item].id
+        return None if entry.is_hidden(group, index, ref.item) else (entry, group, index)
 
 
 class Book:

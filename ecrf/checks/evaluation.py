@@ -8,14 +8,16 @@ listed as not evaluable, a derivation stays empty.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
-from trial.definition import Check, Item, Severity
+from trial.definition import Item, Severity
 from trial.language import UNKNOWN, Fault, PartialDate, Ref, Row, Value, operand, result_value
 
 from .book import ROW_ID, Book, Entry, Reading
+from .plan import PlannedCheck, PlannedItem, plan_of
 
 RowKey = tuple[str, str, str]
 """(group id, row id, item id)."""
@@ -72,14 +74,57 @@ class Evaluation:
         return [f for f in self.fired if f.severity is Severity.SOFT]
 
 
+class _Known(dict[Ref, object]):
+    """What was read from one place, found out when it is first asked for: several expressions read the same items."""
+
+    __slots__ = ("find",)
+
+    def __init__(self, find: Callable[[Ref], object]) -> None:
+        self.find = find
+
+    def __missing__(self, ref: Ref) -> object:
+        found = self[ref] = self.find(ref)
+        return found
+
+
 class _Live(Reading):
     """A reading of the form being evaluated: hidden items read as unknown, derived ones are computed when asked."""
 
-    __slots__ = ("run",)
+    __slots__ = ("get", "run")
 
     def __init__(self, run: _Run, group: str | None, index: int) -> None:
-        super().__init__(run.book, run.entry, group, index)
-        self.run = run
+        self.book, self.entry, self.group, self.index, self.run = run.book, run.entry, group, index, run
+        known = _Known(self._find)
+        self.get = known.__getitem__  # type: ignore[method-assign]
+        if group is not None:
+            held = self.entry.operands(group, index)
+            for ref, item in run.plan.plain_reads[group]:
+                known[ref] = held.get(item, UNKNOWN)
+
+    def _find(self, ref: Ref) -> object:
+        item = self.run.plan.own.get(ref)
+        return self.run.read_elsewhere(self, ref) if item is None else self.of(item)
+
+    def of(self, item: PlannedItem) -> object:
+        """What an expression sees of an item of the form, read from here."""
+        run, group = self.run, item.group
+        index = self.index if group == self.group else 0
+        if item.is_conditional and run.item_shown(item, index) is False:
+            return UNKNOWN
+        if item.derived is not None:
+            return operand(run.value(item, index))
+        return run.entry.operands(group, index).get(item.id, UNKNOWN)
+
+    def read(self, ref: Ref) -> object:
+        """What the base of every context answers."""
+        return Reading.get(self, ref)
+
+    def rows(self, ref: Ref) -> Sequence[Row]:
+        run = self.run
+        found = run.lists.get(ref)
+        if found is None:
+            found = run.lists[ref] = super().rows(ref)
+        return found
 
     def _at(self, group: str, index: int) -> Reading:
         return self.run.reading(group, index)
@@ -90,61 +135,93 @@ class _Live(Reading):
     def _value(self, ref: Ref) -> Value | None:
         if not self._is_own(ref):
             return super()._value(ref)
-        group = self.entry.form.group_of(ref.item).id
-        index = self.index if group == self.group else 0
-        if not self.run.is_shown(group, index, ref.item):
-            return None
-        return self.run.value(group, index, ref.item)
+        item = self.run.plan.items[ref.item]
+        index = self.index if item.group == self.group else 0
+        return self.run.value(item, index) if self.run.item_shown(item, index) is not False else None
 
 
 class _Run:
+    """One evaluation: what it found out so far. Whatever does not depend on the row is read once per run."""
+
+    __slots__ = (
+        "_derived",
+        "_elsewhere",
+        "_group_shown",
+        "_readings",
+        "_shown",
+        "book",
+        "entry",
+        "lists",
+        "plan",
+        "single",
+    )
+
     def __init__(self, book: Book, entry: Entry) -> None:
         self.book = book
         self.entry = entry
-        self.form = entry.form
-        self.program = book.definition.compiled.forms[entry.form.id]
+        self.plan = plan_of(book.definition, entry.form.id)
+        self.lists: dict[Ref, Sequence[Row]] = {}
         self._group_shown: dict[str, bool | object] = {}
         self._shown: dict[tuple[str, int, str], bool | object] = {}
         self._derived: dict[tuple[str, int, str], Value | None] = {}
+        self._elsewhere: dict[Ref, object] = {}
         self._readings: dict[tuple[str | None, int], _Live] = {}
+        self.single = _Live(self, None, 0)
 
     def reading(self, group: str | None, index: int) -> _Live:
-        key = (group, index)
-        if key not in self._readings:
-            self._readings[key] = _Live(self, group, index)
-        return self._readings[key]
+        """The reading of a row; all places outside repeating groups read the same."""
+        if group not in self.plan.repeating:
+            return self.single
+        found = self._readings.get((group, index))
+        if found is None:
+            found = self._readings[group, index] = _Live(self, group, index)
+        return found
+
+    def read_elsewhere(self, reading: _Live, ref: Ref) -> object:
+        """What is read of other records, of the participant and of the study: the same from every row."""
+        found = self._elsewhere.get(ref)
+        if found is None:
+            if ref.kind == "item" and reading._is_own(ref):  # not read by the form's own expressions: not kept
+                return operand(reading._value(ref))
+            found = self._elsewhere[ref] = reading.read(ref)
+        return found
 
     def group_shown(self, group: str) -> bool | object:
-        if group not in self._group_shown:
-            expression = self.program.groups_shown_when.get(group)
-            self._group_shown[group] = True if expression is None else expression.evaluate(self.reading(None, 0))
-        return self._group_shown[group]
+        found = self._group_shown.get(group)
+        if found is None:
+            condition = self.plan.conditions.get(group)
+            found = self._group_shown[group] = True if condition is None else condition(self.single)
+        return found
 
-    def item_shown(self, group: str, index: int, item: str) -> bool | object:
+    def item_shown(self, item: PlannedItem, index: int) -> bool | object:
         """True, False, or UNKNOWN (shown, and marked)."""
-        key = (group, index, item)
-        if key not in self._shown:
-            outer = self.group_shown(group)
+        if not item.is_conditional:
+            return True
+        if item.shown_when is None:
+            return self.group_shown(item.group)
+        key = (item.group, index, item.id)
+        shown = self._shown.get(key)
+        if shown is None:
+            outer = self.group_shown(item.group)
             if outer is False:
-                self._shown[key] = False
+                shown = False
             else:
-                expression = self.program.items_shown_when.get(item)
-                own = True if expression is None else expression.evaluate(self.reading(group, index))
-                self._shown[key] = False if own is False else (UNKNOWN if UNKNOWN in (outer, own) else True)
-        return self._shown[key]
+                own = item.shown_when(self.reading(item.group, index) if item.is_repeated else self.single)
+                shown = False if own is False else (UNKNOWN if UNKNOWN in (outer, own) else True)
+            self._shown[key] = shown
+        return shown
 
-    def is_shown(self, group: str, index: int, item: str) -> bool:
-        return self.item_shown(group, index, item) is not False
+    def is_shown(self, item: PlannedItem, index: int) -> bool:
+        return self.item_shown(item, index) is not False
 
-    def value(self, group: str, index: int, item: str) -> Value | None:
-        expression = self.program.derived.get(item)
-        if expression is None:
-            return self.entry.value(group, index, item)
-        key = (group, index, item)
+    def value(self, item: PlannedItem, index: int) -> Value | None:
+        if item.derived is None:
+            return self.entry.value(item.group, index, item.id)
+        key = (item.group, index, item.id)
         if key not in self._derived:
-            spec = self.book.definition.spec(self.form.id, item)
+            reading = self.reading(item.group, index) if item.is_repeated else self.single
             try:
-                self._derived[key] = result_value(spec, expression.evaluate(self.reading(group, index)))
+                self._derived[key] = result_value(item.spec, item.derived(reading))
             except Fault:
                 self._derived[key] = None
         return self._derived[key]
@@ -157,70 +234,113 @@ def evaluate(book: Book, entry: Entry, only: Only | None = None) -> Evaluation:
     """
     run = _Run(book, entry)
     found = Evaluation()
-    for group in entry.form.groups:
-        wanted = [item for item in group.items if only is None or item.id in only.about]
-        if only is not None and not wanted and group.id not in only.groups:
-            continue
-        outer = run.group_shown(group.id)
-        found.shown_groups[group.id] = outer is not False
-        rows = entry.data.get(group.id, [])
-        indexes: Sequence[int] = range(len(rows)) if group.repeating else (0,)
-        for index in indexes:
+    data = entry.data
+    for group in run.plan.groups:
+        group_id, wanted = group.id, group.items
+        if only is not None:
+            wanted = tuple(item for item in wanted if item.id in only.about)
+            if not wanted and group_id not in only.groups:
+                continue
+        outer = True if group.shown_when is None else run.group_shown(group_id)
+        found.shown_groups[group_id] = outer is not False
+        rows: Sequence[Mapping[str, Any]] = data.get(group_id, ())
+        for index in range(len(rows)) if group.is_repeating else (0,):
             row_id = rows[index].get(ROW_ID, "") if index < len(rows) else ""
-            for item in wanted:
-                key = (group.id, row_id, item.id)
-                shown = run.item_shown(group.id, index, item.id)
-                found.shown[key] = shown is not False
-                if shown is UNKNOWN:
-                    found.uncertain.add(key)
-                if item.is_derived:
-                    found.derived[key] = run.value(group.id, index, item.id) if shown is not False else None
-                elif shown is not False:
-                    value = run.value(group.id, index, item.id)
-                    if item.required and value is None:
-                        found.lacking.append(key)
-                    if item.missing_reason and value is not None and value.missing and not value.reason.strip():
-                        found.unexplained.append(key)
-                    soft = _soft_range(item, value)
-                    if soft is not None:
-                        found.fired.append(Fired(soft[0], Severity.SOFT, group.id, row_id, (item.id,), soft[1]))
-        if group.repeating and outer is not False and len(rows) < group.min_rows:
-            found.lacking.append((group.id, "", ""))
+            if outer is True and not row_id and only is None and group.all_shown:
+                found.shown.update(group.all_shown)
+                _look_at_row(run, found, group.told, True, index, "", is_told=False)
+            else:
+                _look_at_row(run, found, wanted, outer, index, row_id)
+        if group.is_repeating and outer is not False and len(rows) < group.min_rows:
+            found.lacking.append((group_id, "", ""))
     if only is None or entry.form.date_item in only.about:
         _ask_consent(run, found)
     _ask_consent_version(run, found, only)
-    for compiled in run.program.checks.values():
-        if only is None or compiled.check.id in only.checks:
-            _ask(run, compiled.check, compiled.expression, compiled.group, found)
+    single = run.single
+    for check in run.plan.checks:
+        if only is not None and check.check.id not in only.checks:
+            continue
+        if check.group is not None or check.hidden_with:
+            _ask(run, check, found)
+        elif (answer := check.rule(single)) is not True:  # most are asked once and hold
+            _take(found, check, answer, "")
     return found
 
 
-def _ask(run: _Run, check: Check, expression: object, group: str | None, found: Evaluation) -> None:
-    rows = run.entry.data.get(group, []) if group else [None]
-    about = [(run.form.group_of(item).id, item) for item in check.items]
-    holder = group or about[0][0]
+_NO_ROW: Mapping[str, Any] = {}
+
+
+def _look_at_row(
+    run: _Run,
+    found: Evaluation,
+    items: Iterable[PlannedItem],
+    outer: bool | object,
+    index: int,
+    row_id: str,
+    *,
+    is_told: bool = True,
+) -> None:
+    """What is said of the items of one row by themselves; `is_told` whether it is also said that they are shown."""
+    held_by: dict[str, object] | None = None
+    for item in items:
+        item_id = item.id
+        key = (item.group, row_id, item_id)
+        shown = outer if item.shown_when is None else run.item_shown(item, index)
+        if is_told:
+            found.shown[key] = shown is not False
+            if shown is UNKNOWN:
+                found.uncertain.add(key)
+        if item.is_derived:
+            found.derived[key] = run.value(item, index) if shown is not False else None
+        elif item.is_asked and shown is not False:
+            if held_by is None:
+                held_by = run.entry.operands(item.group, index)
+            held = held_by.get(item_id, UNKNOWN)
+            if held is UNKNOWN:  # empty, a missing code, or what another version of the definition wrote
+                value = run.value(item, index)
+                if value is None:
+                    if item.is_required:
+                        found.lacking.append(key)
+                elif item.item.missing_reason and value.missing and not value.reason.strip():
+                    found.unexplained.append(key)
+            elif item.soft is not None:
+                low, high = item.soft
+                words = _soft_range(item.item, held, low, high)
+                if words is not None:
+                    check_id = range_check_id(item_id)
+                    found.fired.append(Fired(check_id, Severity.SOFT, item.group, row_id, (item_id,), words))
+
+
+def _ask(run: _Run, planned: PlannedCheck, found: Evaluation) -> None:
+    group = planned.group
+    rows: Sequence[Mapping[str, Any]] = run.entry.data.get(group, ()) if group else (_NO_ROW,)
     for index, row in enumerate(rows):
-        row_id = row.get(ROW_ID, "") if row else ""
-        if not any(run.is_shown(of, index if of == group else 0, item) for of, item in about):
+        hidden_with = planned.hidden_with
+        if hidden_with and not any(run.is_shown(item, index if item.group == group else 0) for item in hidden_with):
             continue
-        answer = expression.evaluate(run.reading(group, index))  # type: ignore[attr-defined]
-        if answer is UNKNOWN:
-            found.silent.append(check.id)
-        elif answer is False:
-            found.fired.append(Fired(check.id, check.severity, holder, row_id, check.items, check.message))
+        answer = planned.rule(run.reading(group, index))
+        if answer is not True:
+            _take(found, planned, answer, row.get(ROW_ID, ""))
+
+
+def _take(found: Evaluation, planned: PlannedCheck, answer: object, row_id: str) -> None:
+    """Keep the answer of a check that does not hold, or cannot be evaluated."""
+    check = planned.check
+    if answer is UNKNOWN:
+        found.silent.append(check.id)
+    elif answer is False:
+        found.fired.append(Fired(check.id, check.severity, planned.holder, row_id, check.items, check.message))
 
 
 def _ask_consent(run: _Run, found: Evaluation) -> None:
     """Study procedures dated before consent raise a finding; what is standard of care may be earlier (DOMAIN)."""
-    form, consented_on = run.form, run.book.facts.consented_on
+    form, consented_on = run.plan.form, run.book.facts.consented_on
     if consented_on is None or form.date_item is None or form.standard_of_care:
         return
-    item = form.item(form.date_item)
-    group = form.group_of(item.id).id
-    if item.standard_of_care or form.id == run.book.definition.study_file.consent.form:
+    item = run.plan.items[form.date_item]
+    if item.item.standard_of_care or form.id == run.book.definition.study_file.consent.form:
         return
-    value = run.value(group, 0, item.id) if run.is_shown(group, 0, item.id) else None
-    day = operand(value)
+    day = run.single.of(item)
     if isinstance(day, PartialDate):
         day = day.latest
     if isinstance(day, dt.datetime):
@@ -230,21 +350,19 @@ def _ask_consent(run: _Run, found: Evaluation) -> None:
             "en": "This date is before the consent. Correct it, or say why it may be earlier.",
             "fr": "Cette date est antérieure au consentement. Corrigez-la ou expliquez pourquoi elle peut l’être.",
         }
-        found.fired.append(Fired(f"consent:{item.id}", Severity.SOFT, group, "", (item.id,), words))
+        found.fired.append(Fired(f"consent:{item.id}", Severity.SOFT, item.group, "", (item.id,), words))
 
 
 def _ask_consent_version(run: _Run, found: Evaluation, only: Only | None) -> None:
     """A consent signed under a version that was not in force at the site on that day is a finding (DOMAIN)."""
     consent = run.book.definition.study_file.consent
-    if run.form.id != consent.form or consent.document_version is None:
+    if run.plan.form.id != consent.form or consent.document_version is None:
         return
-    item, dated = (run.form.item(each.partition(".")[2]) for each in (consent.document_version, consent.signed_on))
+    item, dated = (run.plan.items[each.partition(".")[2]] for each in (consent.document_version, consent.signed_on))
     if only is not None and item.id not in only.about:
         return
-    group, dated_group = run.form.group_of(item.id).id, run.form.group_of(dated.id).id
-    if not (run.is_shown(group, 0, item.id) and run.is_shown(dated_group, 0, dated.id)):
-        return
-    version, day = operand(run.value(group, 0, item.id)), operand(run.value(dated_group, 0, dated.id))
+    reading = run.single
+    version, day = reading.of(item), reading.of(dated)  # unknown when hidden
     if not isinstance(version, str) or not isinstance(day, dt.date):
         return
     documents = run.book.facts.consent_documents()
@@ -255,26 +373,23 @@ def _ask_consent_version(run: _Run, found: Evaluation, only: Only | None) -> Non
         "en": "This version was not in force at the site on the day of the signature. Correct it, or say why.",
         "fr": "Cette version n’était pas en vigueur dans le centre le jour de la signature. Corrigez ou justifiez.",
     }
-    found.fired.append(Fired(f"consent_version:{item.id}", Severity.SOFT, group, "", (item.id,), words))
+    found.fired.append(Fired(f"consent_version:{item.id}", Severity.SOFT, item.group, "", (item.id,), words))
 
 
-def _soft_range(item: Item, value: Value | None) -> tuple[str, dict[str, str]] | None:
-    limits = item.range
-    if limits is None or value is None or value.missing:
-        return None
-    number = operand(value)
-    if isinstance(number, bool) or not isinstance(number, int | Decimal):
+def _soft_range(item: Item, held: object, low: Decimal | None, high: Decimal | None) -> dict[str, str] | None:
+    """The words of a number outside its soft limits; None for one inside, and for what is no number."""
+    if isinstance(held, bool) or not isinstance(held, int | Decimal):
         return None
     unit = f" {item.unit}" if item.unit else ""
-    if limits.soft_min is not None and number < limits.soft_min:
-        return range_check_id(item.id), {
-            "en": f"This value is unusually low (below {limits.soft_min}{unit}). Correct it or confirm it.",
-            "fr": f"Valeur anormalement basse (moins de {_fr(limits.soft_min)}{unit}). Corrigez-la ou confirmez-la.",
+    if low is not None and held < low:
+        return {
+            "en": f"This value is unusually low (below {low}{unit}). Correct it or confirm it.",
+            "fr": f"Valeur anormalement basse (moins de {_fr(low)}{unit}). Corrigez-la ou confirmez-la.",
         }
-    if limits.soft_max is not None and number > limits.soft_max:
-        return range_check_id(item.id), {
-            "en": f"This value is unusually high (above {limits.soft_max}{unit}). Correct it or confirm it.",
-            "fr": f"Valeur anormalement élevée (plus de {_fr(limits.soft_max)}{unit}). Corrigez-la ou confirmez-la.",
+    if high is not None and held > high:
+        return {
+            "en": f"This value is unusually high (above {high}{unit}). Correct it or confirm it.",
+            "fr": f"Valeur anormalement élevée (plus de {_fr(high)}{unit}). Corrigez-la ou confirmez-la.",
         }
     return None
 

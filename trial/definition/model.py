@@ -8,7 +8,7 @@ a reference to an item is the text `form.item`; an expression is its source text
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StrictBool
 from pydantic_core import PydanticCustomError
 
-from trial.language import DEFAULT_ACCEPT, ItemType
+from trial.language import DEFAULT_ACCEPT, ItemType, operand_reader
 
 ANCHORS = ("screening", "randomization", "progression", "none")
 """Anchors that every study has; the name of a milestone that is followed is an anchor too."""
@@ -543,6 +543,11 @@ class Form(Part):
             for item in group.items:
                 found.setdefault(item.id, item)
         return found
+
+    @cached_property
+    def readers(self) -> Mapping[str, Callable[[Any], object]]:
+        """Per entered item what reads an operand of expressions from its stored data: made once, called often."""
+        return {item.id: operand_reader(item.type) for item in self.items.values() if not item.is_derived}
 
     @cached_property
     def groups_of_items(self) -> Mapping[str, Group]:

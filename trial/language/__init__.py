@@ -32,8 +32,9 @@ Expressions, at publish
 Expressions, at run time
     `expression.evaluate(context)` → Python value, True, False or `UNKNOWN`; never raises for the data's sake.
     The caller implements `Context`: `get(ref)`, `missing(ref)`, `reference(ref, "low"|"high")`, `rows(ref)`; a row has
-    the first three. `operand(value)` turns a stored Value (or None) into what `get` must answer. `expression.reads` are
-    the Refs (as `Symbol.ref` made them). `explain(expression, context)` lists what was read.
+    the first three. `operand(value)` turns a stored Value (or None) into what `get` must answer, `operand_reader(type)`
+    makes a function that takes it straight from the stored data. `expression.reads` are the Refs (as `Symbol.ref` made
+    them). `explain(expression, context)` lists what was read.
     `result_value(spec, result)` turns a derivation's result into the Value to store, or None.
     `dependencies({key: (expression, …)})` orders derivations. `DictScope` and `DictContext` serve tests.
 """
@@ -81,6 +82,7 @@ from trial.language.values import (
     format_number,
     load,
     operand,
+    operand_reader,
     parse,
     parse_number,
     result_value,
@@ -134,6 +136,7 @@ __all__ = [
     "missing_inputs",
     "missing_words",
     "operand",
+    "operand_reader",
     "parse",
     "parse_number",
     "result_value",

@@ -11,6 +11,7 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -122,6 +123,13 @@ class _Frame:
 
 
 _FAILED = _Operand("U", Kind.NOTHING, failed=True)
+
+
+@lru_cache(maxsize=10_000)
+def _shared(ref: Ref) -> Ref:
+    """The first of equal references: looked up among themselves, the same are found without being compared."""
+    return ref
+
 
 _BINARY: Mapping[type[ast.operator], tuple[str, str]] = {
     ast.Add: ("add", "+"),
@@ -388,7 +396,7 @@ class Compiler:
         symbol = None if ref is None else self.resolve(node, ref)
         if ref is None or symbol is None:
             return _FAILED
-        ref = symbol.ref or ref
+        ref = _shared(symbol.ref or ref)
         if symbol.rows is not None and not self.enter(node, symbol.rows, str(ref)):
             return _FAILED
         code = self.read(f"get({self.ref(ref)})", symbol.rows is not None)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from enum import StrEnum
+from functools import cache
 from typing import Any, Protocol
 
 from trial.language.faults import Fault, fault
@@ -463,7 +464,7 @@ def load(spec: ItemSpec, data: Mapping[str, Any]) -> Value:
     form."""
     try:
         held = data.get("value")
-        value: Python | None = None if held is None else _revive(spec.type, held)
+        value: Python | None = None if held is None else _REVIVERS[spec.type](held)
         texts = {name: data.get(name, "") for name in ("missing", "reason", "typed", "unit")}
         if not all(isinstance(text, str) for text in texts.values()):
             raise TypeError
@@ -480,43 +481,96 @@ def load(spec: ItemSpec, data: Mapping[str, Any]) -> Value:
         raise fault("value.stored", type=str(spec.type)) from None
 
 
-def _revive(type_: ItemType, held: Any) -> Python:
-    if type_ is ItemType.YESNO:
-        if not isinstance(held, bool):
-            raise TypeError
-        return held
-    if type_ is ItemType.CHOICES:
-        if not isinstance(held, (list, tuple)) or not all(isinstance(code, str) for code in held):
-            raise TypeError
-        return tuple(held)
-    if type_ in (ItemType.INTEGER, ItemType.VAS, ItemType.GRADE):
-        if not isinstance(held, int) or isinstance(held, bool):
-            raise TypeError
-        return held
+_BARE: Mapping[ItemType, type] = {
+    **dict.fromkeys(
+        (ItemType.TEXT, ItemType.LONGTEXT, ItemType.CHOICE, ItemType.TERM, ItemType.LINK, ItemType.FILE), str
+    ),
+    **dict.fromkeys((ItemType.INTEGER, ItemType.VAS, ItemType.GRADE), int),
+    ItemType.YESNO: bool,
+}
+"""The types that stand in JSON as they are."""
+
+
+def operand_reader(type_: ItemType) -> Callable[[Any], object]:
+    """A function from what `dump` made, for items of this type, to what an expression sees of it.
+
+    It answers `operand(load(spec, data))`, and UNKNOWN where `load` raises. Evaluating a study is mostly this, so a
+    plain value comes without the Value between, and what depends on the type is settled before any data.
+    """
+    revive, bare, spec = _REVIVERS[type_], _BARE.get(type_), Spec(type_)
+
+    def read(data: Any) -> object:
+        try:
+            if "missing" in data or "original" in data or "reason" in data:
+                return operand(load(spec, data))
+            if ("typed" in data and data["typed"].__class__ is not str) or (
+                "unit" in data and data["unit"].__class__ is not str
+            ):
+                return operand(load(spec, data))
+            if "extra" in data:
+                for fact in data["extra"].values():
+                    if fact is not None and not isinstance(fact, (str, int)):
+                        return UNKNOWN
+            held = data["value"]
+            return held if held.__class__ is bare else revive(held)
+        except (Fault, KeyError, TypeError, ValueError, AttributeError, InvalidOperation):
+            return UNKNOWN
+
+    return read
+
+
+def _yes_or_no(held: Any) -> bool:
+    if not isinstance(held, bool):
+        raise TypeError
+    return held
+
+
+def _chosen(held: Any) -> tuple[str, ...]:
+    if not isinstance(held, (list, tuple)) or not all(isinstance(code, str) for code in held):
+        raise TypeError
+    return tuple(held)
+
+
+def _whole(held: Any) -> int:
+    if not isinstance(held, int) or isinstance(held, bool):
+        raise TypeError
+    return held
+
+
+def _said(held: Any) -> str:
     if not isinstance(held, str):
         raise TypeError
-    match type_:
-        case ItemType.DECIMAL:
-            return _decimal(held)
-        case ItemType.DATE:
-            return date.fromisoformat(held)
-        case ItemType.PARTIAL_DATE:
-            return PartialDate.from_iso(held)
-        case ItemType.TIME:
-            return time.fromisoformat(held)
-        case ItemType.DATETIME:
-            return datetime.fromisoformat(held)
-        case _:
-            return held
-
-
-_CANONICAL = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+    return held
 
 
 def _decimal(text: Any) -> Decimal:
     if not isinstance(text, str) or not _CANONICAL.fullmatch(text):
         raise ValueError
     return Decimal(text)
+
+
+# fromisoformat() refuses what is not text with TypeError, as the others do.
+_REVIVERS: Mapping[ItemType, Callable[[Any], Python]] = {
+    ItemType.TEXT: _said,
+    ItemType.LONGTEXT: _said,
+    ItemType.INTEGER: _whole,
+    ItemType.DECIMAL: _decimal,
+    ItemType.DATE: date.fromisoformat,
+    ItemType.PARTIAL_DATE: lambda held: PartialDate.from_iso(_said(held)),
+    ItemType.TIME: time.fromisoformat,
+    ItemType.DATETIME: datetime.fromisoformat,
+    ItemType.CHOICE: _said,
+    ItemType.CHOICES: _chosen,
+    ItemType.YESNO: _yes_or_no,
+    ItemType.VAS: _whole,
+    ItemType.TERM: _said,
+    ItemType.GRADE: _whole,
+    ItemType.LINK: _said,
+    ItemType.FILE: _said,
+}
+
+
+_CANONICAL = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
 # ---------------------------------------------------------------- words
@@ -607,6 +661,13 @@ def operand(value: Value | None) -> object:
 
 
 _RESULT = Context(prec=40, rounding=ROUND_HALF_UP)
+_NEVER_ROUNDED = 10**30
+"""Whole numbers below it are kept as they are: expressions give no larger ones."""
+
+
+@cache
+def _quantum(places: int) -> Decimal:
+    return Decimal(1).scaleb(-places)
 
 
 def result_value(spec: ItemSpec, result: object) -> Value | None:
@@ -632,6 +693,8 @@ def _fitting(spec: ItemSpec, result: object) -> Python | None:
         case bool() if type_ is ItemType.YESNO:
             return result
         case int() | Decimal() if type_ in NUMERIC and not isinstance(result, bool):
+            if type_ is not ItemType.DECIMAL and isinstance(result, int) and abs(result) < _NEVER_ROUNDED:
+                return result
             return _rounded(spec, Decimal(result))
         case datetime():
             if type_ is ItemType.DATETIME:
@@ -660,7 +723,7 @@ def _fitting(spec: ItemSpec, result: object) -> Python | None:
 def _rounded(spec: ItemSpec, number: Decimal) -> int | Decimal:
     places = 0 if spec.type is not ItemType.DECIMAL else 10 if spec.decimals is None else spec.decimals
     try:
-        rounded = number.quantize(Decimal(1).scaleb(-places), context=_RESULT)
+        rounded = number.quantize(_quantum(places), context=_RESULT)
     except InvalidOperation:
         raise fault("value.type") from None
     if spec.type is not ItemType.DECIMAL:
@@ -685,6 +748,7 @@ __all__ = [
     "format_number",
     "load",
     "operand",
+    "operand_reader",
     "parse",
     "parse_number",
     "result_value",
