@@ -63,6 +63,7 @@ class RandomizationConfig(AppConfig):
                 "allocation.flag_lifted": _("Flag “randomized in error” taken back"),
                 "allocation.stratum_differs": _("Data no longer say the frozen stratum"),
                 "treatment.recorded": _("Treatment received recorded"),
+                "emergency.committed": _("Emergency slots committed with their list"),
                 "emergency.pages_taken": _("Pages of the emergency slots downloaded"),
                 "emergency.halves_taken": _("Halves of the emergency passwords given to their holder"),
                 "emergency.reconciled": _("Emergency allocation entered afterwards"),

@@ -101,8 +101,9 @@ def _treatment_step(casebook: Casebook, *, is_told: bool) -> tuple[Step, ...]:
 
 def _allocated(casebook: Casebook) -> Panel | None:
     allocation = allocation_of(casebook.person, casebook.participant)
-    if allocation is None:
-        return Panel(steps=(_error_step(casebook),)) if is_in_error(casebook.participant) else None
+    if allocation is None:  # to who may not see the arm
+        is_told = not casebook.may(Permission.ARM_VIEW) and is_in_error(casebook.participant)
+        return Panel(steps=(_error_step(casebook),)) if is_told else None
     definition = definition_of(allocation.version_id)
     arm = definition.text(definition.arms[allocation.arm].label, casebook.locale)
     url = reverse("allocation", args=[casebook.participant.code])

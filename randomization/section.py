@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import StrictBool
 
 from trial.definition import Definition, sections
-from trial.definition.model import Code, Count, Id, Label, Number, Source
+from trial.definition.model import Accrual, Code, Count, Id, Label, Number, Source
 from trial.language import Kind as Of
 
 from . import cover
@@ -170,7 +170,12 @@ def _validate_simulation(
     for name in factors:
         if name not in simulation.prevalences:
             say(("simulation", "prevalences"), f"The factor {name} has no prevalences.", f"Add {name}, by level.")
-    accrual = definition.study.accrual
+    for name in ("power", "alpha"):
+        if not 0 < getattr(simulation, name) < 1:
+            say(("simulation", name), "It is not between 0 and 1.", "Write a number such as 0.8 or 0.05.")
+    accrual = _accrual(definition)
+    if accrual is None:
+        return
     for at, sites in enumerate(simulation.sites):
         for fault in simulated.site_faults([_site(sites), simulated.Site()], accrual.months):
             say(("simulation", "sites", at), fault.fault, fault.remedy)
@@ -183,9 +188,11 @@ def _validate_simulation(
         )
     elif simulation.sites and min(sites.opens for sites in simulation.sites) > 0:
         say(("simulation", "sites"), "No site is open at the start.", "Let the first sites open in month 0.")
-    for name in ("power", "alpha"):
-        if not 0 < getattr(simulation, name) < 1:
-            say(("simulation", name), "It is not between 0 and 1.", "Write a number such as 0.8 or 0.05.")
+
+
+def _accrual(definition: Definition) -> Accrual | None:
+    """The accrual plan; None where study.yaml cannot be read, which is a problem of its own."""
+    return getattr(definition.study, "accrual", None)
 
 
 def _site(sites: SimulatedSites) -> simulated.Site:
@@ -240,12 +247,12 @@ def _validate_factors(
         say(("strata",), "Minimization has no factor to balance.", "Add a factor, or write site_factor: true.")
     if section.site_factor and SITE in {factor.id for factor in section.strata}:
         say(("strata",), f"A factor is called {SITE}, as the site is.", "Give it another id.")
-    target = definition.study.accrual.target
-    if section.list_size < target:
+    accrual = _accrual(definition)
+    if accrual is not None and section.list_size < accrual.target:
         say(
             ("list_size",),
-            f"The one sequence of {section.list_size} draws is shorter than the accrual target of {target}.",
-            f"Write {target} or more.",
+            f"The one sequence of {section.list_size} draws is shorter than the accrual target of {accrual.target}.",
+            f"Write {accrual.target} or more.",
         )
 
 

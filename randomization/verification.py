@@ -239,7 +239,8 @@ def _check_published(report: Report, segment: Segment) -> None:
     where = "commitment" if segment.number == 1 else f"commitment of segment {segment.number}"
     told = Deed.objects.filter(details__commitment=segment.commitment)
     if segment.number == 1:
-        told = told.filter(verb="list.approved", target_table=current._meta.db_table, target_id=str(current.pk))
+        verb = "emergency.committed" if current.kind == ListKind.EMERGENCY else "list.approved"
+        told = told.filter(verb=verb, target_table=current._meta.db_table, target_id=str(current.pk))
     else:
         told = told.filter(verb="list.correction_approved", details__list=current.pk)
     if told.count() != 1 or (segment.number == 1 and segment.commitment != current.commitment):

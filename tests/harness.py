@@ -30,6 +30,7 @@ from config.fingerprint import STUDY as STUDY_FILES
 from config.fingerprint import TABLES, fingerprint
 from config.services.bundle import DATA, ROOT, Services, new_secrets
 from config.services.postgres import APP, OWNER
+from config.services.processes import server_account
 
 TEMPLATES = DATA / "test-template"
 MIGRATED, PUBLISHED = "stratum_migrated", "stratum"
@@ -145,9 +146,8 @@ def stop() -> None:
 
 def _copy_cluster(source: Path, target: Path) -> None:
     """A stopped cluster, file by file, owned by the account that will run it."""
-    assert _services is not None and _services.postgres is not None
     shutil.copytree(source, target, symlinks=True)
-    account = _services.postgres.account
+    account = server_account()
     if account is not None:
         for folder, _, files in os.walk(target):
             for path in (folder, *(os.path.join(folder, name) for name in files)):
@@ -158,7 +158,6 @@ def _copy_cluster(source: Path, target: Path) -> None:
 def kept_cluster(folder: Path) -> None:
     """Lay a copy of the template's stopped cluster into an empty folder, with its secrets, for services of its own."""
     start()
-    assert _services is not None and _services.postgres is not None, "needs the embedded PostgreSQL"
     kept = TEMPLATES / fingerprint(SHAPING, also=sys.version)
     with _lock(fcntl.LOCK_SH, "lock"):
         _copy_cluster(kept / "cluster", folder / "postgres")

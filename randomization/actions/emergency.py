@@ -102,7 +102,7 @@ def approve_with(main: AllocationList, *, by: Person) -> EmergencyList | None:
     commitments.keep(held, sealed, tree, number=1, spans=spans, signature=main.approval)
     emergency.second_holder = by
     audit.save(emergency, by=by)
-    audit.deed("list.approved", held, by=by, commitment=held.commitment)
+    audit.deed("emergency.committed", held, by=by, commitment=held.commitment)
     return emergency
 
 

@@ -23,6 +23,7 @@ from .sealing import sealed_by
 
 LEFT = 25 * mm
 TOP = A4[1] - 30 * mm
+DOTS = "." * 65
 LINE = 8 * mm
 
 
@@ -62,8 +63,8 @@ def slot_page(page: Page, definition: Definition, *, locale: str) -> bytes:
     y -= 2 * LINE
     for text in (
         _("Opened by two people, together, once the page before it is used or set aside."),
-        _("Participant: ..........................   Date and time: .........................."),
-        _("Names and signatures: ................................................................."),
+        f"{_('Participant')} {DOTS[:26]}   {_('Date and time')} {DOTS[:26]}",
+        f"{_('Names and signatures')} {DOTS}",
         _("Enter this allocation as soon as the system answers again, with this time and the mark."),
     ):
         canvas.drawString(LEFT, y, text)

@@ -12,7 +12,7 @@ import audit
 from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
-from randomization import gate
+from randomization import gate, slots
 from randomization.actions import identities
 from randomization.actions.allocations import GateClosed
 from randomization.models import AllocationList, Slot
@@ -193,9 +193,9 @@ def test_a_closed_stratum_closes_the_gate(cast: Cast) -> None:
     held = cast.list_in_use()
     label = gate.examine(participant, cast.theo_coordinator).stratum.label
     other = next(each for each in held.strata if each != label)
-    cast.correct(held, "close_stratum", stratum=other)
+    cast.correct(held, "close_stratum", typed=slots.word(held, other), stratum=other)
     assert codes(participant, cast.theo_coordinator) == set()
-    cast.correct(held, "close_stratum", stratum=label)
+    cast.correct(held, "close_stratum", typed=slots.word(held, label), stratum=label)
     assert codes(participant, cast.theo_coordinator) == {"stratum_closed"}
 
 

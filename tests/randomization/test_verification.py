@@ -53,7 +53,7 @@ def test_each_kind_of_change_is_named(cast: Cast, raw: Callable[..., None]) -> N
     made = cast.list_in_use()
     said = io.StringIO()
     call_command("verify_list", stdout=said)
-    assert "R0001 01-001 agrees" in said.getvalue() and "No fault in 1 list." in said.getvalue()
+    assert "R0001 01-001 agrees" in said.getvalue() and "No fault in 2 lists." in said.getvalue()
     for arm in made.arms:
         assert arm not in said.getvalue()
 
@@ -178,7 +178,7 @@ def test_what_was_forged_under_a_correction_is_named(
         (held, correction.pk, "state", "rejected", "approved", {"skipped"}),
         (held, correction.pk, "slot_id", four.pk, correction.slot_id, {"correction", "skipped"}),
         (held, correction.pk, "decided_at", later, correction.decided_at, {"skipped"}),
-        (held, correction.pk, "decided_by_id", correction.proposed_by_id, correction.decided_by_id, {"correction"}),
+        (held, correction.pk, "decided_by_id", cast.bruno_blinded.pk, correction.decided_by_id, {"correction"}),
         (leaves, proof.pk, "leaf", "0" * 64, proof.leaf, {"slot_uncommitted", "slot_proof", "commitment_slots"}),
         (leaves, proof.pk, "steps", "[]", json.dumps(proof.steps), {"slot_proof"}),
         ("randomization_slot", last.pk, "payload", forged, last.payload, {"slot_uncommitted", "slot_replaced"}),

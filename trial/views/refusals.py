@@ -97,19 +97,26 @@ class RefusalMiddleware:
     """Answers a `Refused` that nobody caught with its own words; bugs go on rising.
 
     In debug, where the demo runs, an address that does not exist gets our page too, and not Django's list of addresses.
-    A form of more text than the server takes is refused here, before anything looks for its CSRF token in it.
+    A form of more text than the server takes is refused here, before anything looks for its CSRF token in it; a view
+    that is exempt from that look says first how its files are taken, and reads its form itself.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if _is_too_large(request):
-            return _too_large(request)
         response = self.get_response(request)
         if settings.DEBUG and response.status_code == 404 and getattr(request, "resolver_match", None) is None:
             return _not_found(request)
         return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], *_arguments: object
+    ) -> HttpResponse | None:
+        """Return the page of a form that is too large, None for any other."""
+        if not getattr(view, "csrf_exempt", False) and _is_too_large(request):
+            return _too_large(request)
+        return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Return the page of a refusal, None for anything else."""

@@ -78,7 +78,7 @@ def test_the_slots_are_a_list_of_their_own_approved_and_committed_with_the_main_
     assert held.approval == used.approval
     assert used.approval is not None
     assert used.approval.content["emergency_commitment"] == held.commitment
-    assert Deed.objects.filter(verb="list.approved", details__commitment=held.commitment).exists()
+    assert Deed.objects.filter(verb="emergency.committed", details__commitment=held.commitment).exists()
     assert (used.emergency.first_holder, used.emergency.second_holder) == (
         cast.stella_statistician, cast.ursula_statistician,
     )  # fmt: skip

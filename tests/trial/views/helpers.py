@@ -21,7 +21,7 @@ def bare(response: Any, *without: object) -> str:
     """The page without what differs from one answer to the next: tokens, and the words that were asked for."""
     text = re.sub(r'(content|value)="[A-Za-z0-9]{64}"', "", words(response))
     for word in without:
-        text = text.replace(str(word), "")
+        text = re.sub(rf"(?<!\w){re.escape(str(word))}(?!\w)", "", text)
     return text
 
 
