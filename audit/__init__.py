@@ -1,7 +1,7 @@
 """The floor: history on every row, the event ledger, signatures, and what the database guarantees.
 
-`audit.save`, `audit.save_many`, `audit.append` and `audit.delete` write rows; `audit.deed` tells a deed; `audit.sign`
-signs.
+`audit.save`, `audit.save_many`, `audit.append`, `audit.append_values` and `audit.delete` write rows; `audit.deed` tells
+a deed; `audit.sign` signs.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from audit.actions import (
         append,
+        append_values,
         canonical,
         content_hash,
         deed,
@@ -19,7 +20,18 @@ if TYPE_CHECKING:
         sign,
     )
 
-__all__ = ["append", "canonical", "content_hash", "deed", "delete", "reauthenticate", "save", "save_many", "sign"]
+__all__ = [
+    "append",
+    "append_values",
+    "canonical",
+    "content_hash",
+    "deed",
+    "delete",
+    "reauthenticate",
+    "save",
+    "save_many",
+    "sign",
+]
 
 
 def __getattr__(name: str) -> Any:

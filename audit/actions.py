@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from audit import clock, outside
 from audit.appending import append as append
+from audit.appending import append_values as append_values
 from audit.context import author_of, current_origin, writing_as
 from audit.errors import Conflict, Refused
 from audit.models import HISTORY, AuditedModel, Deed, Signature, stored_value

@@ -1,5 +1,6 @@
 """How gunicorn serves Stratum: a few processes with threads, because a page waits for the database, not for Python."""
 
+import gc
 import logging
 import os
 import tempfile
@@ -38,3 +39,5 @@ def when_ready(server: Any) -> None:
         logging.getLogger(__name__).warning("The study is not compiled yet: the database does not answer.")
     finally:
         connections.close_all()  # a forked process must never share a connection
+    gc.collect()
+    gc.freeze()  # what stands now stays: not walked through again at each collection, and shared between the processes

@@ -125,6 +125,11 @@ def merge(
             message = _("This row holds what is answered by another role at your site.")
             errors.append(FieldError(group_id, gone[ROW_ID], "", message, "answered_by"))
     changed: dict[RowKey, tuple[Any, Any]] = {}
+    held = {
+        group_id: {row[ROW_ID]: row for row in reversed(rows)}
+        for group_id, rows in next_data.items()
+        if group_id in groups and groups[group_id].repeating
+    }
     for key, typed in submission.values.items():
         group_id, row_id, item_id = key
         group = groups.get(group_id)
@@ -132,7 +137,7 @@ def merge(
         if group is None or item is None or form.group_of(item_id).id != group_id:
             errors.append(FieldError(*key, _("This form has no such item."), "unknown_item"))
             continue
-        row = _row(group, next_data, row_id)
+        row = held.get(group_id, {}).get(row_id) if group.repeating else _row(group, next_data, row_id)
         if row is None:
             errors.append(FieldError(*key, _("This row does not exist any more."), "unknown_row"))
             continue
@@ -228,8 +233,7 @@ def _merge_rows(
 
 
 def _row(group: Group, data: Rows, row_id: str) -> dict[str, Any] | None:
-    if group.repeating:
-        return next((row for row in data.get(group.id, []) if row[ROW_ID] == row_id), None)
+    """The only row of a group that does not repeat."""
     if row_id:
         return None
     rows = data.setdefault(group.id, [{ROW_ID: ""}])

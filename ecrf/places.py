@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.http import Http404
@@ -103,7 +104,7 @@ class RecordPlace:
 
     # ------------------------------------------------------------ rights
 
-    @property
+    @cached_property
     def sees_arm(self) -> bool:
         return can(self.person, Permission.ARM_VIEW, self.participant.site_id)
 
@@ -213,10 +214,19 @@ def has_values(record: Record) -> bool:
 
 
 def place_or_404(
-    person: Any, code: str, form: str, visit_id: int | None = None, number: int | None = None
+    person: Any,
+    code: str,
+    form: str,
+    visit_id: int | None = None,
+    number: int | None = None,
+    *,
+    for_page: bool = True,
 ) -> RecordPlace:
-    """Find a form of a participant for a person; not found for everybody who may not see it."""
-    participant = participant_or_404(person, code)
+    """Find a form of a participant for a person; not found for everybody who may not see it.
+
+    For a page, with what pages show beside the form: who saved it last, what else is pending for the participant.
+    """
+    participant = participant_or_404(person, code, for_page=for_page)
     definition = selectors.definition_at(participant)
     found = definition.forms.get(form)
     if found is None or found.is_log != (visit_id is None):
@@ -224,7 +234,7 @@ def place_or_404(
     visit = selectors.visit_or_404(person, participant, visit_id) if visit_id is not None else None
     record = None
     if visit is not None or number is not None:
-        record = selectors.record_at(person, participant, form, visit, number)
+        record = selectors.record_at(person, participant, form, visit, number, for_page=for_page)
     elif hides(person, definition, participant, form) or not can(person, Permission.RECORD_VIEW, participant.site_id):
         raise Http404("No such form.")
     return RecordPlace(person, participant, definition, found, visit, number, record)

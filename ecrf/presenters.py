@@ -105,7 +105,11 @@ def value_words(definition: Definition, form: Form, item: Item, stored: Any, loc
     """Write a stored value as people read it; empty when there is none."""
     if stored is None:
         return ""
-    value = load(definition.spec(form.id, item.id), stored)
+    return words_of(definition, form, item, load(definition.spec(form.id, item.id), stored), locale)
+
+
+def words_of(definition: Definition, form: Form, item: Item, value: Value, locale: str) -> str:
+    """Write a value as people read it."""
     if value.missing == "" and item.type is ItemType.TERM:
         term = dictionary_of(definition, item.dictionary or "").get(str(value.value))
         return term.label_in(locale) if term is not None else str(value.value)

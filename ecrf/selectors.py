@@ -65,9 +65,18 @@ def record_or_404(person: Any, participant: Participant, record_id: int) -> Reco
 
 
 def record_at(
-    person: Any, participant: Participant, form: str, visit: Visit | None = None, number: int | None = None
+    person: Any,
+    participant: Participant,
+    form: str,
+    visit: Visit | None = None,
+    number: int | None = None,
+    *,
+    for_page: bool = True,
 ) -> Record | None:
-    """Return the record at a place, None when nobody has saved it yet; not found when the person may not see it."""
+    """Return the record at a place, None when nobody has saved it yet; not found when the person may not see it.
+
+    For a page, with when and by whom it was saved (`saved_by`).
+    """
     definition = definition_of(participant.version_id)
     if form not in definition.forms or hides(person, definition, participant, form, visit.event if visit else None):
         raise Http404("No such form.")
@@ -76,12 +85,13 @@ def record_at(
     if not access_of(person).has(Permission.RECORD_VIEW, participant.site_id):
         raise Http404("No such form.")
     records = Record.objects.filter(participant=participant, form=form).select_related("signature", "visit")
-    saves = saves_of(OuterRef("pk"), OuterRef("revision"))
-    records = records.annotate(
-        saved_on=Subquery(saves.values("history_date")[:1]),
-        saved_by_name=Subquery(saves.values("by_name")[:1]),
-        closures_around=closures.beside(participant),
-    )
+    records = records.annotate(closures_around=closures.beside(participant))
+    if for_page:
+        saves = saves_of(OuterRef("pk"), OuterRef("revision"))
+        records = records.annotate(
+            saved_on=Subquery(saves.values("history_date")[:1]),
+            saved_by_name=Subquery(saves.values("by_name")[:1]),
+        )
     record = (records.filter(visit=visit) if visit is not None else records.filter(number=number)).first()
     if record is not None:
         closures.keep(participant, record.__dict__["closures_around"])

@@ -37,12 +37,18 @@ _LIKELY_DUPLICATE = Exists(
 """Whether someone else, at any site, is alike: same sex, month and year of birth, initials; nobody half known."""
 
 
-def participant_or_404(person: Any, code: str) -> Participant:
-    """Return a participant by code; another site's participant is *not found*, exactly as a code that nobody has."""
+def participant_or_404(person: Any, code: str, *, for_page: bool = True) -> Participant:
+    """Return a participant by code; another site's participant is *not found*, exactly as a code that nobody has.
+
+    For a page, with what every page about a participant shows (`likely_duplicate`, `with_awaited`). A program that
+    sends forms shows none of it, and half of the time of finding a form goes into asking.
+    """
     possible = code.isascii() and code.isprintable()  # PostgreSQL takes no NUL, and codes hold none of the others
     from .consents import with_awaited  # which reads participants through this module
 
-    found = with_awaited(participants_for(person)).annotate(likely_duplicate=_LIKELY_DUPLICATE)
+    found = participants_for(person)
+    if for_page:
+        found = with_awaited(found).annotate(likely_duplicate=_LIKELY_DUPLICATE)
     participant = found.filter(code=code).first() if possible else None
     if participant is None:
         raise Http404("No such participant.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 import audit
 from audit import clock
 from audit.errors import Conflict, Refused
-from trial.definition import Definition, Form
+from trial.definition import Definition, Form, Item
 from trial.definitions import definition_of
 from trial.free_text import kept
 from trial.language import Fault, ItemType, PartialDate, dump, load, parse
@@ -123,7 +123,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
         submission=submission,
         today=clock.today(),
         locale=get_language() or "en",
-        may_answer=lambda item: may_answer(by, participant, form, item),
+        may_answer=_answers(by, participant, form),
         is_linked=lambda log_form, number: number in linked.get(log_form, ()),
         ranges=ranges,
         files=files.pending(by, where) if form_takes_files(form) else NO_FILES,
@@ -190,6 +190,18 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     if has_changed or (is_new and form.is_log):
         _recompute_others(record, changed_items, by)
     return record
+
+
+def _answers(by: Person, participant: Participant, form: Form) -> Callable[[Item], bool]:
+    """Tell whether the person may answer an item of the form; each is asked once, though rows may hold it often."""
+    known: dict[str, bool] = {}
+
+    def answers(item: Item) -> bool:
+        if item.id not in known:
+            known[item.id] = may_answer(by, participant, form, item)
+        return known[item.id]
+
+    return answers
 
 
 def _leave_as_it_is(record: Record, where: Where, evaluation: Evaluation, submission: Submission, by: Person) -> Record:
@@ -644,9 +656,13 @@ def _settle_derived(
     A derived value of an analyte keeps the range under which it was first read, as entered ones do.
     """
     changed: dict[RowKey, tuple[Any, Any]] = {}
+    found = {(group, row.get(ROW_ID, "")): row for group, rows in data.items() for row in reversed(rows)}
     for key, value in evaluation.derived.items():
         group_id, row_id, item_id = key
-        row = _row_for(form, data, group_id, row_id, create=value is not None)
+        row = found.get((group_id, row_id))
+        if row is None and value is not None and not form.group(group_id).repeating:
+            row = found[group_id, row_id] = {ROW_ID: ""}
+            data[group_id] = [row]
         if row is None:
             continue
         before = row.get(item_id)
@@ -665,8 +681,8 @@ def _settle_derived(
             else:
                 row[item_id] = after
     for (group_id, row_id, item_id), shown in evaluation.shown.items():
-        row = _row_for(form, data, group_id, row_id, create=False)
-        if row is None:
+        row = found.get((group_id, row_id))
+        if row is None or (shown and HIDDEN not in row):  # nearly all
             continue
         hidden = set(row.get(HIDDEN, ()))
         hidden = hidden - {item_id} if shown or item_id not in row else hidden | {item_id}
@@ -675,17 +691,6 @@ def _settle_derived(
         else:
             row.pop(HIDDEN, None)
     return changed
-
-
-def _row_for(form: Form, data: Rows, group_id: str, row_id: str, *, create: bool) -> dict[str, Any] | None:
-    for row in data.get(group_id, []):
-        if row.get(ROW_ID, "") == row_id:
-            return row
-    if create and not form.group(group_id).repeating:
-        row = {ROW_ID: ""}
-        data[group_id] = [row]
-        return row
-    return None
 
 
 def _write_changes(
@@ -711,11 +716,11 @@ def _write_changes(
     return _append(record, rows, by)
 
 
-def _append(record: Record, rows: list[Change], by: Person | None) -> int:
+def _append(record: Record, rows: list[dict[str, Any]], by: Person | None) -> int:
     """Append changes, and clear the verification of exactly the items that changed; return how many were cleared."""
-    audit.append(rows)
+    audit.append_values(Change, rows)
     touched = {
-        (change.row, change.item) for change in rows if change.old is not None
+        (change["row"], change["item"]) for change in rows if change["old"] is not None
     }  # only what was filled is verified
     cleared = 0
     for verification in Verification.objects.filter(record=record, cleared_at=None) if touched else ():
@@ -737,24 +742,28 @@ def _recompute_others(record: Record, changed_items: frozenset[str], by: Person)
         record.participant, record.visit = participant, visit
 
 
-def _change(record: Record, kind: str, key: RowKey, old: Any, new: Any, reason: str, by: Person | None) -> Change:
-    return Change(
-        record=record,
-        participant_id=record.participant_id,
-        version_id=record.version_id,
-        revision=record.revision,
-        kind=kind,
-        group=key[0],
-        row=key[1],
-        item=key[2],
-        old=old,
-        new=new,
-        reason=reason[:300],
-        by_id=by.pk if by else None,
-        by_name=by.printed_name if by else "Stratum",
-        at=clock.now(),
-        reveals_arm=record.reveals_arm or definition_of(record.participant.version_id).reveals_arm(record.form, key[2]),
-    )
+def _change(
+    record: Record, kind: str, key: RowKey, old: Any, new: Any, reason: str, by: Person | None
+) -> dict[str, Any]:
+    """The columns of a `Change`: a save writes one per item, a few hundred at once."""
+    return {
+        "record_id": record.pk,
+        "participant_id": record.participant_id,
+        "version_id": record.version_id,
+        "revision": record.revision,
+        "kind": str(kind),
+        "group": key[0],
+        "row": key[1],
+        "item": key[2],
+        "old": old,
+        "new": new,
+        "reason": reason[:300],
+        "by_id": by.pk if by else None,
+        "by_name": by.printed_name if by else "Stratum",
+        "at": clock.now(),
+        "reveals_arm": record.reveals_arm
+        or definition_of(record.participant.version_id).reveals_arm(record.form, key[2]),
+    }
 
 
 __all__ = [

@@ -19,7 +19,7 @@ from ..models import Change, ChangeKind, FindingState, Query, Record, Upload
 from ..pages import file_url
 from ..places import RecordPlace
 from ..posted import term_code
-from ..presenters import held_back_words, value_words
+from ..presenters import held_back_words, words_of
 
 Shape = dict[str, Any]
 
@@ -109,7 +109,7 @@ def _value(place: RecordPlace, group: Group, row: dict[str, Any], item: Item) ->
         "unit": value.unit,
         "missing": value.missing,
         "reason": value.reason,
-        "words": value_words(place.definition, place.form, item, stored, place.locale),
+        "words": words_of(place.definition, place.form, item, value, place.locale),
         "derived": item.is_derived,
         "hidden": item.id in row.get(HIDDEN, ()),
         "file": _file(place, value) if item.type is ItemType.FILE and not value.missing else None,
@@ -170,10 +170,14 @@ def submission(place: RecordPlace, sent: Shape) -> Submission:
         removals={(each["group"], each["row"]): each["reason"] for each in sent.get("removals", ())},
         justifications={(each["check"], each["row"]): each["text"] for each in sent.get("justifications", ())},
     )
+    known: dict[str, tuple[Item | None, str]] = {}  # rows name the same items again and again
     for value in sent.get("values", ()):
-        item = _item(place, value["item"])
-        key = _key(place, value)
-        text = value["typed"]
+        name, text = value["item"], value["typed"]
+        if name not in known:
+            item = _item(place, name)
+            known[name] = item, (place.form.group_of(item.id).id if item is not None else "")
+        item, group = known[name]
+        key = (group, value["row"], name)
         if item is not None and item.dictionary and isinstance(text, str):
             text = term_code(place.definition, item, text, place.locale)
         found.values[key] = Typed(text=text, unit=value["unit"], missing=value["missing"], reason=value["reason"])

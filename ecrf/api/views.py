@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -29,11 +30,13 @@ from ..conflicts import only_calculated_since
 from ..eligibility import assess
 from ..entry import ROW_ID_PATTERN
 from ..models import Query
-from ..places import RecordPlace, place_or_404
+from ..places import RecordPlace
+from ..places import place_or_404 as page_or_404
 from ..posted import name_of
 from ..selectors import definition_at, queries_for, query_or_404, records_for
 from . import serializers, shapes
 
+place_or_404 = partial(page_or_404, for_page=False)
 FORM = OpenApiParameter("form", str, OpenApiParameter.PATH, description="Id of the form.")
 
 

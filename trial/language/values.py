@@ -465,18 +465,21 @@ def load(spec: ItemSpec, data: Mapping[str, Any]) -> Value:
     try:
         held = data.get("value")
         value: Python | None = None if held is None else _REVIVERS[spec.type](held)
-        texts = {name: data.get(name, "") for name in ("missing", "reason", "typed", "unit")}
-        if not all(isinstance(text, str) for text in texts.values()):
-            raise TypeError
+        missing, reason = data.get("missing", ""), data.get("reason", "")
+        typed, unit = data.get("typed", ""), data.get("unit", "")
+        for text in (missing, reason, typed, unit):
+            if not isinstance(text, str):
+                raise TypeError
+        extra = dict(data.get("extra", {}).items())
+        for item in extra.values():
+            if item is not None and not isinstance(item, (str, int)):
+                raise TypeError
+        if (value is None) == (missing == ""):
+            raise ValueError
+        if missing and missing not in MISSING:
+            raise ValueError
         original = data.get("original")
-        extra = data.get("extra", {})
-        if not all(item is None or isinstance(item, (str, int)) for item in extra.values()):
-            raise TypeError
-        if (value is None) == (texts["missing"] == ""):
-            raise ValueError
-        if texts["missing"] and texts["missing"] not in MISSING:
-            raise ValueError
-        return Value(value, **texts, original=None if original is None else _decimal(original), extra=dict(extra))
+        return Value(value, missing, reason, typed, unit, None if original is None else _decimal(original), extra)
     except (TypeError, ValueError, AttributeError, InvalidOperation):
         raise fault("value.stored", type=str(spec.type)) from None
 
