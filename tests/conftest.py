@@ -29,6 +29,7 @@ import pytest
 import redis as redis_library
 import time_machine
 from django.db import connections
+from django.utils import translation
 
 from config.services.bundle import ROOT
 from tests import harness, stages
@@ -145,6 +146,7 @@ def pytest_runtest_teardown() -> Iterator[None]:
     own version is the same in every clone, and reading it anew would cost each test a third of a second.
     """
     yield
+    translation.deactivate()  # a page in French leaves its thread in French
     stages.leave()
     forget_definitions(keep=() if _template_of_test == harness.MIGRATED else (harness.PUBLISHED_VERSION,))
 

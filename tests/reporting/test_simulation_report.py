@@ -96,11 +96,15 @@ def test_parameters_come_from_a_file_and_are_written_nowhere(cast: Cast, tmp_pat
     """RND-SIM-84: neither output, file nor ledger holds them; a fault names the parameter alone."""
     assert cast.version
     path = tmp_path / "parameters.json"
-    path.write_text(json.dumps({"block_sizes": [[38, 74]], "bias": 0.7319, "weights": {"ici": 7.31, "site": 3.17}}))
+    path.write_text(
+        json.dumps(
+            {"block_sizes": [[38, 74]], "bias": 0.7319402713, "weights": {"ici": 7.3105548291, "site": 3.1763920157}}
+        )
+    )
     said = run("--trials", 20, "--parameters", path, "--out", tmp_path / "out")
     (written,) = (tmp_path / "out").glob("*.json")
     told = str(list(Deed.objects.values_list("details", flat=True)))
-    for secret in ("7319", "7.31", "3.17", "38, 74"):
+    for secret in ("7319402713", "7.3105548291", "3.1763920157", "38, 74"):
         assert secret not in said and secret not in told
     assert "block_sizes" not in written.read_text() and "weights" not in written.read_text()
     for content, words in (

@@ -24,14 +24,15 @@ TYPED = {
     "within": "strata",
     "measure": "range",
     "block_sizes": "4; 38, 74",
-    "bias": "0.7319",
-    "weights": "ici=7.31, site=3.17",
-    "coin": "0,7193",
+    "bias": "0.7319402713",
+    "weights": "ici=7.3105548291, site=3.1763920157",
+    "coin": "0,7193846205",
     "mti": "7",
     "urn": "37, 53",
     "simple": "on",
 }
-SECRETS = ("7319", "7.31", "3.17", "7193", "38, 74", "37, 53", "ici=")
+SECRETS = ("7319402713", "7.3105548291", "3.1763920157", "7193846205", "38, 74", "37, 53", "ici=")
+"""So long that no figure of a report is the same by chance."""
 
 
 @pytest.fixture(autouse=True)
