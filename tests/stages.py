@@ -1,10 +1,11 @@
 """States of the cast made once per worker and met again by every test that asks for them.
 
 Bringing a participant to randomization takes a second of real actions, and hundreds of tests begin with it. A *stage*
-is a database of its own in which those actions have been committed: the cast, or the cast and what `cast.eligible()`
-and its like did. A test in a transaction that has written nothing yet continues on the stage's database instead of
-doing the same again; whatever it writes is rolled back as always. A test that has written, that travels in time, or
-that says more than a method's name, gets the actions themselves. Stages are made on first use, by the same methods.
+is a database of its own in which those actions have been committed: the cast (or another beginning), or the cast and
+what `cast.eligible()` and its like did. A test in a transaction that has written nothing yet continues on the stage's
+database instead of doing the same again; whatever it writes is rolled back as always. A test that has written, that
+travels in time, or that says more than a method's name, gets the actions themselves. Stages are made on first use, by
+the same methods.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from typing import Any, TypeVar
 
 import time_machine
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
-from django.db.models import Model
 
 from audit import clock
 from tests import harness
@@ -26,9 +26,10 @@ from trial.definitions import definition_of
 
 Path = tuple[str, ...]
 Method = TypeVar("Method", bound=Callable[..., Any])
+Made = TypeVar("Made")
 
-LONGEST = 4
-"""Steps of a path that is worth a database; what goes further is done."""
+LONGEST = 5
+"""Steps of a path that is worth a database, its beginning among them; what goes further is done."""
 
 _made: dict[Path, tuple[str, Any, Any]] = {}  # path → its database, the cast as it is there, what the last method gave
 _kept: dict[str, Any] = {}  # database → an open connection of psycopg2 that no test uses at this moment
@@ -56,18 +57,27 @@ def staged(method: Method) -> Method:
     return answer  # type: ignore[return-value]
 
 
-def cast_of(make: Callable[[], Any]) -> Any:
-    """The cast of a test in a transaction: from its stage if that is the same thing, made anew if not."""
+def begin(name: str, make: Callable[[], Made], again: Callable[[Made], Made]) -> Made:
+    """What `make` makes in the database of a test, from its stage if that is the same thing, made anew if not.
+
+    `again` turns what was made for the stage into what one test may change.
+    """
     global _day
     if is_travelling() or _has_written():
         return make()
     if _day != clock.today():
         forget()
         _day = clock.today()
-    if () not in _made:
-        _make((), make, None)
-    _go(())
-    return _copy_of(())
+    path = (name,)
+    if path not in _made:
+        _make(path, make, None)
+    _go(path)
+    return again(_made[path][1])
+
+
+def cast_of(make: Callable[[], Any]) -> Any:
+    """The cast of a test in a transaction."""
+    return begin("cast", make, lambda _kept: _copy_of(("cast",)))
 
 
 def is_travelling() -> bool:
@@ -109,11 +119,11 @@ def _has_written() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _make(path: Path, cast_before: Callable[[], Any], method: Callable[..., Any] | None) -> None:
+def _make(path: Path, begin_with: Callable[[], Any], method: Callable[..., Any] | None) -> None:
     """Make a stage's database from the one before it, in a thread with a connection of its own, and commit."""
     name = f"stage_{os.getpid()}_{len(_made)}"
     template = None
-    if path:
+    if len(path) > 1:
         leave()
         template = _made[path[:-1]][0]
         _close(template)
@@ -125,10 +135,11 @@ def _make(path: Path, cast_before: Callable[[], Any], method: Callable[..., Any]
         connection.settings_dict = connection.settings_dict | {"NAME": name}
         try:
             with transaction.atomic():
-                cast = cast_before()
-                cast.stage = None
-                made.append(cast)
-                made.append(method(cast) if method else None)
+                begun = begin_with()
+                if len(path) > 1:
+                    begun.stage = None
+                made.append(begun)
+                made.append(method(begun) if method else None)
                 connection.run_on_commit = []  # a test in a transaction sends nothing either
         except BaseException as error:
             made[:] = [error]
@@ -141,9 +152,6 @@ def _make(path: Path, cast_before: Callable[[], Any], method: Callable[..., Any]
     if isinstance(made[0], BaseException):
         harness.drop(name)
         raise made[0]
-    for value in vars(made[0]).values():
-        if isinstance(value, Model):
-            value._state.fields_cache.clear()
     _made[path] = (name, made[0], made[1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ecrf.models import Record
 from tests.cast import Cast
 from tests.trial.definition import small_study
 from trial.actions import studies, visits
+from trial.definitions import definition_of
 from trial.models import Participant, Person
 
 PDF = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n"
@@ -127,6 +129,14 @@ class Play:
         self.where = Where(self.participant, "items", visit=self.cast.visit(self.participant, "SCR"))
         self.url = f"/participants/{self.participant.code}/visits/{self.where.visit.pk}/forms/items/"
         self.client = self.cast.client_of(self.by)
+
+    def again(self) -> Play:
+        """The same for another test, who may change it: of what was read, nothing is shared."""
+        definition, client = self.definition, self.client
+        play = copy.deepcopy(self, {id(definition): definition, id(client): client})
+        play.definition = play.cast.definition = definition_of(self.cast.version.pk)
+        play.client = play.cast.client_of(play.by)
+        return play
 
     @property
     def record(self) -> Record:
