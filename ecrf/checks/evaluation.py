@@ -95,7 +95,7 @@ class _Live(Reading):
     def __init__(self, run: _Run, group: str | None, index: int) -> None:
         self.book, self.entry, self.group, self.index, self.run = run.book, run.entry, group, index, run
         known = _Known(self._find)
-        self.get = known.__getitem__  # type: ignore[method-assign]
+        self.get = known.__getitem__  # type: ignore[method-assign, assignment]
         if group is not None:
             held = self.entry.operands(group, index)
             for ref, item in run.plan.plain_reads[group]:
