@@ -31,6 +31,7 @@ def proposed(place: RecordPlace, about: str) -> Fields:
     source = (
         Record.objects.filter(pk=int(found[1]), participant=place.participant)
         .select_related("visit", "version")
+        .defer("version__content")
         .first()
     )
     if source is None or source.form not in place.definition.forms:

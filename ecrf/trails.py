@@ -66,7 +66,7 @@ def trail_of_item(page: RecordPage, item: Item, row: str) -> list[Words]:
     """Everything that happened to one value, newest first: entered, changed, calculated, asked, answered, verified."""
     record = page.record
     assert record is not None
-    changes = Change.objects.filter(record=record, item=item.id, row=row).order_by("-pk").select_related("version")
+    changes = _with_version(Change.objects.filter(record=record, item=item.id, row=row).order_by("-pk"))
     broken = broken_at(page)
     messages = QueryMessage.objects.filter(query__record=record, query__item=item.id, query__row=row)
     verifications = Verification.objects.filter(record=record, item=item.id, row=row).select_related(
@@ -111,7 +111,7 @@ def _confirmed(page: RecordPage, item: Item, row: str) -> list[tuple[dt.datetime
 
 def trail_of_row(page: RecordPage, row: str) -> list[Words]:
     """Every change of a row of a grid and every note on it, newest first."""
-    changes = Change.objects.filter(record=page.record, row=row).order_by("-pk").select_related("version")
+    changes = _with_version(Change.objects.filter(record=page.record, row=row).order_by("-pk"))
     broken = broken_at(page)
     lines = [(c.at, c.pk, _change(page, c, broken=broken)) for c in _shown(page, changes[:MOST_LINES])]
     lines += [(n.at, n.pk, _noted(page, n)) for n in _notes(page).filter(row=row)[:MOST_LINES]]
@@ -157,7 +157,12 @@ def _is_shown(page: RecordPage, item: str) -> bool:
 def changes_of_record(page: RecordPage) -> Any:
     """The changes of a record that the person may see, newest first, to be paged."""
     hidden = [item.id for item in page.form.items.values() if not page.place.shows(item)]
-    return Change.objects.filter(record=page.record).exclude(item__in=hidden).order_by("-pk")
+    return _with_version(Change.objects.filter(record=page.record).exclude(item__in=hidden).order_by("-pk"))
+
+
+def _with_version(changes: QuerySet[Change]) -> QuerySet[Change]:
+    """Each with its version, without the whole study that it holds: every line would read it anew."""
+    return changes.select_related("version").defer("version__content")
 
 
 def trail_of_record(page: RecordPage, changes: list[Change], *, first: bool, last: bool) -> list[Words]:

@@ -185,6 +185,7 @@ def _list_in_use() -> AllocationList | None:
     """The list in use, else one that is exhausted: the reason then says so."""
     return (
         AllocationList.objects.select_related("version")
+        .defer("version__content")  # the whole study
         .filter(state__in=(ListState.IN_USE, ListState.EXHAUSTED))
         .annotate(is_used=Q(state=ListState.IN_USE))
         .order_by("-is_used", "-pk")

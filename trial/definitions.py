@@ -73,6 +73,7 @@ def version_at(site: Site, on: dt.date | None = None) -> Version:
     activation = (
         SiteActivation.objects.filter(site=site, activated_on__lte=day)
         .select_related("version")
+        .defer("version__content")  # the whole study
         .order_by("-version__number")
         .first()
     )

@@ -188,7 +188,8 @@ def delegations_at(site: Site) -> list[Delegation]:
 
 def activations_of(site: Site) -> list[SiteActivation]:
     """Return the versions put into force at a site, newest first."""
-    return list(SiteActivation.objects.filter(site=site).select_related("version").order_by("-version__number"))
+    found = SiteActivation.objects.filter(site=site).select_related("version").defer("version__content")
+    return list(found.order_by("-version__number"))
 
 
 def versions() -> list[Version]:
@@ -203,6 +204,7 @@ def version_for(person: Person) -> Version | None:
         activation = (
             SiteActivation.objects.filter(site_id__in=sites, activated_on__lte=clock.today())
             .select_related("version")
+            .defer("version__content")  # the whole study
             .order_by("-version__number")
             .first()
         )

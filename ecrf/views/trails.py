@@ -37,7 +37,7 @@ def trail(
         title = _("One row")
         entries = trail_of_row(page, row)
     else:
-        listed = Paginator(changes_of_record(page).select_related("version"), 50).get_page(request.GET.get("page"))
+        listed = Paginator(changes_of_record(page), 50).get_page(request.GET.get("page"))
         entries = trail_of_record(
             page, list(listed.object_list), first=not listed.has_previous(), last=not listed.has_next()
         )

@@ -353,3 +353,21 @@ def test_many_append_only_rows_travel_in_one_statement(sample, django_assert_num
         audit.append([sample.Loan(book=book, reader="Ines"), Deed(verb="x")])
     with django_assert_num_queries(0):
         audit.append([])
+
+
+def test_append_only_rows_may_be_sent_as_plain_values(sample, django_assert_num_queries):
+    """AUD-115: values by column stand as rows of the model would, stamped by the database; others are refused."""
+    book = sample.book()
+    words = ['plain "quoted" words', "accents é – and \\ backslash", ""]
+    with django_assert_num_queries(1):
+        audit.append_values(sample.Loan, [{"book_id": book.pk, "reader": word} for word in words])
+    rows = sample.Loan.objects.order_by("pk")
+    assert [row.reader for row in rows] == words
+    assert {row.book_id for row in rows} == {book.pk}
+    assert all(row.tx for row in rows)
+    assert len({bytes(row.salt) for row in rows}) == len(words)
+    for stamp in ("tx", "salt", "id", "nonsense"):
+        with pytest.raises(ValueError, match=stamp):
+            audit.append_values(sample.Loan, [{"book_id": book.pk, "reader": "Ines", stamp: 1}])
+    with django_assert_num_queries(0):
+        audit.append_values(sample.Loan, [])
