@@ -118,7 +118,7 @@ def test_a_visit_of_one_arm_is_not_found_by_who_may_not_know(cast):
     answer = cast.client_of(cast.paul_sponsor).get(address_of(revealing))
     nothing = cast.client_of(cast.paul_sponsor).get(f"/participants/{participant.code}/visits/999999/")
     assert answer.status_code == nothing.status_code == 404
-    assert bare(answer, revealing.pk) == bare(nothing, 999999)
+    assert bare(answer, f"visits/{revealing.pk}") == bare(nothing, "visits/999999")
 
 
 def test_an_unscheduled_visit_is_added(cast):
