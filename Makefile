@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TESTS ?= tests
-TESTFLAGS ?= -n 2 --dist worksteal
+# One process more than cores: while one waits for PostgreSQL, a browser or a server, another works.
+TESTFLAGS ?= -n $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)') --dist worksteal
 export PORT
 
 .PHONY: help demo test check bench chaos lock reset messages venv venv-dev format
