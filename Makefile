@@ -2,8 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TESTS ?= tests
-# One process more than cores: while one waits for PostgreSQL, a browser or a server, another works.
-TESTFLAGS ?= -n $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)') --dist worksteal
+TESTFLAGS ?= -n 2 --dist worksteal
 export PORT
 
 .PHONY: help demo test check bench chaos lock reset messages venv venv-dev format

@@ -31,6 +31,7 @@ import time_machine
 from django.db import connections
 from django.utils import translation
 
+from config import messages
 from config.services.bundle import ROOT
 from tests import harness, stages
 from trial.definitions import forget_definitions
@@ -54,8 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(50_000, 20, 50)  # compiled definitions are many objects that live long: look at them seldom
     config.addinivalue_line("markers", 'template(name): the database to clone, "migrated" or "published"')
     config.addinivalue_line("markers", "browser: drives a real Chromium")
-    if not hasattr(config, "workerinput") and getattr(config.option, "numprocesses", None):
-        harness.start()
+    if not hasattr(config, "workerinput"):
+        messages.compile_all()  # a fresh clone has no compiled catalogue, and pages are tested in French
+        if getattr(config.option, "numprocesses", None):
+            harness.start()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
