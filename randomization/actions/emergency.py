@@ -66,17 +66,19 @@ def draft_with(main: AllocationList, *, strata: list[str], by: Person) -> Emerge
         by=by,
     )
     ListKey.objects.create(allocation_list=held, wrapped=vault.wrap(key, lists.keyring(), list_id=reference))
-    Slot.objects.bulk_create(
-        Slot(
-            allocation_list=held,
-            stratum=stratum,
-            position=made.position,
-            payload=vault.seal_slot(
-                key, vault.Slot(reference, stratum, made.position, made.arm, made.block, vault.new_salt())
-            ),
-        )
-        for stratum in strata
-        for made in algorithm.generate(secret.seed, stratum, arms, (), SLOTS)
+    audit.append(
+        [
+            Slot(
+                allocation_list=held,
+                stratum=stratum,
+                position=made.position,
+                payload=vault.seal_slot(
+                    key, vault.Slot(reference, stratum, made.position, made.arm, made.block, vault.new_salt())
+                ),
+            )
+            for stratum in strata
+            for made in algorithm.generate(secret.seed, stratum, arms, (), SLOTS)
+        ]
     )
     return audit.save(EmergencyList(main=main, slots=held, first_holder=by), by=by)
 

@@ -151,10 +151,7 @@ def setting_for(version: Version, participants: int | None = None, arms: dict[st
 
 def scheme_of(allocation_list: AllocationList, key: vault.DataKey) -> Scheme:
     """The scheme of a list with its sealed parameters, to be simulated and never shown."""
-    try:
-        secret = vault.open_confidential(key, allocation_list.sealed_parameters, list_id=allocation_list.reference)
-    except vault.VaultError as error:
-        raise lists._unreadable(error) from error
+    secret = lists.confidential(allocation_list, key)
     scheme = ALGORITHMS[allocation_list.algorithm].scheme
     within = Within.STRATA
     extra = secret.extra
