@@ -16,11 +16,10 @@ from uuid import UUID
 
 from django.db import connections, models, router
 
-from audit.columns import Stamped
+from audit.columns import STAMPS, UNSTAMPED
 from audit.models import AppendOnlyModel
 
 _JSON = frozenset({str, int, bool, dict, list})
-STAMPS = frozenset(field.name for field in Stamped._meta.get_fields())
 
 
 def append(rows: Sequence[AppendOnlyModel]) -> None:
@@ -87,8 +86,9 @@ def _statement(model: type[models.Model], using: str) -> str:
     typed = ", ".join(f"{name} {kind}" for name, kind in columns)
     # Names and types come from the model, the values are one parameter.
     return (
-        f"INSERT INTO {quote(model._meta.db_table)} ({names}) "  # noqa: S608
-        f"SELECT {names} FROM jsonb_to_recordset(%s::jsonb) AS sent ({typed})"
+        f"INSERT INTO {quote(model._meta.db_table)} ({names}, {', '.join(name for name, _ in UNSTAMPED)}) "  # noqa: S608
+        f"SELECT {names}, {', '.join(value for _, value in UNSTAMPED)} "
+        f"FROM jsonb_to_recordset(%s::jsonb) AS sent ({typed})"
     )
 
 

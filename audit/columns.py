@@ -43,7 +43,10 @@ class WallClock(Func):
 
 
 class RandomSalt(Func):
-    """32 bytes, 244 of their bits random: two version 4 UUIDs, since pgcrypto is not everywhere."""
+    """32 bytes, 244 of their bits random: two version 4 UUIDs, since pgcrypto is not everywhere.
+
+    The trigger's own salt hashes one of them (122 random bits): asking the system for random bytes is half of its work.
+    """
 
     template = "(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))"
     output_field = models.BinaryField()
@@ -52,8 +55,13 @@ class RandomSalt(Func):
         super().__init__(**extra)
 
 
-class _Default(DatabaseDefault):
-    """DEFAULT in an INSERT. Django makes, resolves and copies one for every column of every row: this one is shared."""
+class _Stamped(DatabaseDefault):
+    """What an INSERT says of a stamp: a constant, since the trigger writes the stamp anyway and DEFAULT would make it
+    twice. Django makes, resolves and copies one for every column of every row: this one is shared.
+    """
+
+    def as_sql(self, *_args: Any, **_options: Any) -> tuple[str, list[Any]]:
+        return _UNSTAMPED[self.output_field.name], []
 
     def resolve_expression(self, *args: Any, **options: Any) -> Any:
         if options.get("for_save") or (len(args) > 4 and args[4]):
@@ -66,7 +74,7 @@ class _StampField(models.Field):
 
     @cached_property
     def _get_default(self) -> Any:
-        default = _Default(self._db_default_expression, output_field=self)  # type: ignore[attr-defined]
+        default = _Stamped(self._db_default_expression, output_field=self)  # type: ignore[attr-defined]
         return lambda: default
 
     def deconstruct(self) -> Any:
@@ -98,4 +106,7 @@ class Stamped(models.Model):
         abstract = True
 
 
-STAMPS = ("cluster", "tx", "recorded_at", "salt")
+_UNSTAMPED = {"cluster": "0", "tx": "0", "recorded_at": "'epoch'::timestamptz", "salt": "''::bytea"}
+STAMPS = tuple(_UNSTAMPED)
+UNSTAMPED = tuple(_UNSTAMPED.items())
+"""Column and what an INSERT says for it, in SQL."""

@@ -205,7 +205,7 @@ BEGIN
 {number}    NEW.cluster := (pg_control_system()).system_identifier;
     NEW.tx := pg_current_xact_id()::text::bigint;
     NEW.recorded_at := clock_timestamp();
-    NEW.salt := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
+    NEW.salt := sha256(uuid_send(gen_random_uuid()));
     RETURN NEW;
 END
 """,
@@ -318,7 +318,7 @@ def install_guard(connection: BaseDatabaseWrapper, guarded: Guarded) -> None:
     """Bring one table's guard up to its present columns, in the middle of a migrate."""
     with connection.cursor() as cursor:
         schema = _schema(cursor)
-        columns = _columns(cursor, schema)
+        columns = _columns(cursor, schema, guarded.table, guarded.history)
         if guarded.table in columns and guarded.history in columns:
             cursor.execute(guard_function(schema, guarded, columns).create(schema))
 
@@ -451,15 +451,16 @@ def _schema(cursor: CursorWrapper) -> str:
     return str(cursor.fetchone()[0])
 
 
-def _columns(cursor: CursorWrapper, schema: str) -> dict[str, dict[str, str]]:
-    """table → column → type without its length, for every table of the schema."""
+def _columns(cursor: CursorWrapper, schema: str, *tables: str) -> dict[str, dict[str, str]]:
+    """table → column → type without its length, for these tables of the schema, or for every one."""
     cursor.execute(
         """
         SELECT c.relname, a.attname, format_type(a.atttypid, NULL)
           FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
          WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+           AND (%s OR c.relname = ANY(%s))
         """,
-        [quote(schema)],
+        [quote(schema), not tables, list(tables)],
     )
     found: dict[str, dict[str, str]] = {}
     for table, column, kind in cursor.fetchall():
@@ -469,7 +470,7 @@ def _columns(cursor: CursorWrapper, schema: str) -> dict[str, dict[str, str]]:
 
 def columns_of(cursor: CursorWrapper, table: str) -> dict[str, str]:
     """column → type without its length of one table; empty if it does not exist."""
-    return _columns(cursor, _schema(cursor)).get(table, {})
+    return _columns(cursor, _schema(cursor), table).get(table, {})
 
 
 def _functions(cursor: CursorWrapper, schema: str) -> dict[str, tuple[str, bool, str]]:

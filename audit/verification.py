@@ -131,7 +131,7 @@ def verify_stamps(cursor: CursorWrapper) -> Iterator[Fault]:
             f"""
             SELECT {key}::text, fault FROM (
                 SELECT {key}, CASE
-                    WHEN cluster = (pg_control_system()).system_identifier
+                    WHEN cluster = (SELECT system_identifier FROM pg_control_system())
                      AND tx >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint
                     THEN 'names a transaction that has not begun'
                     WHEN recorded_at > clock_timestamp() + interval '{CLOCK_TOLERANCE}'

@@ -119,11 +119,19 @@ class ChangeKind(models.TextChoices):
 
 
 class Change(AppendOnlyModel):
-    """One changed item of one save: the audit trail of a value is these rows in order."""
+    """One changed item of one save: the audit trail of a value is these rows in order.
 
-    record = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="changes")
-    participant = models.ForeignKey("trial.Participant", on_delete=models.PROTECT, related_name="+")
-    version = models.ForeignKey("trial.Version", on_delete=models.PROTECT, related_name="+")
+    `participant` and `version` are those that the record had: the record's own references hold them in the database,
+    so that a save of hundreds of items does not look each of them up hundreds of times.
+    """
+
+    record = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="changes", db_index=False)
+    participant = models.ForeignKey(
+        "trial.Participant", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    version = models.ForeignKey(
+        "trial.Version", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     revision = models.PositiveIntegerField()
     kind = models.CharField(max_length=12, choices=ChangeKind.choices)
     group = models.CharField(max_length=60)
