@@ -4,15 +4,17 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import models, router, transaction
+from django.db import connections, models, router, transaction
 from django.utils.translation import gettext as _
 
 from audit import clock, outside
 from audit.appending import append as append
 from audit.appending import append_values as append_values
+from audit.appending import insert
 from audit.context import author_of, current_origin, writing_as
 from audit.errors import Conflict, Refused
 from audit.models import HISTORY, AuditedModel, Deed, Signature, stored_value
@@ -30,7 +32,7 @@ def save(instance: M, *, by: Any, reason: str = "") -> M:
     and nothing is written. A save that changes nothing writes nothing.
     """
     _check_kind(instance)
-    with transaction.atomic(using=_using(instance)), writing_as(by, reason):
+    with _whole(_using(instance)), writing_as(by, reason):
         if instance._state.adding:
             _check_plain_values(instance)
             instance.save(force_insert=True)
@@ -54,7 +56,7 @@ def save_many(instances: Iterable[M], *, by: Any, reason: str = "", batch_size: 
     if not found:
         return found
     using = _using(found[0])
-    with transaction.atomic(using=using), writing_as(by, reason):
+    with _whole(using), writing_as(by, reason):
         for model, group in by_model.items():
             new = [instance for instance in group if instance._state.adding]
             old = [instance for instance in group if not instance._state.adding]
@@ -91,7 +93,7 @@ def _change_many(model: type[M], old: Sequence[M], using: str, batch_size: int) 
 def delete(instance: AuditedModel, *, by: Any, reason: str = "") -> None:
     """Remove one row; its history says who removed it and why, and stays. Same promises as `save`."""
     _check_kind(instance)
-    with transaction.atomic(using=_using(instance)), writing_as(by, reason):
+    with _whole(_using(instance)), writing_as(by, reason):
         _check_unchanged(instance, _locked(type(instance), [instance.pk], _using(instance)).get(instance.pk))
         instance.delete()
 
@@ -118,7 +120,7 @@ def deed(
     if for_participant is not None:
         code = getattr(for_participant, "code", for_participant)
     table, key, label = _name(target)
-    return Deed.objects.create(
+    told = Deed(
         verb=check_verb(verb),
         by_id=author.by_id,
         by_name=author.by_name,
@@ -133,6 +135,9 @@ def deed(
         reveals_arm=reveals_arm,
         details=details,
     )
+    told.pk = insert(Deed, [vars(told)])[0]
+    told._state.adding, told._state.db = False, router.db_for_write(Deed)
+    return told
 
 
 def reauthenticate(by: Any, password: str, *, target: models.Model | None = None) -> bool:
@@ -165,7 +170,7 @@ def sign(
     text = canonical(content)
     site_id, code = _scope(target)
     table, key, label = _name(target)
-    with transaction.atomic():
+    with _whole(router.db_for_write(Signature)):
         signature = Signature.objects.create(
             by_id=by.pk,
             by_name=author.by_name,
@@ -193,6 +198,14 @@ def canonical(content: Any) -> str:
 def content_hash(content: Any) -> str:
     """The SHA-256, in hexadecimal, of the canonical text of `content`."""
     return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def _whole(using: str) -> AbstractContextManager[Any]:
+    """A transaction, begun unless one is open: then an error undoes all of it, and no savepoint is spent on this part.
+
+    What is refused here is refused before anything is written.
+    """
+    return nullcontext() if connections[using].in_atomic_block else transaction.atomic(using=using)
 
 
 def _using(instance: models.Model) -> str:

@@ -1,7 +1,8 @@
-"""Many rows of one append-only table in one short statement.
+"""Rows that are written once, in one short statement: a line of the ledger, a state of a row, the changes of a save.
 
-A save of a form writes a change per changed item, a few hundred at once. `bulk_create` sends and adapts every column of
-every row by itself; here the rows travel as one JSON document that PostgreSQL spreads over the columns.
+These are most of what is ever written, and always of the same shape: the statement of a table is made once. `insert`
+takes a few rows. `append` and `append_values` take hundreds (a change per changed item of a form): those travel as one
+JSON document that PostgreSQL spreads over the columns, since adapting every column of every row costs more.
 """
 
 from __future__ import annotations
@@ -11,15 +12,33 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import connections, models, router
 
-from audit.columns import STAMPS, UNSTAMPED
-from audit.models import AppendOnlyModel
+from audit.columns import STAMPS, UNSTAMPED, Stamped
+
+if TYPE_CHECKING:
+    from audit.models import AppendOnlyModel
 
 _JSON = frozenset({str, int, bool, dict, list})
+
+
+def insert(model: type[Stamped], rows: Sequence[Mapping[str, Any]], *, using: str | None = None) -> list[int]:
+    """Write rows given as values by column name, and return their keys, in order; the database stamps them.
+
+    Every column must be named. Signals of the model are not sent. Raises whatever the database refuses.
+    """
+    if not rows:
+        return []
+    alias = using or router.db_for_write(model)
+    connection = connections[alias]
+    head, one, tail, fields = _insertion(model, alias)
+    values = [field.get_db_prep_save(row[column], connection) for row in rows for field, column in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(head + ", ".join([one] * len(rows)) + tail, values)
+        return [key for (key,) in cursor.fetchall()]
 
 
 def append(rows: Sequence[AppendOnlyModel]) -> None:
@@ -75,6 +94,20 @@ def _fields(model: type[models.Model]) -> tuple[tuple[models.Field[Any, Any], st
         for field in model._meta.concrete_fields
         if field.column and field.name not in STAMPS and not isinstance(field, models.AutoField | models.BigAutoField)
     )
+
+
+@cache
+def _insertion(
+    model: type[models.Model], using: str
+) -> tuple[str, str, str, tuple[tuple[models.Field[Any, Any], str], ...]]:
+    """What stands before the rows, for one row and after them in the statement, and the columns of a row."""
+    quote = connections[using].ops.quote_name
+    fields = _fields(model)
+    names = ", ".join([*(quote(column) for _field, column in fields), *(name for name, _value in UNSTAMPED)])
+    one = ", ".join(["%s"] * len(fields) + [value for _name, value in UNSTAMPED])
+    key = model._meta.pk.column or ""
+    head = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES "  # noqa: S608 (names of our own)
+    return head, f"({one})", f" RETURNING {quote(key)}", fields
 
 
 @cache

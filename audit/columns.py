@@ -60,8 +60,8 @@ class _Stamped(DatabaseDefault):
     twice. Django makes, resolves and copies one for every column of every row: this one is shared.
     """
 
-    def as_sql(self, *_args: Any, **_options: Any) -> tuple[str, list[Any]]:
-        return _UNSTAMPED[self.output_field.name], []
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[str | int, ...]]:
+        return _UNSTAMPED[self.output_field.name], ()
 
     def resolve_expression(self, *args: Any, **options: Any) -> Any:
         if options.get("for_save") or (len(args) > 4 and args[4]):

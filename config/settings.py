@@ -91,6 +91,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "trial.middleware.SessionRenewal",
     "trial.middleware.PersonLanguage",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -183,7 +184,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 SESSION_ENGINE = "django.contrib.sessions.backends.db"  # PostgreSQL is the truth: losing Redis signs nobody out
 SESSION_COOKIE_AGE = 30 * 60  # 30 minutes without a request end the session
-SESSION_SAVE_EVERY_REQUEST = True  # … and each request begins them again
+SESSION_SAVE_EVERY_REQUEST = False  # … and trial.middleware.SessionRenewal begins them again
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "stratum_session"

@@ -86,12 +86,18 @@ def assess(participant: Participant, on: dt.date, book: Book | None = None) -> E
     definition = definition_of(participant.version_id)
     if definition.eligibility is None:
         return Eligibility()
-    records = Record.objects.filter(participant=participant, form=definition.eligibility.form, removed_at=None)
-    record = next(
-        (r for r in records.select_related("visit", "signature").order_by("-pk") if decides(r, participant)), None
-    )
+    record = deciding_record(participant, definition)
     found = book if book is not None else book_of(participant, definition)
     return Eligibility(tuple(_assess(c, definition, found, on) for c in definition.criteria), record)
+
+
+def deciding_record(participant: Participant, definition: Definition) -> Record | None:
+    """The record of the eligibility form that decides today; None while nobody has saved it."""
+    if definition.eligibility is None:
+        return None
+    records = Record.objects.filter(participant=participant, form=definition.eligibility.form, removed_at=None)
+    latest = records.select_related("visit", "signature").order_by("-pk")
+    return next((record for record in latest if decides(record, participant)), None)
 
 
 def decides(record: Record, participant: Participant) -> bool:

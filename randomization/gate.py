@@ -63,13 +63,16 @@ class Gate:
         return not self.reasons
 
 
-def examine(participant: Participant, by: Person) -> Gate:
-    """Look at everything that an allocation needs, as of now, for this person. Reads only; the action asks again."""
+def examine(participant: Participant, by: Person, in_use: AllocationList | None = None) -> Gate:
+    """Look at everything that an allocation needs, as of now, for this person. Reads only; the action asks again.
+
+    `in_use` saves looking for the list in use where the caller holds it already.
+    """
     definition = definition_of(participant.version_id)
     book = book_of(participant, definition)
     eligibility = assess(participant, clock.today(), book)
     stratum = stratum_of(participant, definition, book)
-    allocation_list = _list_in_use()
+    allocation_list = in_use or _list_in_use()
     facts = _facts_of(participant)
     section: RandomizationSection | None = definition.section("randomization")
     reasons = [

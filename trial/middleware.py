@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.signals import user_logged_in
 from django.contrib.auth.views import redirect_to_login
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import resolve_url
 from django.urls import reverse
@@ -65,6 +68,31 @@ class SignInRequired(LoginRequiredMiddleware):
         answer = HttpResponse(status=204)
         answer["HX-Redirect"] = away.url
         return answer
+
+
+RENEWED = "renewed_at"
+RENEWAL_EVERY = 60
+"""Seconds. A session is written anew at most so often: a write per request would be most of what pages write."""
+
+
+@receiver(user_logged_in, dispatch_uid="trial.session_begins")
+def _begin(sender: Any, request: HttpRequest, **_others: Any) -> None:
+    if hasattr(request, "session"):
+        request.session[RENEWED] = int(time.time())
+
+
+class SessionRenewal:
+    """A session ends 30 minutes (`SESSION_COOKIE_AGE`) after the last request, less a minute at most."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.session.session_key is not None and request.user.is_authenticated:
+            now = int(time.time())
+            if now - request.session.get(RENEWED, 0) >= RENEWAL_EVERY:
+                request.session[RENEWED] = now
+        return self.get_response(request)
 
 
 class PersonLanguage:

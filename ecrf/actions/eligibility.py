@@ -15,7 +15,8 @@ from trial.definition import Definition, Phase
 from trial.definitions import definition_of
 from trial.models import Person, Role, Status, StatusKind
 
-from ..eligibility import assess, decides
+from ..books import book_of
+from ..eligibility import assess, assess_entry, decides, deciding_record
 from ..models import Change, Finding, FindingState, Record, Severity
 from . import findings
 
@@ -108,16 +109,18 @@ def follow_disagreements(record: Record, changed: frozenset[str], by: Person) ->
         return
     if not is_eligibility_form(record) and not _decides(definition, record, changed):
         return
-    result = assess(record.participant, clock.today())
-    if result.record is None:
+    deciding = deciding_record(record.participant, definition)
+    if deciding is None:
         return
+    book = book_of(record.participant, definition)
+    result = assess_entry(record.participant, definition, book, clock.today())
     disagreeing = {DISAGREEMENT + a.criterion.id for a in result.assessments if a.disagrees}
-    held = {f.check_id: f for f in Finding.objects.filter(record=result.record, check_id__startswith=DISAGREEMENT)}
+    held = {f.check_id: f for f in Finding.objects.filter(record=deciding, check_id__startswith=DISAGREEMENT)}
     for check_id, finding in held.items():
         if check_id not in disagreeing:
             findings.resolve(finding, by=by)
     for check_id in sorted(disagreeing):
-        finding = held.get(check_id) or Finding(record=result.record, check_id=check_id)
+        finding = held.get(check_id) or Finding(record=deciding, check_id=check_id)
         if finding.pk is None or finding.state == FindingState.RESOLVED:
             finding.item = str(both[check_id.removeprefix(DISAGREEMENT)].judged).partition(".")[2]
             finding.severity, finding.state = Severity.HARD, FindingState.OPEN

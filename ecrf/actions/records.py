@@ -100,7 +100,8 @@ def save(
 
 
 def _save(where: Where, revision: int, submission: Submission, complete: bool, by: Person, reason: str) -> Record:
-    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
+    locked = Participant.objects.select_for_update(no_key=True, of=("self",)).select_related("site")
+    participant = locked.get(pk=where.participant.pk)
     definition = definition_of(participant.version_id)
     form = _form(definition, where)
     check_person_can_enter(by, participant, form)

@@ -8,14 +8,15 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Subquery
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 import audit
 from audit import clock
 from audit.errors import Refused
 from audit.steps import without_savepoints
-from trial.actions import notices, statuses, visits
+from trial.actions import notices, statuses
 from trial.definitions import definition_of
 from trial.models import Participant, Person, Role, ScreeningOutcome, StatusKind
 from trial.permissions import Permission, check
@@ -49,15 +50,13 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
 
 def _allocate(participant: Participant, password: str, by: Person) -> Allocation:
     check(by, Permission.RANDOMIZE, participant.site_id)
-    locked = Participant.objects.select_for_update(no_key=True, of=("self",)).select_related("site").get(
-        pk=participant.pk
-    )  # fmt: skip
-    existing = Allocation.objects.filter(participant=locked).first()
+    locked = _locked(participant, "allocation")
+    existing: Allocation | None = getattr(locked, "allocation", None)
     if existing is not None:
         return existing
     in_use = AllocationList.objects.select_for_update(no_key=True, of=("self",)).select_related("key")
     current = in_use.filter(state=ListState.IN_USE).first()
-    found = gate.examine(locked, by)
+    found = gate.examine(locked, by, in_use=current)
     if not found.is_open or current is None:
         raise GateClosed(found)
     definition = definition_of(locked.version_id)
@@ -68,14 +67,13 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
         content={"participant": locked.code, "site": locked.site.number, "strata": found.stratum.codes},
         password=password,
     )
-    slot, is_last = _next_slot(current, arms.label_in(current, found.stratum))
+    slot, number, is_last = _next_slot(current, arms.label_in(current, found.stratum))
     key = lists.data_key(current, current.key)
     opened = lists.open_slot(key, current, slot)
     proof = getattr(slot, "proof", None)
     if proof is None or not commitments.agrees(current, proof, opened):
         raise Refused(_("The slot no longer agrees with its commitment. Nothing was allocated."), code="tampered")
     given = arms.give(current, opened, found.stratum.codes, lambda: lists.confidential(current, key))
-    number = (Allocation.objects.aggregate(last=Max("number"))["last"] or 0) + 1
     allocation = audit.save(
         Allocation(
             participant=locked,
@@ -99,7 +97,12 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
     )
     follow(locked, definition.arms[given.arm].pathway, StatusKind.RANDOMIZED, clock.today(), by)
     audit.deed(
-        "participant.randomized", allocation, by=by, number=number, stratum=slot.stratum, strata=found.stratum.codes
+        "participant.randomized",
+        allocation,
+        by=by,
+        number=allocation.number,
+        stratum=slot.stratum,
+        strata=found.stratum.codes,
     )
     if is_last:
         lists.settle_exhausted(current, by=by)
@@ -116,10 +119,8 @@ def register(*, participant: Participant, password: str, by: Person) -> Registra
     GateClosed with every reason, or Refused for a wrong password.
     """
     check(by, Permission.RANDOMIZE, participant.site_id)
-    locked = Participant.objects.select_for_update(no_key=True, of=("self",)).select_related("site").get(
-        pk=participant.pk
-    )  # fmt: skip
-    existing = Registration.objects.filter(participant=locked).first()
+    locked = _locked(participant, "registration")
+    existing: Registration | None = getattr(locked, "registration", None)
     if existing is not None:
         return existing
     found = gate.examine_registration(locked, by)
@@ -156,26 +157,32 @@ def follow(participant: Participant, pathway: str, kind: str, on: dt.date, by: P
     """Give the participant, who is locked, pathway, status and visits from a day on."""
     participant.pathway = pathway
     participant.screening_outcome = ScreeningOutcome.INCLUDED
-    audit.save(participant, by=by)
-    participant = statuses.record(participant=participant, kind=kind, on=on, by=by)
-    visits.plan(participant=participant, anchor="randomization", by=by)
-    visits.settle(participant=participant, by=by)
+    statuses.begin_plan(participant=participant, kind=kind, on=on, by=by)
 
 
-def _next_slot(allocation_list: AllocationList, stratum: str) -> tuple[Slot, bool]:
-    """Return the first available slot of the stratum with its proof, and whether it is the stratum's last.
+def _locked(participant: Participant, given: str) -> Participant:
+    """The participant as they now stand, locked, with what they were given already, if anything."""
+    locked = Participant.objects.select_for_update(no_key=True, of=("self",)).select_related("site", given)
+    return locked.get(pk=participant.pk)
+
+
+def _next_slot(allocation_list: AllocationList, stratum: str) -> tuple[Slot, int, bool]:
+    """Return the first available slot of the stratum with its proof, the study's next randomization number, and
+    whether the slot is the stratum's last.
 
     The list is locked, so no one else seeks meanwhile. Raises Refused when the gate saw a slot that is gone.
     """
+    numbers = Allocation.objects.order_by("-number")
     found = list(
         slots.available(allocation_list)
         .filter(stratum=stratum)
         .select_related("proof__segment__signature")
+        .annotate(last_number=Coalesce(Subquery(numbers.values("number")[:1]), 0))  # read under the list's lock
         .order_by("position")[:2]
     )
     if not found:
         raise Refused(_("The list has no place left in this stratum. Ask the statistician."), code="exhausted")
-    return found[0], len(found) == 1
+    return found[0], found[0].last_number + 1, len(found) == 1
 
 
 TOLD_AT_SITE = (Role.INVESTIGATOR, Role.CO_INVESTIGATOR, Role.COORDINATOR, Role.RADIATION_ONCOLOGIST, Role.MONITOR)

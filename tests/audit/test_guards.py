@@ -112,7 +112,7 @@ def forge(row, **values):
     """Insert a history row by hand: what the row holds, changed by `values`, as the application's role."""
     from audit.models import HISTORY
 
-    forged = HISTORY.row_for(row, values.pop("history_type", "~"))
+    forged = HISTORY.models[type(row)](**HISTORY.values_for(row, values.pop("history_type", "~")))
     for name, value in values.items():
         setattr(forged, name, value)
     forged.save(force_insert=True)

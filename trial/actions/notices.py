@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import translation
 from django.utils.translation import gettext
 
@@ -315,15 +316,19 @@ def _recipients(reminder: Reminder, visit: Visit, people: dict[tuple[int | None,
 
 def people_holding(roles: Collection[str], site_id: int) -> set[Person]:
     """Return who holds one of the roles today, at the site or at every site."""
-    people = _people_by_site_and_role(clock.today())
+    held = Delegation.objects.filter(Q(site=site_id) | Q(site=None), role__in=roles)
+    people = _people_by_site_and_role(clock.today(), held)
     return {person for role in roles for site in (site_id, None) for person in people.get((site, str(role)), ())}
 
 
-def _people_by_site_and_role(today: dt.date) -> dict[tuple[int | None, str], list[Person]]:
+def _people_by_site_and_role(
+    today: dt.date, delegations: QuerySet[Delegation] | None = None
+) -> dict[tuple[int | None, str], list[Person]]:
     """Return who holds a role at a site today; under None, those who hold it at every site."""
+    among = delegations if delegations is not None else Delegation.objects.all()
     people: dict[tuple[int | None, str], list[Person]] = {}
     held: dict[int, Person] = {}
-    for delegation in Delegation.objects.filter(person__is_active=True).select_related("person"):
+    for delegation in among.filter(person__is_active=True).select_related("person"):
         if delegation.is_in_force(today):
             person = held.setdefault(delegation.person_id, delegation.person)
             people.setdefault((delegation.site_id, delegation.role), []).append(person)

@@ -43,6 +43,15 @@ def record(
     return _apply(participant, kind, on, by=by, verb="participant.status_recorded", reason=reason)
 
 
+def begin_plan(*, participant: Participant, kind: str, on: dt.date, by: Person) -> Participant:
+    """Record day 0 of a participant who is locked, and plan the visits that hang on it.
+
+    Whatever else the caller changed of the participant (the pathway) is written with it, as one state of the row.
+    """
+    _note(participant, kind, on, reason="", by=by)
+    return _apply(participant, kind, on, by=by, verb="participant.status_recorded", reason="", anchor="randomization")
+
+
 def _note(
     participant: Participant, kind: str, on: dt.date, *, reason: str, detail: str = "", by: Person | None
 ) -> StatusChange:
@@ -154,14 +163,22 @@ def set_date(
 
 
 def _apply(
-    participant: Participant, kind: str, on: dt.date | None, *, by: Person | None, verb: str, reason: str
+    participant: Participant,
+    kind: str,
+    on: dt.date | None,
+    *,
+    by: Person | None,
+    verb: str,
+    reason: str,
+    anchor: str | None = None,
 ) -> Participant:
     setattr(participant, DATE_FIELDS[kind], on)
     participant.status = status_of(participant)
     audit.save(participant, by=by, reason=reason)
     audit.deed(verb, participant, by=by, kind=kind, on=on, reason=reason)
-    if kind in ANCHORS:
-        visits.plan(participant=participant, anchor=ANCHORS[kind], by=by)
+    anchor = ANCHORS.get(kind, anchor)
+    if anchor is not None:
+        visits.plan(participant=participant, anchor=anchor, by=by)
     visits.settle(participant=participant, by=by)
     facts.changed(participant, "participant.status", *FACTS.get(kind, ()), by=by)
     return participant

@@ -72,6 +72,7 @@ def settle(*, participant: Participant, by: Person | None) -> None:
     untouched = Visit.objects.filter(
         participant=participant, actual_on=None, status__in=[VisitStatus.PLANNED, VisitStatus.NOT_APPLICABLE]
     )
+    changed: list[Visit] = []
     for visit in untouched:
         definition_visit = definition.visit(visit.event)
         wanted = (
@@ -82,7 +83,8 @@ def settle(*, participant: Participant, by: Person | None) -> None:
         )
         if visit.status != wanted:
             visit.status = wanted
-            audit.save(visit, by=by)
+            changed.append(visit)
+    audit.save_many(changed, by=by)
     notices.cancel_settled(participant=participant, by=by)
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 
 import pytest
+import time_machine
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from audit.models import Deed
 from tests.cast import PASSWORD
@@ -89,6 +92,20 @@ def test_a_closed_account_does_not_open(cast):
     people.deactivate(person=cast.theo_coordinator, by=cast.adam_admin, reason="Left the hospital")
     assert client.get("/participants/").status_code == 302
     assert sign_in(Client()).status_code == 422
+
+
+def test_a_session_ends_half_an_hour_after_the_last_request_and_is_written_once_a_minute(cast):
+    """TRIAL-119: work keeps it open for hours, a pause of 30 minutes ends it; most requests write nothing."""
+    with time_machine.travel("2026-03-02 09:00:00+00:00", tick=False) as clock:
+        client = cast.client_of(cast.theo_coordinator)
+        with CaptureQueriesContext(connection) as asked:
+            client.get("/participants/")
+        assert not any("UPDATE" in query["sql"] for query in asked.captured_queries)
+        for _turn in range(4):
+            clock.shift(29 * 60)
+            assert client.get("/participants/").status_code == 200
+        clock.shift(30 * 60 + 1)
+        assert client.get("/participants/").status_code == 302
 
 
 def test_the_password_is_in_no_log(cast, caplog):
