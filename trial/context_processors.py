@@ -15,7 +15,7 @@ from django.utils.functional import SimpleLazyObject
 
 from . import navigation
 from .definitions import current_study
-from .models import Role, Study
+from .models import Role
 from .permissions import access_of
 
 THEMES = ("light", "dark", "system")
@@ -36,23 +36,22 @@ class Frame:
         return bool(self.person is not None and self.person.is_authenticated)
 
     @cached_property
-    def study_and_counts(self) -> tuple[Study | None, dict[str, int]]:
-        if not self.is_signed_in:
-            return current_study(), {}
-        return navigation.study_and_counts(self.person)
+    def waiting(self) -> navigation.Waiting:
+        if self.is_signed_in:
+            return navigation.waiting_for(self.person)
+        study = current_study()
+        return navigation.Waiting(study.acronym, study.is_simulated) if study else navigation.Waiting()
 
     def navigation(self) -> list[dict[str, Any]]:
         if not self.is_signed_in:
             return []
-        return navigation.items(self.person, self.study_and_counts[1], self.request.path)
+        return navigation.items(self.person, self.waiting.counts, self.request.path)
 
     def study_acronym(self) -> str:
-        study = self.study_and_counts[0]
-        return study.acronym if study else ""
+        return self.waiting.acronym
 
     def simulated(self) -> bool:
-        study = self.study_and_counts[0]
-        return bool(study and study.is_simulated)
+        return self.waiting.is_simulated
 
     def roles(self) -> list[str]:
         return [str(Role(role).label) for role in access_of(self.person).role_names] if self.is_signed_in else []

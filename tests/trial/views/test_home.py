@@ -133,7 +133,7 @@ def test_counts_in_the_navigation_are_the_persons_own(cast):
         cast.screened()
         cast.screened()
         cast.screened(by=cast.oscar_coordinator, site=cast.other_site)
-    _study, counts = navigation.study_and_counts(cast.theo_coordinator)
+    counts = navigation.waiting_for(cast.theo_coordinator).counts
     assert counts["participants"] == 2
     items = navigation.items(cast.theo_coordinator, {"participants": 100}, "/participants/01-001/")
     found = next(item for item in items if item["url"] == "/participants/")
