@@ -111,7 +111,7 @@ TEMPLATES: list[dict[str, Any]] = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
-            "builtins": ["template_partials.templatetags.partials"],
+            "builtins": ["template_partials.templatetags.partials", "trial.templatetags.components"],
             # `page.html#part` renders one partial of a page; what was compiled is kept, but for a developer.
             "loaders": [
                 (

@@ -949,7 +949,7 @@ class RecordPage:
 
     @cached_property
     def marks(self) -> list[Words]:
-        """The state of entry and the marks beside it, as states of `_components/state.html`."""
+        """The state of entry and the marks beside it, as states of the tag `state`."""
         record = self.record
         if record is None:
             return [] if self.place.is_new_entry else [{"state": self.entry_state, "label": ""}]
