@@ -58,7 +58,7 @@ STATUSES = {
 RESERVED = frozenset(
     {
         "participants", "visits", "queries", "verifications", "notes", "missing_reasons", "dictionary", "codelists",
-        "manifest", "stratum_differences",
+        "manifest", "status_changes", "stratum_differences",
     }
 )  # fmt: skip
 

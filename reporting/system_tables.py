@@ -100,6 +100,23 @@ STRATUM_DIFFERENCES: tuple[Description, ...] = (
     ("SINCE", "Since", "Depuis", "datetime", ""),
     ("SETTLED_AT", "Agreed again at", "De nouveau concordant à", "datetime", ""),
 )
+STATUS_CHANGES: tuple[Description, ...] = (
+    _SITE,
+    _CODE,
+    ("EVENT", "What happened", "Événement", "code", "status_change"),
+    (
+        "SCREENING",
+        "Of which screening (1: the first, or what happens once)",
+        "De quelle sélection (1 : la première, ou ce qui n’a lieu qu’une fois)",
+        "integer",
+        "",
+    ),
+    ("DATE", "When it happened", "Date de l’événement", "date", ""),
+    ("REASON", "Reason", "Motif", "text", ""),
+    ("DETAIL", "Details", "Précisions", "text", ""),
+    ("REVERSED_AT", "Taken back at (empty: it holds)", "Annulé à (vide : en vigueur)", "datetime", ""),
+    ("REVERSED_REASON", "Why it was taken back", "Motif de l’annulation", "text", ""),
+)
 VISITS: tuple[Description, ...] = (
     _SITE,
     _CODE,
@@ -162,6 +179,7 @@ MISSING_REASONS: tuple[Description, ...] = (
 )
 CODES: dict[str, Any] = {
     "participant_status": Status,
+    "status_change": StatusKind,
     "visit_status": VisitStatus,
     "entry_state": EntryState,
     "query_kind": QueryKind,
@@ -179,6 +197,7 @@ def described(*, includes_arms: bool) -> Iterator[tuple[str, Column]]:
     """Yield (table, column) of every column of these tables that the dataset holds."""
     tables = {
         "participants": PARTICIPANTS + (ALLOCATIONS if includes_arms else ()),
+        "status_changes": STATUS_CHANGES,
         "visits": VISITS,
         "stratum_differences": STRATUM_DIFFERENCES,
         "queries": QUERIES,

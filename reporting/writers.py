@@ -27,7 +27,7 @@ from ecrf.models import Change, EntryState, Note, Query, Record, Verification
 from randomization.models import Allocation, RandomizedInError, Registration, StratumDifference, TreatmentReceived
 from trial.definition import Definition, Form
 from trial.definitions import definition_of
-from trial.models import Participant, StatusKind, Version, Visit
+from trial.models import Participant, StatusChange, StatusKind, Version, Visit
 
 from . import system_tables
 from .datasets import STATUSES, Shape, Table, flat_row, keys_of, record_values, values_of
@@ -73,6 +73,7 @@ def write_csv(
     with ExitStack() as stack:
         writer = _Writer(stack, folder, sites, arm_sites, includes_arms, progress)
         writer.participants_table()
+        writer.status_changes_table()
         writer.visits_table()
         writer.records_tables()
         writer.queries_table()
@@ -215,6 +216,21 @@ class _Writer:
                 "stratum_differences",
                 [who.site.number, who.code, d.factor, d.frozen, d.now, d.since.isoformat(), settled],
             )
+
+    def status_changes_table(self) -> None:
+        """Write everything that happened to each participant, of earlier screenings and what was taken back too."""
+        self.open("status_changes", system_tables.header(system_tables.STATUS_CHANGES))
+        rows = StatusChange.objects.filter(participant__in=self.participants)
+        ordered = rows.select_related("participant__site").order_by("participant__code", "on", "pk")
+        for c in ordered.iterator(chunk_size=1000):
+            self.row(
+                "status_changes",
+                [
+                    c.participant.site.number, c.participant.code, c.kind, c.screening, c.on, c.reason, c.detail,
+                    c.reversed_at.isoformat() if c.reversed_at else "", c.reversed_reason,
+                ],
+            )  # fmt: skip
+        self._check_count("status_changes", rows.count())
 
     def visits_table(self) -> None:
         rows = self.visible(Visit.objects.all())

@@ -23,7 +23,7 @@ from reporting.datasets import RESERVED, STATUSES, Shape, Table, values_of
 from reporting.writers import CountError, Written, write_csv, zip_folder
 from tests.cast import PASSWORD
 from tests.randomization.conftest import change, ended
-from trial.actions import participants
+from trial.actions import participants, statuses
 from trial.definitions import definition_of, latest_version
 from trial.language import ItemType
 from trial.models import Participant, Visit
@@ -520,6 +520,25 @@ def test_typed_missing_code_is_written_with_its_code(cast, tmp_path: Path) -> No
 def test_the_newest_version_is_the_one_that_is_described(cast) -> None:
     """EXP-047: the shape begins with the newest published definition."""
     assert shape_of(cast).newest == definition_of(latest_version().pk)
+
+
+def test_every_screening_and_what_was_taken_back_stand_in_the_dataset(cast, tmp_path: Path) -> None:
+    """EXP-048: a participant screened again keeps the first outcome and reason; a reversed status says why."""
+    by = cast.theo_coordinator
+    participant = cast.consented()
+    participants.fail_screening(participant=participant, reason="BRAIN", detail="Seen on the MRI", by=by)
+    participants.screen_again(participant=participant, by=by)
+    statuses.record_by_hand(participant=participant, kind="lost", on=clock.today(), reason="Moved away", by=by)
+    statuses.reverse_by_hand(participant=participant, kind="lost", reason="Found again", by=by)
+    elsewhere = cast.screened(by=cast.oscar_coordinator, site=cast.other_site)
+
+    written(tmp_path, sites=frozenset({cast.site.pk}))
+    lines = [line for line in table(tmp_path, "status_changes") if line["USUBJID"] == participant.code]
+    told = {(line["EVENT"], line["SCREENING"]): line for line in lines}
+    assert {("screened", "1"), ("failed", "1"), ("screened", "2"), ("lost", "1")} <= set(told)
+    assert (told["failed", "1"]["REASON"], told["failed", "1"]["REVERSED_AT"]) == ("BRAIN", "")
+    assert told["lost", "1"]["REVERSED_AT"] and told["lost", "1"]["REVERSED_REASON"] == "Found again"
+    assert elsewhere.code not in {line["USUBJID"] for line in table(tmp_path, "status_changes")}
 
 
 def test_what_followed_an_allocation_stands_in_the_dataset(cast, tmp_path: Path) -> None:
