@@ -70,8 +70,7 @@ def recompute_facts(participant: Participant, names: frozenset[str], by: Person 
 
     Follows `trial.facts`. A visit that moved changes its own records, and which earlier record others read.
     """
-    records = Record.objects.filter(participant=participant)
-    if not (records.filter(visit=visit) if visit is not None else records).exists():
+    if visit is not None and not Record.objects.filter(participant=participant, visit=visit).exists():
         return
     definition = definition_of(participant.version_id)
     read = names.union(*(ALSO.get(name, frozenset()) for name in names))
