@@ -72,7 +72,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "theme": theme_of(request),
         "person_roles": SimpleLazyObject(words.roles),
         "person_initials": SimpleLazyObject(words.initials),
-        "idle_seconds": settings.SESSION_COOKIE_AGE if words.is_signed_in else 0,
+        "idle_seconds": settings.SESSION_IDLE if words.is_signed_in else 0,
     }
 
 

@@ -71,8 +71,6 @@ class SignInRequired(LoginRequiredMiddleware):
 
 
 RENEWED = "renewed_at"
-RENEWAL_EVERY = 60
-"""Seconds. A session is written anew at most so often: a write per request would be most of what pages write."""
 
 
 @receiver(user_logged_in, dispatch_uid="trial.session_begins")
@@ -82,7 +80,10 @@ def _begin(sender: Any, request: HttpRequest, **_others: Any) -> None:
 
 
 class SessionRenewal:
-    """A session ends 30 minutes (`SESSION_COOKIE_AGE`) after the last request, less a minute at most."""
+    """A session ends 30 minutes (`SESSION_IDLE`) after the last request, or up to a minute later.
+
+    It is written anew once a minute at most: a write per request would be most of what pages write.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -90,7 +91,7 @@ class SessionRenewal:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.session.session_key is not None and request.user.is_authenticated:
             now = int(time.time())
-            if now - request.session.get(RENEWED, 0) >= RENEWAL_EVERY:
+            if now - request.session.get(RENEWED, 0) >= settings.SESSION_RENEWAL:
                 request.session[RENEWED] = now
         return self.get_response(request)
 
