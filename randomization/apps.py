@@ -69,6 +69,7 @@ class RandomizationConfig(AppConfig):
                 "emergency.reconciled": _("Emergency allocation entered afterwards"),
                 "emergency.set_aside": _("Emergency slot set aside"),
                 "allocation.viewed": _("Allocation confirmation downloaded"),
+                "registration.viewed": _("Registration confirmation downloaded"),
             }
         )
         notice_kinds.register(

@@ -242,7 +242,7 @@ def allocation_words(allocation: Allocation, participant: Participant) -> Words:
         "when": moment(allocation.allocated_at, locale(), zone=True),
         "by": allocation.allocated_by.printed_name,
         "strata": frozen_facts(allocation.strata, definition),
-        "pdf_url": _url("allocation_pdf", participant.code),
+        "pdf_url": url_of("allocation_pdf", participant.code),
         "proof": [
             {"label": _("List"), "value": allocated_list.reference},
             {"label": _("Commitment of the list"), "value": allocated_list.commitment},
@@ -276,13 +276,14 @@ def next_visits(person: Person, participant: Participant) -> list[Words]:
             "text": _("between %(start)s and %(end)s")
             % {"start": date_words(visit.window_start, locale()), "end": date_words(visit.window_end, locale())},
             "state": "planned",
-            "url": _url("visit", participant.code, visit.pk),
+            "url": url_of("visit", participant.code, visit.pk),
         }
         for visit in planned.order_by("planned_on", "order")[:NEXT_VISITS]
     ]
 
 
-def _url(name: str, *parts: Any) -> str:
+def url_of(name: str, *parts: Any) -> str:
+    """The address of a page of a room above or beside this one; "" where that room is not there."""
     try:
         return reverse(name, args=list(parts))
     except NoReverseMatch:
