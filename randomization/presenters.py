@@ -478,6 +478,7 @@ CORRECTION_STATES = {
     CorrectionState.PROPOSED: "due",
     CorrectionState.APPROVED: "done",
     CorrectionState.REJECTED: "cancelled",
+    CorrectionState.TAKEN_BACK: "cancelled",
 }
 
 
@@ -501,6 +502,7 @@ def correction_links(allocation_list: AllocationList) -> list[Words]:
         if lives.LIST.refusal(allocation_list.state, DEEDS[kind]) is None
         and lives.HOLD.refusal(held, DEEDS[kind]) is None
         and not (kind is CorrectionKind.APPEND_SLOTS and is_imported(allocation_list))
+        and not (kind is CorrectionKind.REOPEN_STRATUM and not allocation_list.closed_strata)
     ]
 
 
@@ -508,18 +510,20 @@ CORRECTION_ICONS = {
     CorrectionKind.WITHDRAW_SLOT: "x",
     CorrectionKind.APPEND_SLOTS: "plus",
     CorrectionKind.CLOSE_STRATUM: "state-locked",
+    CorrectionKind.REOPEN_STRATUM: "undo",
     CorrectionKind.HOLD: "stop",
     CorrectionKind.RESUME: "check",
 }
 
 
-def stratum_choices(allocation_list: AllocationList) -> list[tuple[str, str]]:
-    """The open strata, each with its number and words."""
+def stratum_choices(allocation_list: AllocationList, kind: str) -> list[tuple[str, str]]:
+    """The strata that a correction of this kind may name, each with its number and words: open ones, or closed ones."""
+    wants_closed = kind == CorrectionKind.REOPEN_STRATUM
     definition = definition_of(allocation_list.version_id)
     return [
         (stratum, f"{number} – {stratum_words(stratum, definition)}")
         for number, stratum in enumerate(allocation_list.strata, start=1)
-        if stratum not in allocation_list.closed_strata
+        if (stratum in allocation_list.closed_strata) is wants_closed
     ]
 
 
@@ -600,6 +604,15 @@ def correction_facts(correction: Correction) -> list[Words]:
             },
             {"label": _("Reason of the decision"), "value": correction.decision_reason},
         ]
+    elif correction.decided_at is not None:
+        facts += [
+            {
+                "label": _("Taken back by"),
+                "value": correction.proposed_by.printed_name,
+                "note": moment(correction.decided_at, locale()),
+            },
+            {"label": _("Reason for taking it back"), "value": correction.decision_reason},
+        ]
     return facts
 
 
@@ -614,6 +627,10 @@ def correction_explained(kind: str) -> str:
             "own, which the second person signs."
         ),
         CorrectionKind.CLOSE_STRATUM: _("Nobody is randomized in this stratum any more. What was allocated stays."),
+        CorrectionKind.REOPEN_STRATUM: _(
+            "Participants are randomized in this stratum again, from its next free slot on: the order of the list "
+            "stays as it was committed."
+        ),
         CorrectionKind.HOLD: _(
             "Nobody is randomized from this moment on; the second person confirms it afterwards, or rejects it, which "
             "lifts the hold."
