@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from audit import clock
@@ -29,7 +29,7 @@ from .gate import Gate, Reason
 from .models import Allocation, AllocationList, Correction, CorrectionKind, CorrectionState, ListState
 from .permissions import user_can_record_treatment, user_can_settle
 from .section import SITE, Level, RandomizationSection
-from .selectors import treatment_of
+from .selectors import Counted, treatment_of
 from .strata import Stratum
 from .treatment import begun_by_forms
 
@@ -381,6 +381,20 @@ def list_facts(allocation_list: AllocationList) -> list[Words]:
         if at is not None:
             facts.append({"label": label, "value": moment(at, locale())})
     return facts
+
+
+def counted_facts(counted: Counted | None) -> list[Words]:
+    """Whom minimization counts, by where they were allocated; nothing for a list whose slots hold arms."""
+    if counted is None:
+        return []
+    notes = []
+    if counted.paper:
+        notes.append(ngettext("%(n)s on paper", "%(n)s on paper", counted.paper) % {"n": counted.paper})
+    if counted.others:
+        words = ngettext("%(n)s of an earlier list", "%(n)s of earlier lists", counted.others)
+        notes.append(words % {"n": counted.others})
+    total = counted.own + counted.paper + counted.others
+    return [{"label": _("Counted for the balance"), "value": total, "note": ", ".join(notes)}]
 
 
 def stratum_rows(

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 
 from trial.models import Participant
@@ -14,6 +14,7 @@ from trial.permissions import Permission, access_of, can, check
 from trial.selectors import participants_for
 
 from . import slots
+from .arms import counted_by, holds_draws
 from .models import (
     Allocation,
     AllocationList,
@@ -186,6 +187,35 @@ def counts_by_stratum(person: Any, allocation_list: AllocationList) -> dict[str,
     rows = allocation_list.allocations.values("stratum").annotate(n=Count("pk"))
     found = {row["stratum"]: row["n"] for row in rows}
     return {stratum: found.get(stratum, 0) for stratum in allocation_list.strata}
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Whom the balance of a list counts: allocated from it, told from its emergency pages, others under its rules."""
+
+    own: int
+    paper: int
+    others: int
+
+
+def counted_for_balance(person: Any, allocation_list: AllocationList) -> Counted | None:
+    """Return how many allocations the next one is balanced against; None where arms are not computed from others."""
+    check(person, Permission.LIST_VIEW)
+    if not holds_draws(allocation_list):
+        return None
+    return Counted(
+        **counted_by(allocation_list)
+        .order_by()
+        .aggregate(
+            own=Count("pk", filter=Q(allocation_list=allocation_list)),
+            paper=Count("pk", filter=Q(allocation_list__emergency_of__main=allocation_list)),
+            others=Count(
+                "pk",
+                filter=~Q(allocation_list=allocation_list)
+                & (Q(allocation_list__emergency_of=None) | ~Q(allocation_list__emergency_of__main=allocation_list)),
+            ),
+        )
+    )
 
 
 def counts_by_arm(person: Any, allocation_list: AllocationList) -> dict[str, dict[str, int]]:

@@ -26,7 +26,7 @@ from trial.free_text import kept
 from trial.models import Participant, Person, StatusKind
 from trial.permissions import Permission, check
 
-from .. import commitments, gate, vault
+from .. import arms, commitments, gate, vault
 from ..algorithms import ALGORITHMS, ArmRatio
 from ..algorithms.simple import NAME as SIMPLE
 from ..models import Allocation, AllocationList, EmergencyList, EmergencyUse, ListKey, ListKind, ListState, Slot
@@ -44,7 +44,7 @@ HALF = 16
 def draft_with(main: AllocationList, *, strata: list[str], by: Person) -> EmergencyList:
     """Draft the emergency slots of a list that is being drafted, in its transaction, for every stratum of the study."""
     algorithm = ALGORITHMS[SIMPLE]
-    arms = [ArmRatio(arm, share) for arm, share in main.arms.items()]
+    ratio = [ArmRatio(arm, share) for arm, share in main.arms.items()]
     key = vault.new_data_key()
     secret = vault.Confidential(seed=vault.new_seed())
     reference = str(uuid.uuid4())
@@ -77,7 +77,7 @@ def draft_with(main: AllocationList, *, strata: list[str], by: Person) -> Emerge
                 ),
             )
             for stratum in strata
-            for made in algorithm.generate(secret.seed, stratum, arms, (), SLOTS)
+            for made in algorithm.generate(secret.seed, stratum, ratio, (), SLOTS)
         ]
     )
     return audit.save(EmergencyList(main=main, slots=held, first_holder=by), by=by)
@@ -187,7 +187,8 @@ def reconcile(
 
     `position` and `mark` are what the opened page says; slots of a stratum are told in their order, each one used or
     set aside before the next. What the gate says against the allocation is kept with it and refuses nothing: the
-    participant has been allocated. Told again, it returns that allocation.
+    participant has been allocated. Minimization counts it from its number on (ADR 0016). Told again, it returns that
+    allocation.
     """
     check(by, Permission.RANDOMIZE, participant.site_id)
     reason = kept(reason, needed=_("Give the reason."))
@@ -199,10 +200,11 @@ def reconcile(
     if existing is not None:
         return _same(existing, position)
     emergency = _in_force(happened_at)
+    _no_allocation_meanwhile()
     found = gate.examine(locked, by)
     if not found.stratum.is_known:
         raise Refused(_("The stratum is not known: complete the forms first."), code="stratum")
-    slot, key = _next(emergency, found.stratum.label, position, mark)
+    slot, key = _next(emergency, arms.label_on_paper(found.stratum), position, mark)
     opened = lists.open_slot(key, emergency.slots, slot)
     proof = slot.proof
     if not commitments.agrees(emergency.slots, proof, opened):
@@ -296,6 +298,11 @@ def emergency_in_force(at: dt.datetime) -> EmergencyList | None:
         .order_by("-main__in_use_at")
         .first()
     )
+
+
+def _no_allocation_meanwhile() -> None:
+    """Lock the list in use, as an allocation does: numbers follow each other, and what minimization counts is whole."""
+    list(AllocationList.objects.select_for_update(no_key=True).filter(state=ListState.IN_USE))
 
 
 def _in_force(happened_at: dt.datetime) -> EmergencyList:

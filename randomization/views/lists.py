@@ -158,7 +158,10 @@ def detail(
         "list": found,
         "state": state,
         "state_label": words,
-        "facts": presenters.list_facts(found),
+        "facts": [
+            *presenters.list_facts(found),
+            *presenters.counted_facts(selectors.counted_for_balance(person, found)),
+        ],
         "columns": presenters.stratum_columns(found, by_arm=by_arm is not None),
         "rows": presenters.stratum_rows(found, used, selectors.free_by_stratum(person, found), by_arm),
         "used": sum(used.values()),

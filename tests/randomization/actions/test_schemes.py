@@ -87,7 +87,7 @@ def test_minimization_computes_the_arm_at_allocation(tmp_path: Path) -> None:
     """RND-323: the list holds draws; each arm is what draws and frozen factors make, in order, and it all verifies."""
     cast = cast_of(tmp_path, **MINIMIZATION)
     made = lists.draft(version=cast.version, extra=MINIMIZED, by=cast.stella_statistician, seed=bytes(32))
-    assert (made.strata, made.slots_total, made.algorithm) == (["all"], 120, "minimization/1")
+    assert (made.strata, made.slots_total, made.algorithm) == (["all"], 120, "minimization/2")
     draws = opened(made)
     assert not any(arm in text for text in draws.values() for arm in made.arms)
     in_use(cast, made)
