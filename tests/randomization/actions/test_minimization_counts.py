@@ -12,15 +12,19 @@ import pytest
 
 import audit
 from audit import clock
+from audit.errors import Refused
 from randomization import arms, verification
 from randomization.actions import emergency, lists
 from randomization.algorithms.minimization import Draw
-from randomization.models import Allocation, AllocationList
+from randomization.models import Allocation, AllocationList, StratumDifference
+from randomization.selectors import course_of
 from tests.cast import Cast
+from tests.randomization.actions.test_after_allocation import regimen
 from tests.randomization.actions.test_emergency import pages_of, telling
-from tests.randomization.conftest import in_force
+from tests.randomization.conftest import change, in_force
 from tests.randomization.schemes import MINIMIZATION, MINIMIZED, WEIGHTS, cast_of, in_use
 from tests.randomization.test_verification import raw
+from trial.actions import transfers
 from trial.models import Participant
 
 __all__ = ["raw"]
@@ -141,6 +145,30 @@ def test_a_list_of_the_first_version_is_replayed_as_it_ran(tmp_path: Path) -> No
     assert paper.number == 2
     codes = {trouble.code for trouble in verification.verify(AllocationList.objects.get(pk=used.pk)).troubles}
     assert codes == set()
+
+
+@pytest.mark.django_db
+def test_a_transfer_to_another_site_is_no_other_stratum(tmp_path: Path) -> None:
+    """RND-537: the site of the allocation stays frozen; forms saved at the new site open no difference of the site."""
+    cast, used = running(tmp_path)
+    participant = cast.randomized()
+    with pytest.raises(Refused):
+        transfers.transfer(participant=participant, to_site=cast.other_site, on=clock.today(), reason="Moved",
+                           by=cast.theo_coordinator)  # fmt: skip
+    transfers.transfer(
+        participant=participant, to_site=cast.other_site, on=clock.today(), reason="Moved", by=cast.dan_data_manager
+    )
+    participant = Participant.objects.select_related("site").get(pk=participant.pk)
+    allocation = Allocation.objects.get(participant=participant)
+    for to_ici in (allocation.strata["ici"] != "Y", allocation.strata["ici"] == "Y"):
+        change(cast, participant, "systemic_ongoing", regimen(to_ici), by=cast.oscar_coordinator)
+        assert not StratumDifference.objects.filter(factor="site").exists()
+    assert StratumDifference.objects.filter(factor="ici").exists()  # what a form says is followed at the new site too
+    assert not StratumDifference.objects.filter(settled_at=None).exists()
+    assert allocation.strata["site"] == cast.site.number
+    page = cast.client_of(cast.oscar_coordinator).get(f"/participants/{participant.code}/allocation/").content.decode()
+    assert f">{cast.site.number}<" in page
+    assert [one.site for one in course_of(cast.bruno_blinded, used)] == [cast.site.number]
 
 
 @pytest.mark.django_db(transaction=True)
