@@ -103,7 +103,7 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
     )
     if is_last:
         lists.settle_exhausted(current, by=by)
-    _tell(locked, allocation, by)
+    tell(locked, allocation, clock.today(), by)
     return allocation
 
 
@@ -148,7 +148,7 @@ def register(*, participant: Participant, password: str, by: Person) -> Registra
     )
     follow(locked, definition.arms[arm].pathway, StatusKind.REGISTERED, clock.today(), by)
     audit.deed("participant.registered", registration, by=by)
-    _tell(locked, registration, by)
+    tell(locked, registration, clock.today(), by)
     return registration
 
 
@@ -183,7 +183,7 @@ TOLD_OF_ALL = (Role.DATA_MANAGER, Role.SPONSOR)
 """Who should know at once. The radiation oncologist is told whatever the arm: a message for one arm only tells it."""
 
 
-def _tell(participant: Participant, given: Allocation | Registration, by: Person) -> None:
+def tell(participant: Participant, given: Allocation | Registration, on: dt.date, by: Person) -> None:
     """Owe a notice, which never tells the arm, to the site's team and monitor and to those who follow every site."""
     kind = "randomized" if isinstance(given, Allocation) else "registered"
     notices.owe(
@@ -191,10 +191,10 @@ def _tell(participant: Participant, given: Allocation | Registration, by: Person
         people=notices.people_holding((*TOLD_AT_SITE, *TOLD_OF_ALL), participant.site_id),
         key=f"{kind}:{given.pk}",
         participant=participant,
-        context={"site": participant.site.number, "code": participant.code, "date": clock.today().isoformat()},
+        context={"site": participant.site.number, "code": participant.code, "date": on.isoformat()},
         url=f"/participants/{participant.code}/",
         by=by,
     )
 
 
-__all__ = ["GateClosed", "allocate", "register"]
+__all__ = ["GateClosed", "allocate", "follow", "register", "tell"]

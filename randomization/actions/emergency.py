@@ -187,7 +187,8 @@ def reconcile(
 
     `position` and `mark` are what the opened page says; slots of a stratum are told in their order, each one used or
     set aside before the next. What the gate says against the allocation is kept with it and refuses nothing: the
-    participant has been allocated. Minimization counts it from its number on (ADR 0016). Told again, it returns that
+    participant has been allocated. The site enters it, by whoever may randomize there; a sponsor's role never does, and
+    is told as of every allocation. Minimization counts it from its number on (ADR 0016). Told again, it returns that
     allocation.
     """
     check(by, Permission.RANDOMIZE, participant.site_id)
@@ -255,6 +256,7 @@ def reconcile(
         "emergency.reconciled", allocation, by=by, position=position, happened_at=happened_at.isoformat(),
         opened_by=opened_by, reason=reason, against=against,
     )  # fmt: skip
+    allocations.tell(locked, allocation, day, by)
     return allocation
 
 
