@@ -25,7 +25,7 @@ class RandomizationConfig(AppConfig):
                 icon="randomize",
                 key="a",
                 order=65,
-                permissions=(Permission.LIST_VIEW,),
+                permissions=(Permission.LIST_VIEW, Permission.ARM_BALANCE),
             )
         )
         section.register()

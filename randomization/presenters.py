@@ -402,8 +402,9 @@ def stratum_rows(
     used: dict[str, int],
     free: dict[str, int],
     by_arm: dict[str, dict[str, int]] | None = None,
+    on_paper: dict[str, int] | None = None,
 ) -> list[Words]:
-    """One row per stratum: used and free; participants by arm only when `by_arm` is given."""
+    """One row per stratum: used and free; participants on paper and by arm only where they are given."""
     definition = definition_of(allocation_list.version_id)
     rows = []
     for number, stratum in enumerate(allocation_list.strata, start=1):
@@ -413,6 +414,8 @@ def stratum_rows(
             {"text": used[stratum]},
             {"text": _("Closed") if stratum in allocation_list.closed_strata else free[stratum]},
         ]
+        if on_paper is not None:
+            cells.append({"text": on_paper[stratum]})
         if by_arm is not None:
             cells.extend({"text": by_arm[stratum][arm]} for arm in sorted(allocation_list.arms))
         rows.append({"cells": cells})
@@ -424,7 +427,7 @@ def words_of_stratum(stratum: str, definition: Definition) -> str:
     return " · ".join(str(words) for words in _levels_words(stratum, definition))
 
 
-def stratum_columns(allocation_list: AllocationList, *, by_arm: bool) -> list[Words]:
+def stratum_columns(allocation_list: AllocationList, *, by_arm: bool, on_paper: bool = False) -> list[Words]:
     """The heads of the table of strata."""
     definition = definition_of(allocation_list.version_id)
     section: RandomizationSection = definition.section("randomization")
@@ -436,6 +439,8 @@ def stratum_columns(allocation_list: AllocationList, *, by_arm: bool) -> list[Wo
         {"label": _("Used"), "align": "end"},
         {"label": _("Free"), "align": "end"},
     ]
+    if on_paper:
+        columns.append({"label": _("On paper"), "align": "end"})
     if by_arm:
         columns += [
             {"label": definition.text(definition.arms[arm].label, locale()), "align": "end"}

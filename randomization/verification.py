@@ -239,7 +239,8 @@ def _arms_given(
 def _arms_elsewhere(report: Report, strangers: Iterable[AllocationList], *, before: int) -> dict[int, str]:
     """The arms of the allocations of other lists before a number, each as its own sealed list makes it.
 
-    What is wrong in such a list is named by its own verification. A list that cannot be opened is told: without it nothing can be replayed.
+    What is wrong in such a list is named by its own verification. A list that cannot be opened is told: without it
+    nothing can be replayed.
     """
     found: dict[int, str] = {}
     for other in sorted(strangers, key=lambda each: each.pk):
