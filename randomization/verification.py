@@ -16,8 +16,7 @@ from audit.errors import Refused
 from audit.models import Deed
 from trial.definitions import definition_of
 
-from . import arms, vault
-from .actions import lists
+from . import arms, opening, vault
 from .actions.corrections import segment_id
 from .actions.lists import IMPORTED
 from .algorithms import ALGORITHMS, Kind, merkle
@@ -111,7 +110,7 @@ def _open_slots(report: Report) -> Opened:
     """Open every slot that can be opened, naming the others."""
     current = report.allocation_list
     try:
-        key = lists.data_key(current)
+        key = opening.data_key(current)
     except Refused as refused:
         report.say(refused.code or "key", "key of the list", str(refused))
         return {}
@@ -169,7 +168,7 @@ def _check_made(report: Report, opened: Opened, secret: vault.Confidential | Non
     for segment in current.segments.filter(number__gt=1):
         try:
             appended = vault.open_confidential(
-                lists.data_key(current), segment.sealed_parameters, list_id=segment_id(current, segment.number)
+                opening.data_key(current), segment.sealed_parameters, list_id=segment_id(current, segment.number)
             )
         except vault.VaultError:
             where = f"sealed parameters of segment {segment.number}"
@@ -180,7 +179,7 @@ def _check_made(report: Report, opened: Opened, secret: vault.Confidential | Non
 
 def _compare(report: Report, opened: Opened, secret: vault.Confidential, spans: Mapping[str, list[int]]) -> None:
     for stratum, (first, last) in spans.items():
-        for expected in lists.make_slots(report.allocation_list, secret, stratum, last - first + 1):
+        for expected in opening.make_slots(report.allocation_list, secret, stratum, last - first + 1):
             position = first - 1 + expected.position
             slot = opened.get((stratum, position))
             if slot is not None and slot.arm != expected.arm:
@@ -193,7 +192,7 @@ def _open_parameters(report: Report, opened: Opened) -> vault.Confidential | Non
     if not opened:
         return None
     try:
-        return vault.open_confidential(lists.data_key(current), current.sealed_parameters, list_id=current.reference)
+        return vault.open_confidential(opening.data_key(current), current.sealed_parameters, list_id=current.reference)
     except vault.VaultError:
         report.say("parameters_changed", "sealed parameters", "were changed since the list was made")
         return None

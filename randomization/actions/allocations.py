@@ -20,10 +20,10 @@ from trial.definitions import definition_of
 from trial.models import Participant, Person, Role, ScreeningOutcome, StatusKind
 from trial.permissions import Permission, check
 
-from .. import arms, commitments, gate, slots
+from .. import arms, commitments, gate, opening, slots
 from ..models import Allocation, AllocationList, ListState, Registration, Slot
 from ..section import RandomizationSection
-from . import lists
+from . import exhaustion
 
 
 class GateClosed(Refused):
@@ -69,12 +69,12 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
         password=password,
     )
     slot, is_last = _next_slot(current, arms.label_in(current, found.stratum))
-    key = lists.data_key(current, current.key)
-    opened = lists.open_slot(key, current, slot)
+    key = opening.data_key(current, current.key)
+    opened = opening.open_slot(key, current, slot)
     proof = getattr(slot, "proof", None)
     if proof is None or not commitments.agrees(current, proof, opened):
         raise Refused(_("The slot no longer agrees with its commitment. Nothing was allocated."), code="tampered")
-    given = arms.give(current, opened, found.stratum.codes, lambda: lists.confidential(current, key))
+    given = arms.give(current, opened, found.stratum.codes, lambda: opening.confidential(current, key))
     number = (Allocation.objects.aggregate(last=Max("number"))["last"] or 0) + 1
     allocation = audit.save(
         Allocation(
@@ -102,7 +102,7 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
         "participant.randomized", allocation, by=by, number=number, stratum=slot.stratum, strata=found.stratum.codes
     )
     if is_last:
-        lists.settle_exhausted(current, by=by)
+        exhaustion.settle(current, by=by)
     tell(locked, allocation, clock.today(), by)
     return allocation
 

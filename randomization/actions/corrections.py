@@ -19,11 +19,11 @@ from trial.actions import notices
 from trial.models import Notice, Person, Role
 from trial.permissions import Permission, can, check
 
-from .. import commitments, lives, slots, vault
+from .. import commitments, lives, opening, slots, vault
 from ..arms import is_imported
 from ..lives import Decision, Deed
 from ..models import COME_TO_NOTHING, AllocationList, Correction, CorrectionKind, CorrectionState, ListState, Slot
-from . import lists
+from . import exhaustion
 
 MOST_APPENDED = 1_000
 """More slots at once than this in one stratum are a typing error: no trial of ours appends as many."""
@@ -108,7 +108,7 @@ def approve(*, correction: Correction, reason: str, confirmation: str, password:
     told = _what(found) | ({"commitment": content["commitment"]} if appended is not None else {})
     audit.deed("list.correction_approved", found, by=by, reason=reason, **told)
     if found.kind in (K.WITHDRAW_SLOT, K.CLOSE_STRATUM, K.REOPEN_STRATUM):  # reopened, it may have no slot left
-        lists.settle_exhausted(current, by=by)
+        exhaustion.settle(current, by=by)
     return found
 
 
@@ -216,8 +216,8 @@ class _Appended:
 
     def __init__(self, correction: Correction, current: AllocationList) -> None:
         self.current = current
-        key = lists.data_key(current)
-        old = lists.confidential(current, key)
+        key = opening.data_key(current)
+        old = opening.confidential(current, key)
         new = vault.Confidential(seed=vault.new_seed(), block_sizes=old.block_sizes, extra=old.extra)
         self.number = (current.segments.count() or 1) + 1
         self.parameters = vault.seal_confidential(key, new, list_id=segment_id(current, self.number))
@@ -226,7 +226,7 @@ class _Appended:
         strata = [correction.stratum] if correction.stratum else [s for s in current.strata if _is_open(current, s)]
         for stratum in strata:
             last = _last_position(current, stratum)
-            for one in lists.make_slots(current, new, stratum, count):
+            for one in opening.make_slots(current, new, stratum, count):
                 position = last + one.position
                 opened = vault.Slot(current.reference, stratum, position, one.arm, one.block, vault.new_salt())
                 row = Slot(

@@ -26,11 +26,11 @@ from trial.free_text import kept
 from trial.models import Participant, Person, StatusKind
 from trial.permissions import Permission, check
 
-from .. import arms, commitments, gate, vault
+from .. import arms, commitments, gate, opening, vault
 from ..algorithms import ALGORITHMS, ArmRatio
 from ..algorithms.simple import NAME as SIMPLE
 from ..models import Allocation, AllocationList, EmergencyList, EmergencyUse, ListKey, ListKind, ListState, Slot
-from . import allocations, lists
+from . import allocations
 
 SLOTS = 5
 """Pages per stratum: at 0.2 participants a site and month, far more than any breakdown takes [D]."""
@@ -65,7 +65,7 @@ def draft_with(main: AllocationList, *, strata: list[str], by: Person) -> Emerge
         ),
         by=by,
     )
-    ListKey.objects.create(allocation_list=held, wrapped=vault.wrap(key, lists.keyring(), list_id=reference))
+    ListKey.objects.create(allocation_list=held, wrapped=vault.wrap(key, opening.keyring(), list_id=reference))
     audit.append(
         [
             Slot(
@@ -93,8 +93,8 @@ def approve_with(main: AllocationList, *, by: Person) -> EmergencyList | None:
         return None
     held = emergency.slots
     assert main.approval is not None
-    sealed = lists.open_all(held)
-    tree = lists.commitment_of(held, sealed)
+    sealed = opening.open_all(held)
+    tree = opening.commitment_of(held, sealed)
     held.commitment = tree.root.hex()
     held.approval = main.approval
     held.approved_by = by
@@ -111,7 +111,7 @@ def approve_with(main: AllocationList, *, by: Person) -> EmergencyList | None:
 def commitment_with(main: AllocationList) -> str:
     """Return the commitment of a list's emergency slots, for what its approval signs; "" when it has none."""
     emergency = EmergencyList.objects.select_related("slots").filter(main=main).first()
-    return lists.commitment_of(emergency.slots).root.hex() if emergency is not None else ""
+    return opening.commitment_of(emergency.slots).root.hex() if emergency is not None else ""
 
 
 # --- on paper --------------------------------------------------------------------------------------------------------
@@ -133,10 +133,10 @@ def pages(*, main: AllocationList, by: Person) -> Iterator[Page]:
     """Open every emergency slot for the document that seals each under its password. The ledger keeps who took it."""
     check(by, Permission.LIST_VIEW)
     emergency = _approved(main)
-    key = lists.data_key(emergency.slots)
+    key = opening.data_key(emergency.slots)
     found = []
     for slot in _in_order(emergency):
-        opened = lists.open_slot(key, emergency.slots, slot)
+        opened = opening.open_slot(key, emergency.slots, slot)
         halves = [_half(key, who, slot) for who in ("first", "second")]
         found.append(Page(slot.stratum, slot.position, _mark(key, slot), opened.arm, "".join(halves)))
     audit.deed("emergency.pages_taken", emergency, by=by)
@@ -161,7 +161,7 @@ def halves(*, main: AllocationList, password: str, by: Person) -> Halves:
         raise Refused(_("The halves are given to the two people who drafted and approved the list."), code="holder")
     if not audit.reauthenticate(by, password, target=emergency):
         raise Refused(_("The password is not right. Nothing was signed."), code="wrong_password")
-    key = lists.data_key(emergency.slots)
+    key = opening.data_key(emergency.slots)
     who = "first" if which == 1 else "second"
     rows = tuple((slot.stratum, slot.position, _half(key, who, slot)) for slot in _in_order(emergency))
     audit.deed("emergency.halves_taken", emergency, by=by, which=which)
@@ -206,7 +206,7 @@ def reconcile(
     if not found.stratum.is_known:
         raise Refused(_("The stratum is not known: complete the forms first."), code="stratum")
     slot, key = _next(emergency, arms.label_on_paper(found.stratum), position, mark)
-    opened = lists.open_slot(key, emergency.slots, slot)
+    opened = opening.open_slot(key, emergency.slots, slot)
     proof = slot.proof
     if not commitments.agrees(emergency.slots, proof, opened):
         raise Refused(_("The slot no longer agrees with its commitment. Nothing was allocated."), code="tampered")
@@ -323,7 +323,7 @@ def _check_time(happened_at: dt.datetime) -> None:
 def _next(emergency: EmergencyList, stratum: str, position: int, mark: str) -> tuple[Slot, vault.DataKey]:
     """Return the slot that the page is, once it is that page's turn; the list is locked for it."""
     held = AllocationList.every.select_for_update(no_key=True).get(pk=emergency.slots_id)
-    key = lists.data_key(held)
+    key = opening.data_key(held)
     slot = (
         Slot.objects.select_related("proof__segment__signature")
         .filter(allocation_list=held, stratum=stratum, position=position)

@@ -98,7 +98,7 @@ def test_one_that_fails_leaves_its_slot_to_the_next(cast: Cast, monkeypatch: pyt
     waiting = [cast.eligible() for _n in range(3)]
     cast.list_in_use()
     unlucky = waiting[0].pk
-    real = allocations._tell
+    real = allocations.tell
 
     def lost(participant: Participant, allocation: Allocation, by: Person) -> None:
         if participant.pk == unlucky:

@@ -11,7 +11,7 @@ import audit
 from audit.errors import Refused
 from audit.models import Deed
 from audit.testing import refused_by_database
-from randomization import gate, slots, vault, verification
+from randomization import gate, opening, slots, vault, verification
 from randomization.actions import corrections, lists
 from randomization.models import AllocationList, Correction, CorrectionState, ListState, Slot
 from tests.cast import PASSWORD, Cast
@@ -155,9 +155,9 @@ def test_appended_slots_come_from_their_own_seed_under_their_own_commitment(cast
     deed = Deed.objects.get(verb="list.correction_approved")
     assert deed.details["commitment"] == second.commitment
     assert second.sealed_parameters != made.sealed_parameters
-    key = lists.data_key(made)
+    key = opening.data_key(made)
     new = vault.open_confidential(key, second.sealed_parameters, list_id=f"{made.reference}/segment/2")
-    old = lists.confidential(made, key)
+    old = opening.confidential(made, key)
     assert new.seed != old.seed and new.block_sizes == old.block_sizes
     with pytest.raises(vault.Tampered):  # bound to its segment: it never passes for the list's own
         vault.open_confidential(key, second.sealed_parameters, list_id=made.reference)

@@ -15,8 +15,8 @@ from pypdf import PdfReader
 from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
-from randomization import verification
-from randomization.actions import emergency, lists
+from randomization import opening, verification
+from randomization.actions import emergency
 from randomization.models import Allocation, AllocationList, EmergencyUse, ListKind, Slot
 from reporting.actions import documents
 from tests.cast import PASSWORD, Cast
@@ -100,12 +100,12 @@ def test_opening_every_page_of_a_stratum_tells_nothing_of_the_live_list(cast: Ca
 
     held = used.emergency.slots
     secrets = [
-        vault.open_confidential(lists.data_key(each), each.sealed_parameters, list_id=each.reference)
+        vault.open_confidential(opening.data_key(each), each.sealed_parameters, list_id=each.reference)
         for each in (used, held)
     ]
     assert secrets[0].seed != secrets[1].seed
     assert secrets[1].block_sizes == ()
-    slot, key = used.slots.get(stratum=used.strata[0], position=1), lists.data_key(held)
+    slot, key = used.slots.get(stratum=used.strata[0], position=1), opening.data_key(held)
     with pytest.raises(vault.VaultError):
         vault.open_slot(key, slot.payload, list_id=used.reference, stratum=slot.stratum, position=1)
 
