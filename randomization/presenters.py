@@ -591,7 +591,7 @@ def correction_rows(allocation_list: AllocationList, corrections: list[Correctio
                     {"text": correction.proposed_by.printed_name, "note": moment(correction.proposed_at, locale())},
                     {
                         "text": decided.printed_name if decided is not None else "–",
-                        "note": moment(correction.decided_at, locale()) if correction.decided_at else "",
+                        "note": moment(correction.decided_at, locale()) if decided and correction.decided_at else "",
                     },
                 ],
             }
