@@ -13,7 +13,7 @@ class RandomizationConfig(AppConfig):
         from trial.permissions import Permission
 
         from . import lives, panels, section, treatment
-        from .actions import differences
+        from .actions import corrections, differences
 
         casebooks.register("randomization", panels.casebook_panel)
         home_panels.register("randomization", panels.home_panel, order=20)
@@ -25,7 +25,7 @@ class RandomizationConfig(AppConfig):
                 icon="randomize",
                 key="a",
                 order=65,
-                permissions=(Permission.LIST_VIEW,),
+                permissions=(Permission.LIST_VIEW, Permission.ARM_BALANCE),
             )
         )
         section.register()
@@ -48,6 +48,7 @@ class RandomizationConfig(AppConfig):
                 "list.correction_proposed": _("Correction of the allocation list proposed"),
                 "list.correction_approved": _("Correction of the allocation list approved"),
                 "list.correction_rejected": _("Correction of the allocation list rejected"),
+                "list.correction_taken_back": _("Correction of the allocation list taken back"),
                 "list.key_rotated": _("Key of the allocation list rotated"),
                 "list.commitment_printed": _("Commitment of the allocation list downloaded"),
                 "list.balance_read": _("Balance by arm read"),
@@ -69,6 +70,7 @@ class RandomizationConfig(AppConfig):
                 "emergency.reconciled": _("Emergency allocation entered afterwards"),
                 "emergency.set_aside": _("Emergency slot set aside"),
                 "allocation.viewed": _("Allocation confirmation downloaded"),
+                "registration.viewed": _("Registration confirmation downloaded"),
             }
         )
         notice_kinds.register(
@@ -85,6 +87,28 @@ class RandomizationConfig(AppConfig):
                 body=_(
                     "Participant {code} of site {site} was registered, without randomization, on {date}.\n\nSee {url}"
                 ),
+            ),
+        )
+        notice_kinds.register(
+            corrections.PROPOSED,
+            notice_kinds.NoticeKind(
+                subject=_("A correction of the allocation list waits for a second person"),
+                body=_(
+                    "On {date} a correction of the allocation list was proposed. It takes effect when another "
+                    "unblinded statistician approves it.\n\nSee {url}"
+                ),
+                is_settled=corrections.notice_is_settled,
+            ),
+        )
+        notice_kinds.register(
+            corrections.HELD,
+            notice_kinds.NoticeKind(
+                subject=_("Randomization is on hold"),
+                body=_(
+                    "Randomization was put on hold on {date}. Another unblinded statistician confirms the hold, or "
+                    "rejects it, which lifts it.\n\nSee {url}"
+                ),
+                is_settled=corrections.notice_is_settled,
             ),
         )
         notice_kinds.register(

@@ -65,6 +65,7 @@ class ProposalForm(forms.Form):
         CorrectionKind.WITHDRAW_SLOT: ("stratum", "position"),
         CorrectionKind.APPEND_SLOTS: ("stratum", "count"),
         CorrectionKind.CLOSE_STRATUM: ("stratum",),
+        CorrectionKind.REOPEN_STRATUM: ("stratum",),
     }
 
     def __init__(self, *args: Any, kind: str, strata: Sequence[tuple[str, str]], number: int, **options: Any) -> None:
@@ -83,6 +84,7 @@ class ProposalForm(forms.Form):
             CorrectionKind.WITHDRAW_SLOT: _("Type the numbers of stratum and slot, like 3-17."),
             CorrectionKind.APPEND_SLOTS: _("Type again how many slots."),
             CorrectionKind.CLOSE_STRATUM: _("Type the number of the stratum."),
+            CorrectionKind.REOPEN_STRATUM: _("Type the number of the stratum."),
         }
         of_list = _("Type the number of the list: %(number)s.") % {"number": number}
         self.fields["confirmation"].help_text = typed.get(kind, of_list)

@@ -16,7 +16,7 @@ from trial.models import Participant
 from trial.presenters import date_words
 
 from .models import RandomizedInError, Registration, StratumDifference, TreatmentReceived
-from .presenters import level_words, locale
+from .presenters import level_words, locale, url_of
 from .section import RandomizationSection
 
 Words = dict[str, Any]
@@ -28,7 +28,7 @@ def arm_words(definition: Definition, arm: str) -> str:
     return definition.text(found.label, locale()) if found is not None else arm
 
 
-def registration_words(registration: Registration) -> Words:
+def registration_words(registration: Registration, participant: Participant) -> Words:
     """A registration as its page shows it; only for those who may see the arm."""
     definition = definition_of(registration.version_id)
     section: RandomizationSection | None = definition.section("randomization")
@@ -37,6 +37,7 @@ def registration_words(registration: Registration) -> Words:
         "arm": arm_words(definition, registration.arm),
         "when": moment(registration.registered_at, locale(), zone=True),
         "by": registration.registered_by.printed_name,
+        "pdf_url": url_of("registration_pdf", participant.code),
         "reason": definition.text(closed.reason, locale()) if closed is not None else "",
     }
 

@@ -1,4 +1,4 @@
-"""The life of an allocation list as tables: its state, and beside it the hold.
+"""The life of an allocation list as tables: its state, beside it the hold, and what becomes of a correction.
 
     LIST.after(state, Deed.APPROVE)      # "approved", or Refused in words
 
@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ecrf.lives import Life, life_of
 
-from .models import ListState
+from .models import CorrectionState, ListState
 
 
 class Deed(StrEnum):
@@ -34,6 +34,7 @@ class Deed(StrEnum):
     WITHDRAW = "withdraw"
     APPEND = "append"
     CLOSE_STRATUM = "close_stratum"
+    REOPEN_STRATUM = "reopen_stratum"
     CLOSE = "close"
 
 
@@ -48,6 +49,7 @@ DEED_WORDS: dict[Deed, Any] = {
     Deed.WITHDRAW: _("make a slot unavailable"),
     Deed.APPEND: _("append slots"),
     Deed.CLOSE_STRATUM: _("close a stratum"),
+    Deed.REOPEN_STRATUM: _("reopen a stratum"),
     Deed.CLOSE: _("close the list"),
 }
 
@@ -73,6 +75,7 @@ MOVES: dict[Deed, Mapping[str, str]] = {
     Deed.WITHDRAW: {S.APPROVED: S.APPROVED, S.IN_USE: S.IN_USE},
     Deed.APPEND: {S.APPROVED: S.APPROVED, S.IN_USE: S.IN_USE, S.EXHAUSTED: S.IN_USE},
     Deed.CLOSE_STRATUM: {S.APPROVED: S.APPROVED, S.IN_USE: S.IN_USE},
+    Deed.REOPEN_STRATUM: {S.APPROVED: S.APPROVED, S.IN_USE: S.IN_USE, S.EXHAUSTED: S.IN_USE},
     Deed.CLOSE: dict.fromkeys((S.DRAFT, S.SIMULATED, S.APPROVED, S.IN_USE, S.EXHAUSTED), S.CLOSED),
 }
 """Deed → the states that allow it, each with the state that follows; every other state refuses."""
@@ -93,8 +96,8 @@ LIST: Life = life_of(
     },
     note=_(
         "Approval by a second person writes the commitment in the same transaction. Corrections (a slot made "
-        "unavailable, slots appended, a stratum closed, hold and resume) are proposed by one unblinded statistician "
-        "and approved by another."
+        "unavailable, slots appended, a stratum closed or reopened, hold and resume) are proposed by one unblinded "
+        "statistician and approved by another."
     ),
     deeds=DEED_WORDS,
 )
@@ -116,5 +119,46 @@ HOLD: Life = life_of(
     deeds=DEED_WORDS,
 )
 
-LIVES = (LIST, HOLD)
+
+class Decision(StrEnum):
+    """What can happen to a correction once it is proposed."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    TAKE_BACK = "take_back"
+
+
+_DECIDED = _("This correction was decided already.")
+_TAKEN_BACK = _("This correction was taken back.")
+C = CorrectionState
+CORRECTION: Life = life_of(
+    "list_correction",
+    _("Correction of an allocation list"),
+    {state.value: state.label for state in C},
+    C.PROPOSED,
+    moves={
+        C.PROPOSED: {
+            Decision.APPROVE: C.APPROVED,
+            Decision.REJECT: C.REJECTED,
+            Decision.TAKE_BACK: C.TAKEN_BACK,
+        }
+    },
+    refusals={
+        C.APPROVED: dict.fromkeys(Decision, (_DECIDED, "decided")),
+        C.REJECTED: dict.fromkeys(Decision, (_DECIDED, "decided")),
+        C.TAKEN_BACK: dict.fromkeys(Decision, (_TAKEN_BACK, "taken_back")),
+    },
+    note=_(
+        "A second unblinded statistician approves or rejects; the one who proposed it alone takes it back, with a "
+        "reason. A hold, which took effect when it was proposed, is not taken back: the second person rejects it, "
+        "which lifts it, or randomization is resumed by two."
+    ),
+    deeds={
+        Decision.APPROVE: _("approve as the second person"),
+        Decision.REJECT: _("reject as the second person"),
+        Decision.TAKE_BACK: _("take it back as the one who proposed it"),
+    },
+)
+
+LIVES = (LIST, HOLD, CORRECTION)
 """Every table of a list, in the order in which they are drawn."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from audit import clock
@@ -29,7 +29,7 @@ from .gate import Gate, Reason
 from .models import Allocation, AllocationList, Correction, CorrectionKind, CorrectionState, ListState
 from .permissions import user_can_record_treatment, user_can_settle
 from .section import SITE, Level, RandomizationSection
-from .selectors import treatment_of
+from .selectors import Counted, treatment_of
 from .strata import Stratum
 from .treatment import begun_by_forms
 
@@ -242,7 +242,7 @@ def allocation_words(allocation: Allocation, participant: Participant) -> Words:
         "when": moment(allocation.allocated_at, locale(), zone=True),
         "by": allocation.allocated_by.printed_name,
         "strata": frozen_facts(allocation.strata, definition),
-        "pdf_url": _url("allocation_pdf", participant.code),
+        "pdf_url": url_of("allocation_pdf", participant.code),
         "proof": [
             {"label": _("List"), "value": allocated_list.reference},
             {"label": _("Commitment of the list"), "value": allocated_list.commitment},
@@ -276,13 +276,14 @@ def next_visits(person: Person, participant: Participant) -> list[Words]:
             "text": _("between %(start)s and %(end)s")
             % {"start": date_words(visit.window_start, locale()), "end": date_words(visit.window_end, locale())},
             "state": "planned",
-            "url": _url("visit", participant.code, visit.pk),
+            "url": url_of("visit", participant.code, visit.pk),
         }
         for visit in planned.order_by("planned_on", "order")[:NEXT_VISITS]
     ]
 
 
-def _url(name: str, *parts: Any) -> str:
+def url_of(name: str, *parts: Any) -> str:
+    """The address of a page of a room above or beside this one; "" where that room is not there."""
     try:
         return reverse(name, args=list(parts))
     except NoReverseMatch:
@@ -382,13 +383,28 @@ def list_facts(allocation_list: AllocationList) -> list[Words]:
     return facts
 
 
+def counted_facts(counted: Counted | None) -> list[Words]:
+    """Whom minimization counts, by where they were allocated; nothing for a list whose slots hold arms."""
+    if counted is None:
+        return []
+    notes = []
+    if counted.paper:
+        notes.append(ngettext("%(n)s on paper", "%(n)s on paper", counted.paper) % {"n": counted.paper})
+    if counted.others:
+        words = ngettext("%(n)s of an earlier list", "%(n)s of earlier lists", counted.others)
+        notes.append(words % {"n": counted.others})
+    total = counted.own + counted.paper + counted.others
+    return [{"label": _("Counted for the balance"), "value": total, "note": ", ".join(notes)}]
+
+
 def stratum_rows(
     allocation_list: AllocationList,
     used: dict[str, int],
     free: dict[str, int],
     by_arm: dict[str, dict[str, int]] | None = None,
+    on_paper: dict[str, int] | None = None,
 ) -> list[Words]:
-    """One row per stratum: used and free; participants by arm only when `by_arm` is given."""
+    """One row per stratum: used and free; participants on paper and by arm only where they are given."""
     definition = definition_of(allocation_list.version_id)
     rows = []
     for number, stratum in enumerate(allocation_list.strata, start=1):
@@ -398,6 +414,8 @@ def stratum_rows(
             {"text": used[stratum]},
             {"text": _("Closed") if stratum in allocation_list.closed_strata else free[stratum]},
         ]
+        if on_paper is not None:
+            cells.append({"text": on_paper[stratum]})
         if by_arm is not None:
             cells.extend({"text": by_arm[stratum][arm]} for arm in sorted(allocation_list.arms))
         rows.append({"cells": cells})
@@ -409,7 +427,7 @@ def words_of_stratum(stratum: str, definition: Definition) -> str:
     return " · ".join(str(words) for words in _levels_words(stratum, definition))
 
 
-def stratum_columns(allocation_list: AllocationList, *, by_arm: bool) -> list[Words]:
+def stratum_columns(allocation_list: AllocationList, *, by_arm: bool, on_paper: bool = False) -> list[Words]:
     """The heads of the table of strata."""
     definition = definition_of(allocation_list.version_id)
     section: RandomizationSection = definition.section("randomization")
@@ -421,6 +439,8 @@ def stratum_columns(allocation_list: AllocationList, *, by_arm: bool) -> list[Wo
         {"label": _("Used"), "align": "end"},
         {"label": _("Free"), "align": "end"},
     ]
+    if on_paper:
+        columns.append({"label": _("On paper"), "align": "end"})
     if by_arm:
         columns += [
             {"label": definition.text(definition.arms[arm].label, locale()), "align": "end"}
@@ -477,6 +497,7 @@ CORRECTION_STATES = {
     CorrectionState.PROPOSED: "due",
     CorrectionState.APPROVED: "done",
     CorrectionState.REJECTED: "cancelled",
+    CorrectionState.TAKEN_BACK: "cancelled",
 }
 
 
@@ -500,6 +521,7 @@ def correction_links(allocation_list: AllocationList) -> list[Words]:
         if lives.LIST.refusal(allocation_list.state, DEEDS[kind]) is None
         and lives.HOLD.refusal(held, DEEDS[kind]) is None
         and not (kind is CorrectionKind.APPEND_SLOTS and is_imported(allocation_list))
+        and not (kind is CorrectionKind.REOPEN_STRATUM and not allocation_list.closed_strata)
     ]
 
 
@@ -507,18 +529,20 @@ CORRECTION_ICONS = {
     CorrectionKind.WITHDRAW_SLOT: "x",
     CorrectionKind.APPEND_SLOTS: "plus",
     CorrectionKind.CLOSE_STRATUM: "state-locked",
+    CorrectionKind.REOPEN_STRATUM: "undo",
     CorrectionKind.HOLD: "stop",
     CorrectionKind.RESUME: "check",
 }
 
 
-def stratum_choices(allocation_list: AllocationList) -> list[tuple[str, str]]:
-    """The open strata, each with its number and words."""
+def stratum_choices(allocation_list: AllocationList, kind: str) -> list[tuple[str, str]]:
+    """The strata that a correction of this kind may name, each with its number and words: open ones, or closed ones."""
+    wants_closed = kind == CorrectionKind.REOPEN_STRATUM
     definition = definition_of(allocation_list.version_id)
     return [
         (stratum, f"{number} – {stratum_words(stratum, definition)}")
         for number, stratum in enumerate(allocation_list.strata, start=1)
-        if stratum not in allocation_list.closed_strata
+        if (stratum in allocation_list.closed_strata) is wants_closed
     ]
 
 
@@ -567,7 +591,7 @@ def correction_rows(allocation_list: AllocationList, corrections: list[Correctio
                     {"text": correction.proposed_by.printed_name, "note": moment(correction.proposed_at, locale())},
                     {
                         "text": decided.printed_name if decided is not None else "–",
-                        "note": moment(correction.decided_at, locale()) if correction.decided_at else "",
+                        "note": moment(correction.decided_at, locale()) if decided and correction.decided_at else "",
                     },
                 ],
             }
@@ -599,6 +623,15 @@ def correction_facts(correction: Correction) -> list[Words]:
             },
             {"label": _("Reason of the decision"), "value": correction.decision_reason},
         ]
+    elif correction.decided_at is not None:
+        facts += [
+            {
+                "label": _("Taken back by"),
+                "value": correction.proposed_by.printed_name,
+                "note": moment(correction.decided_at, locale()),
+            },
+            {"label": _("Reason for taking it back"), "value": correction.decision_reason},
+        ]
     return facts
 
 
@@ -613,6 +646,10 @@ def correction_explained(kind: str) -> str:
             "own, which the second person signs."
         ),
         CorrectionKind.CLOSE_STRATUM: _("Nobody is randomized in this stratum any more. What was allocated stays."),
+        CorrectionKind.REOPEN_STRATUM: _(
+            "Participants are randomized in this stratum again, from its next free slot on: the order of the list "
+            "stays as it was committed."
+        ),
         CorrectionKind.HOLD: _(
             "Nobody is randomized from this moment on; the second person confirms it afterwards, or rejects it, which "
             "lifts the hold."

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 
 from trial.models import Participant
@@ -14,6 +14,7 @@ from trial.permissions import Permission, access_of, can, check
 from trial.selectors import participants_for
 
 from . import slots
+from .arms import counted_by, holds_draws
 from .models import (
     Allocation,
     AllocationList,
@@ -24,6 +25,7 @@ from .models import (
     StratumDifference,
     TreatmentReceived,
 )
+from .section import SITE
 
 
 def allocation_of(person: Any, participant: Participant) -> Allocation | None:
@@ -181,11 +183,64 @@ def free_by_stratum(person: Any, allocation_list: AllocationList) -> dict[str, i
 
 
 def counts_by_stratum(person: Any, allocation_list: AllocationList) -> dict[str, int]:
-    """Return how many participants each stratum has: counts without arms."""
+    """Return how many participants hold a slot of each stratum: counts without arms."""
     check(person, Permission.LIST_VIEW)
     rows = allocation_list.allocations.values("stratum").annotate(n=Count("pk"))
     found = {row["stratum"]: row["n"] for row in rows}
     return {stratum: found.get(stratum, 0) for stratum in allocation_list.strata}
+
+
+def on_paper_by_stratum(person: Any, allocation_list: AllocationList) -> dict[str, int]:
+    """Return how many participants of each stratum were allocated from the list's emergency pages, without arms."""
+    check(person, Permission.LIST_VIEW)
+    found = dict.fromkeys(allocation_list.strata, 0)
+    rows = Allocation.objects.filter(_on_paper(allocation_list)).order_by().values("stratum").annotate(n=Count("pk"))
+    for row in rows:
+        found[_stratum_in(allocation_list, row["stratum"])] += row["n"]
+    return found
+
+
+def _on_paper(allocation_list: AllocationList) -> Q:
+    return Q(allocation_list__emergency_of__main=allocation_list)
+
+
+def _of(allocation_list: AllocationList) -> QuerySet[Allocation]:
+    """The participants of a list: allocated from it, or from its emergency pages. Balance is over all of them."""
+    return Allocation.objects.filter(Q(allocation_list=allocation_list) | _on_paper(allocation_list))
+
+
+def _stratum_in(allocation_list: AllocationList, stratum: str) -> str:
+    """The stratum of the list for that of an emergency page, which goes by factors also for one sequence of draws."""
+    return stratum if stratum in allocation_list.strata else allocation_list.strata[0]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Whom the balance of a list counts: allocated from it, told from its emergency pages, others under its rules."""
+
+    own: int
+    paper: int
+    others: int
+
+
+def counted_for_balance(person: Any, allocation_list: AllocationList) -> Counted | None:
+    """Return how many allocations the next one is balanced against; None where arms are not computed from others."""
+    check(person, Permission.LIST_VIEW)
+    if not holds_draws(allocation_list):
+        return None
+    return Counted(
+        **counted_by(allocation_list)
+        .order_by()
+        .aggregate(
+            own=Count("pk", filter=Q(allocation_list=allocation_list)),
+            paper=Count("pk", filter=_on_paper(allocation_list)),
+            others=Count(
+                "pk",
+                filter=~Q(allocation_list=allocation_list)
+                & (Q(allocation_list__emergency_of=None) | ~Q(allocation_list__emergency_of__main=allocation_list)),
+            ),
+        )
+    )
 
 
 def counts_by_arm(person: Any, allocation_list: AllocationList) -> dict[str, dict[str, int]]:
@@ -194,8 +249,8 @@ def counts_by_arm(person: Any, allocation_list: AllocationList) -> dict[str, dic
     found: dict[str, dict[str, int]] = {
         stratum: dict.fromkeys(allocation_list.arms, 0) for stratum in allocation_list.strata
     }
-    for row in allocation_list.allocations.values("stratum", "arm").annotate(n=Count("pk")):
-        found[row["stratum"]][row["arm"]] = row["n"]
+    for row in _of(allocation_list).order_by().values("stratum", "arm").annotate(n=Count("pk")):
+        found[_stratum_in(allocation_list, row["stratum"])][row["arm"]] += row["n"]
     return found
 
 
@@ -227,13 +282,50 @@ class Given:
 _COUNTED = ("stratum", "participant__site__number", "allocated_at")
 
 
+def check_user_sees_progress(person: Any) -> None:
+    """How a list fares is for those who see lists, and for the committee, which has the balance and no list."""
+    if not can(person, Permission.ARM_BALANCE):
+        check(person, Permission.LIST_VIEW)
+
+
+def lists_that_ran(person: Any) -> QuerySet[AllocationList]:
+    """Return the lists that are or were in use, for those who may see how they fare: nothing of slots."""
+    check_user_sees_progress(person)
+    used = Count("allocations", distinct=True) + Count("emergency__slots__allocations", distinct=True)
+    found = AllocationList.objects.filter(in_use_at__isnull=False).annotate(used=used)
+    return found.select_related("version").order_by("-pk")
+
+
+def list_that_ran_or_404(person: Any, pk: int) -> AllocationList:
+    """Return a list whose progress the person may see; one that never ran is found by those who see lists alone."""
+    check_user_sees_progress(person)
+    if can(person, Permission.LIST_VIEW):
+        return list_or_404(person, pk)
+    found = lists_that_ran(person).filter(pk=pk).first()
+    if found is None:
+        raise Http404("No such list.")
+    return found
+
+
 def course_of(person: Any, allocation_list: AllocationList) -> list[Given]:
-    """Return every allocation of a list in order, without arms, for those who see lists."""
-    check(person, Permission.LIST_VIEW)
-    return [Given(*row) for row in allocation_list.allocations.order_by("number").values_list(*_COUNTED)]
+    """Return every allocation of a list and on paper, in the order of time, without arms."""
+    check_user_sees_progress(person)
+    return _course(allocation_list, *_COUNTED)
 
 
 def course_by_arm(person: Any, allocation_list: AllocationList) -> list[Given]:
-    """Return every allocation of a list in order, with its arm, for those with the right to balance by arm alone."""
+    """Return every allocation of a list and on paper, with its arm, for those with the right to balance by arm."""
     check(person, Permission.ARM_BALANCE)
-    return [Given(*row) for row in allocation_list.allocations.order_by("number").values_list(*_COUNTED, "arm")]
+    return _course(allocation_list, *_COUNTED, "arm")
+
+
+def _course(allocation_list: AllocationList, *columns: str) -> list[Given]:
+    """Each allocation at its true time and, where the site was frozen with it, its site of then.
+
+    One on paper stands where it happened, not where it was entered.
+    """
+    rows = _of(allocation_list).order_by("allocated_at", "number").values_list("strata", *columns)
+    return [
+        Given(_stratum_in(allocation_list, stratum), frozen.get(SITE, site), *rest)
+        for frozen, stratum, site, *rest in rows
+    ]

@@ -38,6 +38,11 @@ urlpatterns = [
         corrections.correction_reject,
         name="list_correction_reject",
     ),
+    path(
+        "randomization/<int:pk>/corrections/<int:number>/take-back/",
+        corrections.correction_take_back,
+        name="list_correction_take_back",
+    ),
     path("randomization/<int:pk>/close/", lists.list_close, name="list_close"),
     path("randomization/<int:pk>/balance/", lists.list_balance, name="list_balance"),
 ]

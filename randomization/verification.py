@@ -16,13 +16,13 @@ from audit.errors import Refused
 from audit.models import Deed
 from trial.definitions import definition_of
 
-from . import arms, vault
-from .actions import lists
+from . import arms, opening, vault
 from .actions.corrections import segment_id
 from .actions.lists import IMPORTED
 from .algorithms import ALGORITHMS, Kind, merkle
 from .algorithms.imported import ImportedSlot, fingerprint
 from .algorithms.merkle import SaltedSlot, verify_slot
+from .algorithms.minimization import Placed
 from .commitments import leaf_of, signed_root
 from .models import Allocation, AllocationList, CorrectionState, ListKind, Segment
 
@@ -110,7 +110,7 @@ def _open_slots(report: Report) -> Opened:
     """Open every slot that can be opened, naming the others."""
     current = report.allocation_list
     try:
-        key = lists.data_key(current)
+        key = opening.data_key(current)
     except Refused as refused:
         report.say(refused.code or "key", "key of the list", str(refused))
         return {}
@@ -168,7 +168,7 @@ def _check_made(report: Report, opened: Opened, secret: vault.Confidential | Non
     for segment in current.segments.filter(number__gt=1):
         try:
             appended = vault.open_confidential(
-                lists.data_key(current), segment.sealed_parameters, list_id=segment_id(current, segment.number)
+                opening.data_key(current), segment.sealed_parameters, list_id=segment_id(current, segment.number)
             )
         except vault.VaultError:
             where = f"sealed parameters of segment {segment.number}"
@@ -179,7 +179,7 @@ def _check_made(report: Report, opened: Opened, secret: vault.Confidential | Non
 
 def _compare(report: Report, opened: Opened, secret: vault.Confidential, spans: Mapping[str, list[int]]) -> None:
     for stratum, (first, last) in spans.items():
-        for expected in lists.make_slots(report.allocation_list, secret, stratum, last - first + 1):
+        for expected in opening.make_slots(report.allocation_list, secret, stratum, last - first + 1):
             position = first - 1 + expected.position
             slot = opened.get((stratum, position))
             if slot is not None and slot.arm != expected.arm:
@@ -192,7 +192,7 @@ def _open_parameters(report: Report, opened: Opened) -> vault.Confidential | Non
     if not opened:
         return None
     try:
-        return vault.open_confidential(lists.data_key(current), current.sealed_parameters, list_id=current.reference)
+        return vault.open_confidential(opening.data_key(current), current.sealed_parameters, list_id=current.reference)
     except vault.VaultError:
         report.say("parameters_changed", "sealed parameters", "were changed since the list was made")
         return None
@@ -204,20 +204,53 @@ def _arms_given(
     """The arm that each allocation should have, by its key; nothing for those whose slot cannot be opened.
 
     Where slots hold draws, each arm is computed again from the draws and frozen factors up to its own, in the order of
-    the allocations: a changed arm is named alone, a changed factor with all those that it moved.
+    the numbers: a changed arm is named alone, a changed factor with all those that it moved. Of the others that count
+    (on paper, of earlier lists) the arm is that of their own sealed list, never the one that is stored.
     """
     current = report.allocation_list
     slots = {a.pk: opened.get((a.slot.stratum, a.slot.position)) for a in allocations}
     if not arms.holds_draws(current):
         return {pk: slot.arm for pk, slot in slots.items() if slot is not None}
-    if secret is None or None in slots.values():
+    if secret is None or None in slots.values() or not allocations:
         return {}
-    entries = [(slot.arm, a.strata) for a in allocations if (slot := slots[a.pk]) is not None]
+    last = max(a.number for a in allocations)
+    counted = list(arms.counted_by(current).filter(number__lte=last).select_related("allocation_list", "slot"))
+    strangers = {a.allocation_list for a in counted if a.allocation_list_id != current.pk}
+    others = _arms_elsewhere(report, strangers, before=last)
+    entries: list[arms.Entry] = []
+    for one in counted:
+        if one.pk in slots:
+            slot = slots[one.pk]
+            assert slot is not None
+            entries.append((slot.arm, one.strata))
+        elif one.pk in others:
+            entries.append(Placed(others[one.pk], one.strata))
+        else:
+            return {}
     try:
-        return dict(zip(slots, arms.replay(current, secret, entries), strict=True))
+        made = zip(counted, arms.replay(current, secret, entries), strict=True)
+        return {one.pk: arm for one, arm in made if one.pk in slots}
     except (KeyError, ValueError, TypeError):
         report.say("replay", "allocations", "cannot be replayed: a draw or a frozen factor is not what it must be")
         return {}
+
+
+def _arms_elsewhere(report: Report, strangers: Iterable[AllocationList], *, before: int) -> dict[int, str]:
+    """The arms of the allocations of other lists before a number, each as its own sealed list makes it.
+
+    What is wrong in such a list is named by its own verification. A list that cannot be opened is told: without it
+    nothing can be replayed.
+    """
+    found: dict[int, str] = {}
+    for other in sorted(strangers, key=lambda each: each.pk):
+        theirs = Report(other)
+        opened = _open_slots(theirs)
+        allocations = list(other.allocations.filter(number__lt=before).select_related("slot").order_by("number"))
+        arms_there = _arms_given(theirs, opened, _open_parameters(theirs, opened), allocations)
+        if len(arms_there) != len(allocations):
+            report.say("replay", "allocations", f"cannot be replayed: list {other.pk}, which counts, cannot be opened")
+        found |= arms_there
+    return found
 
 
 def _check_commitments(report: Report, opened: Opened) -> None:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("randomization/<int:pk>/emergency.zip", documents.emergency_pages, name="emergency_pages"),
     path("randomization/<int:pk>/emergency/halves.pdf", documents.emergency_halves, name="emergency_halves"),
     path("participants/<str:code>/allocation.pdf", documents.allocation_pdf, name="allocation_pdf"),
+    path("participants/<str:code>/registration.pdf", documents.registration_pdf, name="registration_pdf"),
     path("randomization/simulation/report.pdf", documents.simulation_pdf, name="simulation_pdf"),
     path("randomization/<int:pk>/simulation.pdf", documents.list_simulation_pdf, name="list_simulation_pdf"),
     path("audit/", trails.audit_trail, name="audit_trail"),

@@ -14,7 +14,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from audit.models import Deed, Signature
 from ecrf.models import Change, Finding, Query, QueryMessage, Record, Verification
-from randomization.models import Allocation
+from randomization.models import Allocation, TreatmentReceived
 from safety.models import SafetyCase
 from trial.models import Delegation, Notice, Participant, Person, Site, StatusChange, Visit
 
@@ -46,6 +46,10 @@ def sections() -> Iterator[tuple[str, list[str]]]:
         ),
     )
     yield "allocations", _rows(Allocation.objects, "number", "participant__code", "arm", "stratum", "allocated_at")
+    yield (
+        "treatments received",
+        _rows(TreatmentReceived.objects, "participant__code", "received", "started_on", "why", "told_at"),
+    )
     yield "records", _rows(
         Record.objects, "participant__code", "form", "visit__event", "visit__occurrence", "number", "entry_state",
         "revision", "signed_revision", "data",

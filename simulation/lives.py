@@ -14,8 +14,9 @@ from ecrf.actions import data_queries, records
 from ecrf.actions.records import Where
 from ecrf.entry import InvalidValues, Typed
 from ecrf.models import WAITS_FOR_ANSWER, Query, QueryKind, QueryState, Record
-from randomization.actions import allocations, identities
+from randomization.actions import allocations, identities, treatments
 from randomization.gate import alike_now
+from randomization.models import WhyOtherwise
 from safety.actions import cases
 from safety.models import SafetyCase
 from trial.actions import participants, statuses, visits
@@ -80,6 +81,7 @@ class Life:
         self.fate = fate
         self.crew = crew
         self.rng = Random(fate.seed)
+        self.telling = Random(f"{fate.seed}/treatment")  # of its own: what else happens to the person stays the same
         self.patient = patients.draw_patient(self.rng, fate.screened_on)
         self.participant: Participant
         self.visits: dict[str, Visit] = {}
@@ -383,10 +385,28 @@ class Life:
         for drug in self.given:
             drug.number = self.save("systemic_treatment", drug.said).number or 0
 
+    def _tell_treatment(
+        self, received: str, started_on: dt.date | None = None, why: str = "", *, from_on: dt.date
+    ) -> None:
+        """Put on the timeline that the coordinator says which treatment was received, some days after a day."""
+        day = max(from_on, clock.today()) + dt.timedelta(days=self.telling.randrange(0, 12))
+        self.timeline.at(self.timeline.moment(day, self.telling), self.tell_treatment, received, started_on, why)
+
+    def tell_treatment(self, received: str, started_on: dt.date | None, why: str) -> None:
+        treatments.record(
+            participant=self.refresh(), received=received, started_on=started_on, why=why, by=self.crew.coordinator
+        )
+
+    def _tell_that_it_is_over(self, today: dt.date) -> None:
+        """Nothing of the allocated treatment was begun before the visits ended."""
+        why = WhyOtherwise.DEATH if self.refresh().died_on is not None else WhyOtherwise.PROGRESSION
+        self._tell_treatment("", why=why, from_on=today)
+
     def plan_srt(self) -> None:
         """The planning visit; a few are not treated in the end."""
         today = clock.today()
         if self.is_over:
+            self._tell_that_it_is_over(today)
             return
         visits.record_date(visit=self.visit("SRT_PLAN"), on=today, by=self.crew.coordinator)
         self._ask_events("SRT_PLAN", today)
@@ -398,6 +418,7 @@ class Life:
                 by=self.crew.radiation,
             )
             self._deviate(today, "ALLOCATED", "SRT was not given: the lesion is too close to the bowel.", "MAJOR")
+            self._tell_treatment("", why=WhyOtherwise.INVESTIGATOR, from_on=today)
             return
         self.save(
             "srt_planning",
@@ -412,6 +433,10 @@ class Life:
         last = self.courses[-1].days[-1]
         if last < self.end_of_visits:
             self.on(last + dt.timedelta(days=11), self.report_srt)
+        if self.first_fraction < self.end_of_visits:
+            self._tell_treatment("SRT", self.first_fraction, from_on=self.first_fraction)
+        else:
+            self._tell_treatment("", why=WhyOtherwise.PROGRESSION, from_on=self.end_of_visits)
 
     def report_srt(self) -> None:
         """Courses and fractions, by the radiation oncologist; the hold of targeted drugs, by the coordinator."""
@@ -435,6 +460,7 @@ class Life:
         """The visit at which the allocated new line starts."""
         today = clock.today()
         if self.is_over:
+            self._tell_that_it_is_over(today)
             return
         visits.record_date(visit=self.visit("SWITCH_START"), on=today, by=self.crew.coordinator)
         self._ask_events("SWITCH_START", today)
@@ -442,6 +468,7 @@ class Life:
             said: Said = {"recorded_on": today, "line_started": False, "not_started_reason": "PARTICIPANT"}
             self.save("new_line_start", said, visit="SWITCH_START")
             self._deviate(today, "ALLOCATED", "The participant declined the new line.", "MAJOR")
+            self._tell_treatment("", why=WhyOtherwise.PARTICIPANT, from_on=today)
             return
         others = [n for n in patients.NEXT_LINES if n not in (self.patient.regimen, self.patient.next_line)]
         regimen = self.rng.choice(others) if self.rng.random() < 0.1 else self.patient.next_line
@@ -454,6 +481,7 @@ class Life:
         for drug in started:
             drug.number = self.save("systemic_treatment", drug.said).number or 0
         self.given = started
+        self._tell_treatment("SWITCH", today, from_on=today)
 
     def _deviate(self, on: dt.date, kind: str, words: str, severity: str) -> None:
         said: Said = {

@@ -21,10 +21,10 @@ from trial.definitions import definition_of
 from trial.models import Participant, Person, Role, ScreeningOutcome, StatusKind
 from trial.permissions import Permission, check
 
-from .. import arms, commitments, gate, slots
+from .. import arms, commitments, gate, opening, slots
 from ..models import Allocation, AllocationList, ListState, Registration, Slot
 from ..section import RandomizationSection
-from . import lists
+from . import exhaustion
 
 
 class GateClosed(Refused):
@@ -68,12 +68,12 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
         password=password,
     )
     slot, number, is_last = _next_slot(current, arms.label_in(current, found.stratum))
-    key = lists.data_key(current, current.key)
-    opened = lists.open_slot(key, current, slot)
+    key = opening.data_key(current, current.key)
+    opened = opening.open_slot(key, current, slot)
     proof = getattr(slot, "proof", None)
     if proof is None or not commitments.agrees(current, proof, opened):
         raise Refused(_("The slot no longer agrees with its commitment. Nothing was allocated."), code="tampered")
-    given = arms.give(current, opened, found.stratum.codes, lambda: lists.confidential(current, key))
+    given = arms.give(current, opened, found.stratum.codes, lambda: opening.confidential(current, key))
     allocation = audit.save(
         Allocation(
             participant=locked,
@@ -97,16 +97,11 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
     )
     follow(locked, definition.arms[given.arm].pathway, StatusKind.RANDOMIZED, clock.today(), by)
     audit.deed(
-        "participant.randomized",
-        allocation,
-        by=by,
-        number=allocation.number,
-        stratum=slot.stratum,
-        strata=found.stratum.codes,
+        "participant.randomized", allocation, by=by, number=number, stratum=slot.stratum, strata=found.stratum.codes
     )
     if is_last:
-        lists.settle_exhausted(current, by=by)
-    _tell(locked, allocation, by)
+        exhaustion.settle(current, by=by)
+    tell(locked, allocation, clock.today(), by)
     return allocation
 
 
@@ -149,7 +144,7 @@ def register(*, participant: Participant, password: str, by: Person) -> Registra
     )
     follow(locked, definition.arms[arm].pathway, StatusKind.REGISTERED, clock.today(), by)
     audit.deed("participant.registered", registration, by=by)
-    _tell(locked, registration, by)
+    tell(locked, registration, clock.today(), by)
     return registration
 
 
@@ -190,7 +185,7 @@ TOLD_OF_ALL = (Role.DATA_MANAGER, Role.SPONSOR)
 """Who should know at once. The radiation oncologist is told whatever the arm: a message for one arm only tells it."""
 
 
-def _tell(participant: Participant, given: Allocation | Registration, by: Person) -> None:
+def tell(participant: Participant, given: Allocation | Registration, on: dt.date, by: Person) -> None:
     """Owe a notice, which never tells the arm, to the site's team and monitor and to those who follow every site."""
     kind = "randomized" if isinstance(given, Allocation) else "registered"
     notices.owe(
@@ -198,10 +193,10 @@ def _tell(participant: Participant, given: Allocation | Registration, by: Person
         people=notices.people_holding((*TOLD_AT_SITE, *TOLD_OF_ALL), participant.site_id),
         key=f"{kind}:{given.pk}",
         participant=participant,
-        context={"site": participant.site.number, "code": participant.code, "date": clock.today().isoformat()},
+        context={"site": participant.site.number, "code": participant.code, "date": on.isoformat()},
         url=f"/participants/{participant.code}/",
         by=by,
     )
 
 
-__all__ = ["GateClosed", "allocate", "register"]
+__all__ = ["GateClosed", "allocate", "follow", "register", "tell"]

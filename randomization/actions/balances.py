@@ -13,7 +13,7 @@ from ..selectors import Given, course_by_arm
 
 @transaction.atomic
 def read_course(*, allocation_list: AllocationList, by: Person) -> list[Given]:
-    """Read every allocation of a list in order, with its arm, for those with the right to balance by arm alone."""
+    """Read every allocation of a list and on paper, with its arm, for those with the right to balance by arm alone."""
     found = course_by_arm(by, allocation_list)
     audit.deed("list.balance_read", allocation_list, by=by, what="course")
     return found

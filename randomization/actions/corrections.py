@@ -1,7 +1,8 @@
 """Corrections of a list in its life: proposed by one unblinded statistician, decided by another, slot numbers alone.
 
 Nobody sees an arm: a slot is made unavailable by its number, slots are appended from a seed that the system draws, a
-stratum is closed, randomization is held and resumed. Nothing is deleted: the correction stays with both reasons.
+stratum is closed or reopened, randomization is held and resumed. Nothing is deleted: the correction stays with both
+reasons, also when its proposer took it back. Those who may decide are told by a notice, which names no slot.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from django.utils.translation import gettext as _
 import audit
 from audit import clock
 from audit.errors import Refused
-from trial.models import Person
-from trial.permissions import Permission, check
+from trial.actions import notices
+from trial.models import Notice, Person, Role
+from trial.permissions import Permission, can, check
 
-from .. import commitments, lives, slots, vault
+from .. import commitments, lives, opening, slots, vault
 from ..arms import is_imported
-from ..lives import Deed
-from ..models import AllocationList, Correction, CorrectionKind, CorrectionState, ListState, Slot
-from . import lists
+from ..lives import Decision, Deed
+from ..models import COME_TO_NOTHING, AllocationList, Correction, CorrectionKind, CorrectionState, ListState, Slot
+from . import exhaustion
 
 MOST_APPENDED = 1_000
 """More slots at once than this in one stratum are a typing error: no trial of ours appends as many."""
@@ -31,6 +33,7 @@ DEEDS: dict[str, Deed] = {
     K.WITHDRAW_SLOT: Deed.WITHDRAW,
     K.APPEND_SLOTS: Deed.APPEND,
     K.CLOSE_STRATUM: Deed.CLOSE_STRATUM,
+    K.REOPEN_STRATUM: Deed.REOPEN_STRATUM,
     K.HOLD: Deed.HOLD,
     K.RESUME: Deed.RESUME,
 }
@@ -51,7 +54,8 @@ def propose(
     """Propose a correction; it waits for a second person. A hold alone takes effect at once: waiting could harm.
 
     `confirmation` is what `confirmation_of` says, typed. Raises Refused for a wrong state, a slot that is held or
-    unavailable already, a closed stratum, the same correction waiting, no reason, or another confirmation.
+    unavailable already, a closed stratum (an open one, to reopen), the same correction waiting, no reason, or another
+    confirmation.
     """
     check(by, Permission.LIST_APPROVE)
     current = _locked(allocation_list)
@@ -79,13 +83,14 @@ def propose(
         current.on_hold_at = clock.now()
         audit.save(current, by=by, reason=reason)
         audit.deed("list.held", current, by=by, reason=reason)
+    _tell(correction, by)
     return correction
 
 
 @transaction.atomic
 def approve(*, correction: Correction, reason: str, confirmation: str, password: str, by: Person) -> Correction:
     """Approve a proposed correction as the second person, with signature, and apply it."""
-    found = _to_decide(correction, by)
+    found = _to_decide(correction, by, Decision.APPROVE)
     current = found.allocation_list
     if found.kind != K.HOLD:  # a hold took effect when it was proposed
         _check_applies(found, current)
@@ -102,15 +107,15 @@ def approve(*, correction: Correction, reason: str, confirmation: str, password:
     _decide(found, CorrectionState.APPROVED, reason, by)
     told = _what(found) | ({"commitment": content["commitment"]} if appended is not None else {})
     audit.deed("list.correction_approved", found, by=by, reason=reason, **told)
-    if found.kind in (K.WITHDRAW_SLOT, K.CLOSE_STRATUM):
-        lists.settle_exhausted(current, by=by)
+    if found.kind in (K.WITHDRAW_SLOT, K.CLOSE_STRATUM, K.REOPEN_STRATUM):  # reopened, it may have no slot left
+        exhaustion.settle(current, by=by)
     return found
 
 
 @transaction.atomic
 def reject(*, correction: Correction, reason: str, by: Person) -> Correction:
     """Reject a proposed correction as the second person; a hold that was never confirmed is lifted."""
-    found = _to_decide(correction, by)
+    found = _to_decide(correction, by, Decision.REJECT)
     current = found.allocation_list
     reason = _reason(reason)
     _decide(found, CorrectionState.REJECTED, reason, by)
@@ -121,6 +126,79 @@ def reject(*, correction: Correction, reason: str, by: Person) -> Correction:
     return found
 
 
+@transaction.atomic
+def take_back(*, correction: Correction, reason: str, by: Person) -> Correction:
+    """Take one's own proposal back while it waits, with the reason. A hold stays: one person alone never resumes."""
+    check(by, Permission.LIST_APPROVE)
+    found = _locked_correction(correction)
+    if found.proposed_by_id != by.pk:
+        raise Refused(
+            _("Only the one who proposed a correction takes it back. A second person can reject it."), code="not_own"
+        )
+    state = lives.CORRECTION.after(found.state, Decision.TAKE_BACK)
+    if found.kind == K.HOLD:
+        raise Refused(
+            _("The hold took effect when it was proposed. A second person rejects it, or propose to resume."),
+            code="hold_in_effect",
+        )
+    reason = _reason(reason)
+    found.state = CorrectionState(state)
+    found.decided_at = clock.now()
+    found.decision_reason = reason
+    audit.save(found, by=by, reason=reason)
+    audit.deed("list.correction_taken_back", found, by=by, reason=reason, **_what(found))
+    return found
+
+
+def waits_for(person: Person, correction: Correction) -> bool:
+    """Whether the correction waits, and for this person among others."""
+    return (
+        correction.state == CorrectionState.PROPOSED
+        and correction.proposed_by_id != person.pk
+        and can(person, Permission.LIST_APPROVE)
+    )
+
+
+def may_take_back(person: Person, correction: Correction) -> bool:
+    """Whether the person may take this correction back now."""
+    return (
+        correction.state == CorrectionState.PROPOSED
+        and correction.kind != K.HOLD
+        and correction.proposed_by_id == person.pk
+        and can(person, Permission.LIST_APPROVE)
+    )
+
+
+PROPOSED = "list_correction"
+HELD = "list_held"
+"""Kinds of notices, with their words in `apps`: neither names a slot or a stratum."""
+
+
+def _tell(correction: Correction, by: Person) -> None:
+    """Owe a notice to everybody who may decide it: the unblinded statisticians but the one who proposed it."""
+    people = [
+        person
+        for person in notices.people_holding((Role.STATISTICIAN_UNBLINDED,), None)
+        if person.pk != by.pk and can(person, Permission.LIST_APPROVE)
+    ]
+    kind = HELD if correction.kind == K.HOLD else PROPOSED
+    notices.owe(
+        kind=kind,
+        people=people,
+        key=f"{kind}:{correction.pk}",
+        participant=None,
+        context={"date": clock.today().isoformat()},
+        url=f"/randomization/{correction.allocation_list_id}/corrections/{correction.pk}/",
+        by=by,
+    )
+
+
+def notice_is_settled(notice: Notice) -> bool:
+    """Whether the correction of a notice waits no more, so that nobody is asked to decide it."""
+    pk = int(notice.key.split(":")[1])
+    return not Correction.objects.filter(pk=pk, state=CorrectionState.PROPOSED).exists()
+
+
 def confirmation_of(correction: Correction) -> str:
     """What both persons type: the slot (`3-17`), the stratum (`3`), how many slots, or the number of the list."""
     current = correction.allocation_list
@@ -128,7 +206,7 @@ def confirmation_of(correction: Correction) -> str:
         return slots.word(current, correction.slot.stratum, correction.slot.position)
     if correction.kind == K.APPEND_SLOTS:
         return str(correction.count)
-    if correction.kind == K.CLOSE_STRATUM:
+    if correction.kind in (K.CLOSE_STRATUM, K.REOPEN_STRATUM):
         return slots.word(current, correction.stratum)
     return str(current.pk)
 
@@ -138,8 +216,8 @@ class _Appended:
 
     def __init__(self, correction: Correction, current: AllocationList) -> None:
         self.current = current
-        key = lists.data_key(current)
-        old = lists.confidential(current, key)
+        key = opening.data_key(current)
+        old = opening.confidential(current, key)
         new = vault.Confidential(seed=vault.new_seed(), block_sizes=old.block_sizes, extra=old.extra)
         self.number = (current.segments.count() or 1) + 1
         self.parameters = vault.seal_confidential(key, new, list_id=segment_id(current, self.number))
@@ -148,7 +226,7 @@ class _Appended:
         strata = [correction.stratum] if correction.stratum else [s for s in current.strata if _is_open(current, s)]
         for stratum in strata:
             last = _last_position(current, stratum)
-            for one in lists.make_slots(current, new, stratum, count):
+            for one in opening.make_slots(current, new, stratum, count):
                 position = last + one.position
                 opened = vault.Slot(current.reference, stratum, position, one.arm, one.block, vault.new_salt())
                 row = Slot(
@@ -194,6 +272,12 @@ def _apply(correction: Correction, current: AllocationList, by: Person) -> None:
     elif correction.kind == K.CLOSE_STRATUM:
         current.closed_strata = [*current.closed_strata, correction.stratum]
         audit.save(current, by=by, reason=correction.reason)
+    elif correction.kind == K.REOPEN_STRATUM:
+        current.closed_strata = [stratum for stratum in current.closed_strata if stratum != correction.stratum]
+        if current.state == ListState.EXHAUSTED:
+            _check_alone(current)
+            current.state, current.exhausted_at = state, None
+        audit.save(current, by=by, reason=correction.reason)
     elif correction.kind == K.RESUME:
         _lift(current, correction.reason, by)
 
@@ -217,9 +301,12 @@ def _check_applies(correction: Correction, current: AllocationList) -> None:
     named = correction.stratum
     if named and named not in current.strata:
         raise Refused(_("The list has no such stratum."), code="unknown_stratum")
-    if named and not _is_open(current, named):
+    is_reopening = correction.kind == K.REOPEN_STRATUM
+    if named and not is_reopening and not _is_open(current, named):
         raise Refused(_("This stratum is closed."), code="stratum_closed")
-    if correction.kind == K.CLOSE_STRATUM and not named:
+    if named and is_reopening and _is_open(current, named):
+        raise Refused(_("This stratum is open."), code="stratum_open")
+    if correction.kind in (K.CLOSE_STRATUM, K.REOPEN_STRATUM) and not named:
         raise Refused(_("Say which stratum."), code="unknown_stratum")
     if correction.kind == K.APPEND_SLOTS:
         if is_imported(current):
@@ -235,7 +322,7 @@ def _check_applies(correction: Correction, current: AllocationList) -> None:
     if correction.slot is not None:
         if hasattr(correction.slot, "allocation"):
             raise Refused(_("A participant holds this slot: it stays."), code="slot_held")
-        others = correction.slot.corrections.exclude(pk=correction.pk).exclude(state=CorrectionState.REJECTED)
+        others = correction.slot.corrections.exclude(pk=correction.pk).exclude(state__in=COME_TO_NOTHING)
         if others.exists():
             raise Refused(_("This slot is unavailable already, or about to be."), code="slot_withdrawn")
 
@@ -256,14 +343,19 @@ def _is_open(current: AllocationList, stratum: str) -> bool:
     return stratum not in current.closed_strata
 
 
-def _to_decide(correction: Correction, by: Person) -> Correction:
-    """Return the correction with its list, both locked, for the person who decides."""
-    check(by, Permission.LIST_APPROVE)
+def _locked_correction(correction: Correction) -> Correction:
+    """Return the correction with its list, both locked: the list first, as everywhere."""
     current = _locked(correction.allocation_list)
     found = Correction.objects.select_for_update(no_key=True, of=("self",)).select_related("slot").get(pk=correction.pk)
     found.allocation_list = current
-    if found.state != CorrectionState.PROPOSED:
-        raise Refused(_("This correction was decided already."), code="decided")
+    return found
+
+
+def _to_decide(correction: Correction, by: Person, decision: Decision) -> Correction:
+    """Return the correction with its list, both locked, for the person who decides."""
+    check(by, Permission.LIST_APPROVE)
+    found = _locked_correction(correction)
+    lives.CORRECTION.after(found.state, decision)
     if found.proposed_by_id == by.pk:
         raise Refused(
             _("A correction is decided by a second person, not by the one who proposed it."), code="same_person"
@@ -310,4 +402,13 @@ def _locked(allocation_list: AllocationList) -> AllocationList:
     return AllocationList.objects.select_for_update(no_key=True, of=("self",)).get(pk=allocation_list.pk)
 
 
-__all__ = ["approve", "confirmation_of", "propose", "reject"]
+__all__ = [
+    "approve",
+    "confirmation_of",
+    "may_take_back",
+    "notice_is_settled",
+    "propose",
+    "reject",
+    "take_back",
+    "waits_for",
+]

@@ -10,6 +10,7 @@ from trial.definitions import definition_of
 from trial.models import Person, Role
 
 from ..models import Allocation, StratumDifference
+from ..section import SITE
 from ..strata import stratum_of
 
 DIFFERS = "stratum_differs"
@@ -19,7 +20,8 @@ TOLD = (Role.DATA_MANAGER, Role.STATISTICIAN_BLINDED, Role.STATISTICIAN_UNBLINDE
 def follow(record: Record, changed: frozenset[str], by: Person) -> None:
     """After a save: open a difference for each factor that no longer says what was frozen, settle those that agree.
 
-    Stratum and arm stay. The factors are those of the version under which the participant was allocated.
+    Stratum and arm stay. The factors are those of the version under which the participant was allocated. The site is
+    none of them: no form says it, and a participant who was transferred was allocated where they were.
     """
     participant = record.participant
     if participant.randomized_on is None:
@@ -34,7 +36,7 @@ def follow(record: Record, changed: frozenset[str], by: Person) -> None:
     now = stratum_of(participant, definition).codes
     held = {d.factor: d for d in StratumDifference.objects.filter(allocation=allocation, settled_at=None)}
     for factor, frozen in allocation.strata.items():
-        found, level = held.get(factor), now.get(factor, "")
+        found, level = held.get(factor), now.get(factor, "") if factor != SITE else frozen
         if found is not None and found.now == level:
             continue
         if found is not None:

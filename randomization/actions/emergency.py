@@ -26,11 +26,11 @@ from trial.free_text import kept
 from trial.models import Participant, Person, StatusKind
 from trial.permissions import Permission, check
 
-from .. import commitments, gate, vault
+from .. import arms, commitments, gate, opening, vault
 from ..algorithms import ALGORITHMS, ArmRatio
 from ..algorithms.simple import NAME as SIMPLE
 from ..models import Allocation, AllocationList, EmergencyList, EmergencyUse, ListKey, ListKind, ListState, Slot
-from . import allocations, lists
+from . import allocations
 
 SLOTS = 5
 """Pages per stratum: at 0.2 participants a site and month, far more than any breakdown takes [D]."""
@@ -44,7 +44,7 @@ HALF = 16
 def draft_with(main: AllocationList, *, strata: list[str], by: Person) -> EmergencyList:
     """Draft the emergency slots of a list that is being drafted, in its transaction, for every stratum of the study."""
     algorithm = ALGORITHMS[SIMPLE]
-    arms = [ArmRatio(arm, share) for arm, share in main.arms.items()]
+    ratio = [ArmRatio(arm, share) for arm, share in main.arms.items()]
     key = vault.new_data_key()
     secret = vault.Confidential(seed=vault.new_seed())
     reference = str(uuid.uuid4())
@@ -65,7 +65,7 @@ def draft_with(main: AllocationList, *, strata: list[str], by: Person) -> Emerge
         ),
         by=by,
     )
-    ListKey.objects.create(allocation_list=held, wrapped=vault.wrap(key, lists.keyring(), list_id=reference))
+    ListKey.objects.create(allocation_list=held, wrapped=vault.wrap(key, opening.keyring(), list_id=reference))
     audit.append(
         [
             Slot(
@@ -77,7 +77,7 @@ def draft_with(main: AllocationList, *, strata: list[str], by: Person) -> Emerge
                 ),
             )
             for stratum in strata
-            for made in algorithm.generate(secret.seed, stratum, arms, (), SLOTS)
+            for made in algorithm.generate(secret.seed, stratum, ratio, (), SLOTS)
         ]
     )
     return audit.save(EmergencyList(main=main, slots=held, first_holder=by), by=by)
@@ -93,8 +93,8 @@ def approve_with(main: AllocationList, *, by: Person) -> EmergencyList | None:
         return None
     held = emergency.slots
     assert main.approval is not None
-    sealed = lists.open_all(held)
-    tree = lists.commitment_of(held, sealed)
+    sealed = opening.open_all(held)
+    tree = opening.commitment_of(held, sealed)
     held.commitment = tree.root.hex()
     held.approval = main.approval
     held.approved_by = by
@@ -111,7 +111,7 @@ def approve_with(main: AllocationList, *, by: Person) -> EmergencyList | None:
 def commitment_with(main: AllocationList) -> str:
     """Return the commitment of a list's emergency slots, for what its approval signs; "" when it has none."""
     emergency = EmergencyList.objects.select_related("slots").filter(main=main).first()
-    return lists.commitment_of(emergency.slots).root.hex() if emergency is not None else ""
+    return opening.commitment_of(emergency.slots).root.hex() if emergency is not None else ""
 
 
 # --- on paper --------------------------------------------------------------------------------------------------------
@@ -133,10 +133,10 @@ def pages(*, main: AllocationList, by: Person) -> Iterator[Page]:
     """Open every emergency slot for the document that seals each under its password. The ledger keeps who took it."""
     check(by, Permission.LIST_VIEW)
     emergency = _approved(main)
-    key = lists.data_key(emergency.slots)
+    key = opening.data_key(emergency.slots)
     found = []
     for slot in _in_order(emergency):
-        opened = lists.open_slot(key, emergency.slots, slot)
+        opened = opening.open_slot(key, emergency.slots, slot)
         halves = [_half(key, who, slot) for who in ("first", "second")]
         found.append(Page(slot.stratum, slot.position, _mark(key, slot), opened.arm, "".join(halves)))
     audit.deed("emergency.pages_taken", emergency, by=by)
@@ -161,7 +161,7 @@ def halves(*, main: AllocationList, password: str, by: Person) -> Halves:
         raise Refused(_("The halves are given to the two people who drafted and approved the list."), code="holder")
     if not audit.reauthenticate(by, password, target=emergency):
         raise Refused(_("The password is not right. Nothing was signed."), code="wrong_password")
-    key = lists.data_key(emergency.slots)
+    key = opening.data_key(emergency.slots)
     who = "first" if which == 1 else "second"
     rows = tuple((slot.stratum, slot.position, _half(key, who, slot)) for slot in _in_order(emergency))
     audit.deed("emergency.halves_taken", emergency, by=by, which=which)
@@ -187,7 +187,9 @@ def reconcile(
 
     `position` and `mark` are what the opened page says; slots of a stratum are told in their order, each one used or
     set aside before the next. What the gate says against the allocation is kept with it and refuses nothing: the
-    participant has been allocated. Told again, it returns that allocation.
+    participant has been allocated. The site enters it, by whoever may randomize there; a sponsor's role never does, and
+    is told as of every allocation. Minimization counts it from its number on (ADR 0016). Told again, it returns that
+    allocation.
     """
     check(by, Permission.RANDOMIZE, participant.site_id)
     reason = kept(reason, needed=_("Give the reason."))
@@ -199,11 +201,12 @@ def reconcile(
     if existing is not None:
         return _same(existing, position)
     emergency = _in_force(happened_at)
+    _no_allocation_meanwhile()
     found = gate.examine(locked, by)
     if not found.stratum.is_known:
         raise Refused(_("The stratum is not known: complete the forms first."), code="stratum")
-    slot, key = _next(emergency, found.stratum.label, position, mark)
-    opened = lists.open_slot(key, emergency.slots, slot)
+    slot, key = _next(emergency, arms.label_on_paper(found.stratum), position, mark)
+    opened = opening.open_slot(key, emergency.slots, slot)
     proof = slot.proof
     if not commitments.agrees(emergency.slots, proof, opened):
         raise Refused(_("The slot no longer agrees with its commitment. Nothing was allocated."), code="tampered")
@@ -253,6 +256,7 @@ def reconcile(
         "emergency.reconciled", allocation, by=by, position=position, happened_at=happened_at.isoformat(),
         opened_by=opened_by, reason=reason, against=against,
     )  # fmt: skip
+    allocations.tell(locked, allocation, day, by)
     return allocation
 
 
@@ -298,6 +302,11 @@ def emergency_in_force(at: dt.datetime) -> EmergencyList | None:
     )
 
 
+def _no_allocation_meanwhile() -> None:
+    """Lock the list in use, as an allocation does: numbers follow each other, and what minimization counts is whole."""
+    list(AllocationList.objects.select_for_update(no_key=True).filter(state=ListState.IN_USE))
+
+
 def _in_force(happened_at: dt.datetime) -> EmergencyList:
     _check_time(happened_at)
     emergency = emergency_in_force(happened_at)
@@ -314,7 +323,7 @@ def _check_time(happened_at: dt.datetime) -> None:
 def _next(emergency: EmergencyList, stratum: str, position: int, mark: str) -> tuple[Slot, vault.DataKey]:
     """Return the slot that the page is, once it is that page's turn; the list is locked for it."""
     held = AllocationList.every.select_for_update(no_key=True).get(pk=emergency.slots_id)
-    key = lists.data_key(held)
+    key = opening.data_key(held)
     slot = (
         Slot.objects.select_related("proof__segment__signature")
         .filter(allocation_list=held, stratum=stratum, position=position)

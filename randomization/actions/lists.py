@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import logging
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
@@ -26,17 +24,15 @@ from trial.definitions import definition_of
 from trial.models import Person, Study, Version
 from trial.permissions import Permission, check
 
-from .. import commitments, lives, slots, vault
-from ..algorithms import ALGORITHMS, ArmRatio, BlockSlot, Fault, Kind, ParameterError, current
+from .. import commitments, lives, opening, vault
+from ..algorithms import ALGORITHMS, ArmRatio, Fault, Kind, ParameterError, current
 from ..algorithms.imported import fingerprint, read
-from ..algorithms.merkle import Commitment
 from ..algorithms.strata import UNSTRATIFIED, combinations
 from ..arms import example_of_draws
-from ..models import AllocationList, ListKey, ListState, Segment, Slot
+from ..models import AllocationList, ListKey, ListState, Slot
 from ..section import RandomizationSection
 from ..selectors import counts_by_arm
-
-log = logging.getLogger(__name__)
+from . import emergency
 
 TEST_SLOTS = 20
 """How many slots of each stratum the test list shows: enough to see several blocks."""
@@ -163,7 +159,9 @@ def _seal(
         ),
         by=by,
     )
-    ListKey.objects.create(allocation_list=allocation_list, wrapped=vault.wrap(key, keyring(), list_id=reference))
+    ListKey.objects.create(
+        allocation_list=allocation_list, wrapped=vault.wrap(key, opening.keyring(), list_id=reference)
+    )
     append(
         [
             Slot(
@@ -198,8 +196,8 @@ def record_simulation(
     state = lives.LIST.after(current_list.state, lives.Deed.SIMULATE)
     if not _DIGEST.match(digest):
         raise ValueError("The digest of a report is 64 hexadecimal digits.")
-    key = data_key(current_list)
-    secret = confidential(current_list, key)
+    key = opening.data_key(current_list)
+    secret = opening.confidential(current_list, key)
     if hmac.compare_digest(seed, secret.seed):
         raise Refused(_("A simulation never uses the seed of the list itself. Nothing was kept."), code="real_seed")
     if not current_list.sealed_test_seed:
@@ -234,12 +232,12 @@ def read_parameters(*, allocation_list: AllocationList, by: Person) -> Parameter
     current_list = _locked(allocation_list)
     lives.LIST.after(current_list.state, lives.Deed.APPROVE)
     _check_second(current_list, by)
-    key = data_key(current_list)
-    secret = confidential(current_list, key)
+    key = opening.data_key(current_list)
+    secret = opening.confidential(current_list, key)
     try:
         test = vault.open_confidential(key, current_list.sealed_test_seed, list_id=_test_id(current_list))
     except vault.VaultError as error:
-        raise _unreadable(error) from error
+        raise opening.unreadable(error) from error
     if hmac.compare_digest(test.seed, secret.seed):
         raise Refused(_("The test list has the seed of the list itself. Nothing was shown."), code="real_seed")
     made_with = vault.Confidential(seed=test.seed, block_sizes=secret.block_sizes, extra=secret.extra)
@@ -247,7 +245,7 @@ def read_parameters(*, allocation_list: AllocationList, by: Person) -> Parameter
     size = min(TEST_SLOTS, current_list.slots_per_stratum)
     found: dict[str, list[str]] = {}
     for stratum in current_list.strata if kind is not Kind.IMPORTED else ():  # a file has no algorithm to try
-        found[stratum] = [one.arm for one in make_slots(current_list, made_with, stratum, size)]
+        found[stratum] = [one.arm for one in opening.make_slots(current_list, made_with, stratum, size)]
     if kind is Kind.DRAWS:
         found = {stratum: example_of_draws(current_list, made_with, draws) for stratum, draws in found.items()}
     audit.deed("list.parameters_read", current_list, by=by)
@@ -276,8 +274,8 @@ def approve(*, allocation_list: AllocationList, password: str, by: Person) -> Al
     )
     if not looked.exists():
         raise Refused(_("Look at the parameters and the test list first: you sign for them."), code="not_seen")
-    sealed = open_all(current_list)
-    tree = _tree(current_list, (one.opened for one in sealed))
+    sealed = opening.open_all(current_list)
+    tree = opening.tree_of(current_list, (one.opened for one in sealed))
     root = tree.root.hex()
     signature = audit.sign(
         current_list,
@@ -347,16 +345,6 @@ def close(*, allocation_list: AllocationList, reason: str, by: Person) -> Alloca
     return current_list
 
 
-def settle_exhausted(allocation_list: AllocationList, *, by: Person) -> AllocationList:
-    """Mark a list in use as exhausted when no open stratum has a slot left. Call it in a transaction, list locked."""
-    if allocation_list.state == ListState.IN_USE and not slots.available(allocation_list).exists():
-        allocation_list.state = lives.LIST.after(allocation_list.state, lives.Deed.RUN_OUT)
-        allocation_list.exhausted_at = clock.now()
-        audit.save(allocation_list, by=by)
-        audit.deed("list.exhausted", allocation_list, by=by)
-    return allocation_list
-
-
 @transaction.atomic
 def read_balance(*, allocation_list: AllocationList, by: Person) -> dict[str, dict[str, int]]:
     """Read participants by stratum and arm; the ledger keeps who looked at unblinded counts, and when."""
@@ -370,7 +358,7 @@ def rotate_keys(*, by: Person | None = None, who: str = "") -> list[Rotation]:
 
     Each list by itself: one whose key cannot be opened is named in the answer and left as it is. A deed per list.
     """
-    ring = keyring()
+    ring = opening.keyring()
     found = []
     for pk, reference in AllocationList.every.order_by("pk").values_list("pk", "reference"):
         with transaction.atomic():
@@ -404,80 +392,6 @@ class Rotation:
     before: str = ""
     after: str = ""
     problem: str = ""
-
-
-def keyring() -> vault.Keyring:
-    """Return the environment's keys. Raises Refused when none is set: no list can be made or read."""
-    if not settings.STRATUM_KEYS:
-        raise Refused(_("No key is set for allocation lists (STRATUM_KEYS). Ask the administrator."), code="no_key")
-    return vault.Keyring.parse(",".join(f"{name}:{text}" for name, text in settings.STRATUM_KEYS.items()))
-
-
-def data_key(allocation_list: AllocationList, held: ListKey | None = None) -> vault.DataKey:
-    """Open the list's own key with the environment's keys; `held` is its row when the caller has just read it."""
-    try:
-        held = held or ListKey.objects.get(allocation_list=allocation_list)
-        return vault.unwrap(held.wrapped, keyring(), list_id=allocation_list.reference)
-    except (ListKey.DoesNotExist, vault.VaultError) as error:
-        raise _unreadable(error) from error
-
-
-def confidential(allocation_list: AllocationList, key: vault.DataKey) -> vault.Confidential:
-    """Open the confidential parameters. Raises Refused when they were changed."""
-    try:
-        return vault.open_confidential(key, allocation_list.sealed_parameters, list_id=allocation_list.reference)
-    except vault.VaultError as error:
-        raise _unreadable(error) from error
-
-
-def make_slots(
-    allocation_list: AllocationList, secret: vault.Confidential, stratum: str, size: int
-) -> Sequence[BlockSlot]:
-    """Make `size` slots of a stratum by the list's algorithm; whole blocks may overshoot and are cut."""
-    algorithm = ALGORITHMS[allocation_list.algorithm]
-    arms = [ArmRatio(arm, share) for arm, share in allocation_list.arms.items()]
-    return algorithm.generate(secret.seed, stratum, arms, secret.block_sizes, size, secret.extra)[:size]
-
-
-def commitment_of(allocation_list: AllocationList, sealed: list[commitments.Sealed] | None = None) -> Commitment:
-    """Build the tree over the first segment's slots, opened. The arms stay inside. Refused when a slot was changed."""
-    return _tree(allocation_list, (one.opened for one in sealed or open_all(allocation_list)))
-
-
-def open_all(allocation_list: AllocationList) -> list[commitments.Sealed]:
-    """Open every slot but those that were appended later."""
-    key = data_key(allocation_list)
-    first = Segment.objects.filter(allocation_list=allocation_list, number=1).first()
-    spans = first.spans if first is not None else {}
-    return [
-        commitments.Sealed(slot, open_slot(key, allocation_list, slot))
-        for slot in allocation_list.slots.all()
-        if first is None or slot.position <= spans.get(slot.stratum, [0, 0])[1]
-    ]
-
-
-def _tree(allocation_list: AllocationList, opened: Iterable[vault.Slot]) -> Commitment:
-    try:
-        return commitments.tree_of(allocation_list.reference, opened)
-    except ValueError as error:  # a slot is missing, or there twice
-        raise _unreadable(error) from error
-
-
-def open_slot(key: vault.DataKey, allocation_list: AllocationList, slot: Slot) -> vault.Slot:
-    """Open one slot of the list. Raises Refused when it was changed or moved."""
-    try:
-        return vault.open_slot(
-            key, slot.payload, list_id=allocation_list.reference, stratum=slot.stratum, position=slot.position
-        )
-    except vault.VaultError as error:
-        raise _unreadable(error) from error
-
-
-def _unreadable(error: Exception) -> Refused:
-    """A list that cannot be read is refused in words, and the log says why: no message of the vault holds a secret."""
-    log.error("Allocation list not readable: %s", error)
-    code = "no_key" if isinstance(error, ListKey.DoesNotExist | vault.LostKey | vault.KeyringError) else "tampered"
-    return Refused(_("The list cannot be read as it was approved. Nothing was done. Ask the statistician."), code)
 
 
 def _section(definition: Definition) -> RandomizationSection:
@@ -524,8 +438,6 @@ def _check_kind_of_database(allocation_list: AllocationList) -> None:
     raise Refused(words, code="kind_of_database")
 
 
-from . import emergency  # noqa: E402  (it reads lists with what stands above)
-
 __all__ = [
     "ALGORITHMS",
     "InvalidParameters",
@@ -538,5 +450,4 @@ __all__ = [
     "read_parameters",
     "record_simulation",
     "rotate_keys",
-    "settle_exhausted",
 ]

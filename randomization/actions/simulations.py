@@ -16,7 +16,7 @@ from trial.definitions import definition_of
 from trial.models import Person, Version
 from trial.permissions import Permission, access_of, check
 
-from .. import lives, vault
+from .. import lives, opening, vault
 from ..algorithms import ALGORITHMS, ParameterError
 from ..algorithms.parameters import probability
 from ..arms import is_imported
@@ -85,7 +85,7 @@ def simulate_list(
     check(by, Permission.LIST_DRAFT)
     lives.LIST.after(allocation_list.state, lives.Deed.SIMULATE)
     setting = setting_for(allocation_list.version, arms=allocation_list.arms)
-    key = lists.data_key(allocation_list)
+    key = opening.data_key(allocation_list)
     report = _simulated(setting, [scheme_of(allocation_list, key), Simple()], trials, seed)
     with transaction.atomic():
         lists.record_simulation(
@@ -127,9 +127,9 @@ def open_report(*, simulation: ListSimulation, by: Person) -> Report:
     check_may_simulate(by)
     found = simulation.allocation_list
     try:
-        content = vault.open_document(lists.data_key(found), simulation.report, purpose=_purpose(found))
+        content = vault.open_document(opening.data_key(found), simulation.report, purpose=_purpose(found))
     except vault.VaultError as error:
-        raise lists._unreadable(error) from error
+        raise opening.unreadable(error) from error
     report = Report(content)
     if report.digest != simulation.digest:
         raise Refused(_("The report of the simulation is not the one whose digest was kept."), code="tampered")
@@ -151,7 +151,7 @@ def setting_for(version: Version, participants: int | None = None, arms: dict[st
 
 def scheme_of(allocation_list: AllocationList, key: vault.DataKey) -> Scheme:
     """The scheme of a list with its sealed parameters, to be simulated and never shown."""
-    secret = lists.confidential(allocation_list, key)
+    secret = opening.confidential(allocation_list, key)
     scheme = ALGORITHMS[allocation_list.algorithm].scheme
     within = Within.STRATA
     extra = secret.extra
@@ -184,7 +184,7 @@ def seal_report(report: Report, *, by: Person) -> str:
     """A report as sealed text for a hidden field, so that its PDF needs no stored row and no parameters again."""
     key = vault.new_data_key()
     purpose = f"{PURPOSE} for person {by.pk}"
-    wrapped = vault.wrap(key, lists.keyring(), list_id=purpose)
+    wrapped = vault.wrap(key, opening.keyring(), list_id=purpose)
     return f"{wrapped}~{vault.seal_document(key, report.content, purpose=purpose)}"
 
 
@@ -194,7 +194,7 @@ def unseal_report(text: str, *, by: Person) -> Report:
     wrapped, _tilde, sealed = text.partition("~")
     purpose = f"{PURPOSE} for person {by.pk}"
     try:
-        key = vault.unwrap(wrapped, lists.keyring(), list_id=purpose)
+        key = vault.unwrap(wrapped, opening.keyring(), list_id=purpose)
         return Report(vault.open_document(key, sealed, purpose=purpose))
     except vault.VaultError:
         raise Refused(_("This report cannot be read again. Run the simulation once more."), code="tampered") from None

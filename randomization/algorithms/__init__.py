@@ -27,7 +27,9 @@ __all__ = [
 _NEWEST = tuple(
     module.ALGORITHM for module in (permuted_blocks, minimization, simple, imported, biased_coin, big_stick, urn)
 )
-ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType({algorithm.name: algorithm for algorithm in _NEWEST})
+ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
+    {algorithm.name: algorithm for algorithm in (*_NEWEST, *minimization.EARLIER)}
+)
 _CURRENT: Mapping[str, Algorithm] = MappingProxyType({algorithm.scheme: algorithm for algorithm in _NEWEST})
 
 

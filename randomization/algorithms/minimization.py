@@ -1,4 +1,4 @@
-"""Pocock–Simon minimization with a random element, weighted factors and any ratio: algorithm `minimization/1`.
+"""Pocock–Simon minimization with a random element, weighted factors and any ratio: algorithms `minimization/1`, `/2`.
 
 Pocock and Simon, "Sequential treatment assignment with balancing for prognostic factors in the controlled clinical
 trial", Biometrics 31 (1975), 103–115. For an unequal ratio each arm is taken for as many equal *shares* as its ratio
@@ -9,6 +9,9 @@ dividing the counts by the ratio does not give.
 The list holds no arms but random draws, in order, one sequence for the whole trial: two whole numbers a slot, made from
 the seed and committed before the first allocation. The arm is a function of the draws and frozen factors up to and with
 the participant's own, so that anyone can compute it again.
+
+Of a list of `minimization/1` only its own allocations count. `minimization/2` counts every participant who was
+allocated before under the same rules, those on paper and of earlier lists as well (`Placed`). The draws are the same.
 """
 
 import math
@@ -32,7 +35,10 @@ from randomization.algorithms.faults import Fault, ParameterError
 from randomization.algorithms.parameters import Parameter, Type, probability
 from randomization.algorithms.stream import Stream
 
-NAME = "minimization/1"
+FIRST = "minimization/1"
+NAME = "minimization/2"
+STREAM = FIRST
+"""What the draws of both are made under: the same seed makes the same draws."""
 RANGE, VARIANCE = "range", "variance"
 MAX_SHARES = 40  # the first draw's bound is the least common multiple of 1 … shares: below 2⁶⁴ up to 46
 PARAMETERS = (
@@ -100,7 +106,7 @@ def generate(
     faults = check(arms, block_sizes, size, extra)
     if faults:
         raise ParameterError(faults)
-    stream = Stream(seed, NAME, stratum)
+    stream = Stream(seed, STREAM, stratum)
     rule = Rule.of(arms, extra)
     return [
         BlockSlot(position, Draw(stream.below(rule.tie_bound), stream.below(rule.coin_bound)).text, 0, 0)
@@ -198,18 +204,43 @@ class Rule:
         at = draw.coin // (self.chance.denominator - self.chance.numerator)
         return others[at] if at < len(others) else preferred
 
-    def replay(self, entries: Iterable[tuple[str, Strata]]) -> list[str]:
+    def place(self, entry: "Placed", tally: "Tally") -> int:
+        """The share that somebody counts in whose arm no draw of the list made: of the arm's shares the first that
+        balances best. All of an arm's shares are its own, so this choice gives nobody an arm.
+
+        Raises ValueError for an arm that the ratio does not have, KeyError for a factor that is not known.
+        """
+        own = [index for index, arm in enumerate(self.shares) if arm == entry.arm]
+        if not own:
+            raise ValueError("An earlier allocation has an arm that the ratio does not have.")
+        totals = self.imbalances(entry.strata, tally)
+        return min(own, key=lambda index: totals[index])
+
+    def replay(self, entries: "Iterable[tuple[str, Strata] | Placed]") -> list[str]:
         """The arms of a whole sequence of draws (as text) and frozen factors, each from those before it.
 
-        Raises ValueError for a text that is no draw, KeyError for a factor that is not known.
+        Who is `Placed` keeps the arm and counts for those that follow. Raises ValueError for a text that is no draw,
+        KeyError for a factor that is not known.
         """
         tally = Tally(self)
         given: list[str] = []
-        for text, strata in entries:
-            share = self.choose(Draw.parse(text), strata, tally)
+        for entry in entries:
+            if isinstance(entry, Placed):
+                share, strata = self.place(entry, tally), entry.strata
+            else:
+                text, strata = entry
+                share = self.choose(Draw.parse(text), strata, tally)
             tally.add(share, strata)
             given.append(self.shares[share])
         return given
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Somebody allocated before, by another way than a draw of the list: on paper, or from an earlier list."""
+
+    arm: str = field(repr=False)
+    strata: Strata
 
 
 class Tally:
@@ -237,6 +268,11 @@ def _shares(ordered: Sequence[ArmRatio]) -> list[str]:
     return [arm.arm for arm in ordered for _ in range(arm.ratio // divisor)]
 
 
-ALGORITHM = Algorithm(
-    name=NAME, scheme="minimization", parameters=PARAMETERS, generate=generate, check=check, kind=Kind.DRAWS
-)
+def _algorithm(name: str) -> Algorithm:
+    return Algorithm(
+        name=name, scheme="minimization", parameters=PARAMETERS, generate=generate, check=check, kind=Kind.DRAWS
+    )
+
+
+ALGORITHM = _algorithm(NAME)
+EARLIER = (_algorithm(FIRST),)

@@ -1,4 +1,4 @@
-"""Shapes of an allocation; the schema is made from them and tests hold the answers to it."""
+"""Shapes of an allocation and of a registration; the schema is made from them and tests hold the answers to it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,25 @@ class Allocation(Shape):
     allocated_by = s.CharField()
 
 
+class Registration(Shape):
+    """A participant who follows the study's visit plan without having been randomized, once and for ever."""
+
+    participant = s.CharField()
+    randomized = s.BooleanField(help_text="Never: there is no randomization number and no stratum.")
+    arm = s.CharField(help_text="Whose visit plan the participant follows; not an allocation.")
+    arm_label = Words()
+    registered_on = s.DateField(help_text="Day 0.")
+    registered_at = s.DateTimeField()
+    registered_by = s.CharField()
+
+
 class Allocate(s.Serializer[Any]):
+    """The irreversible step, with the password typed again."""
+
+    password = s.CharField(max_length=200, trim_whitespace=False, write_only=True)
+
+
+class Register(s.Serializer[Any]):
     """The irreversible step, with the password typed again."""
 
     password = s.CharField(max_length=200, trim_whitespace=False, write_only=True)
@@ -43,6 +61,6 @@ class Reason(Shape):
 
 
 class GateClosed(InvalidRequest):
-    """Nothing was allocated; `reasons` are all that stand in the way."""
+    """Nobody was allocated or registered; `reasons` are all that stand in the way."""
 
     reasons = Reason(many=True, required=False)

@@ -1,4 +1,4 @@
-"""Addresses of allocation, below /api/v1/."""
+"""Addresses of allocation and registration, below /api/v1/."""
 
 from django.urls import path
 
@@ -6,4 +6,5 @@ from . import views
 
 urlpatterns = [
     path("participants/<str:code>/allocation/", views.AllocationView.as_view(), name="api_allocation"),
+    path("participants/<str:code>/registration/", views.RegistrationView.as_view(), name="api_registration"),
 ]

@@ -1,4 +1,4 @@
-"""Allocation for programs: the gate, the action and the selector of the page."""
+"""Allocation and registration for programs: the gate, the action and the selector of the page."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from trial.selectors import participant_or_404
 
 from ..actions import allocations
 from ..actions.allocations import GateClosed
-from ..models import Allocation
+from ..models import Allocation, Registration
 from ..section import SITE, SITE_LABEL, RandomizationSection
-from ..selectors import allocation_or_404
+from ..selectors import allocation_or_404, registration_or_404
 from . import serializers
 
 
@@ -57,6 +57,34 @@ class AllocationView(View):
         return Response(shape(allocation_or_404(self.person, participant)))
 
 
+class RegistrationView(View):
+    throttle_scope = "password"
+
+    @extend_schema(
+        operation_id="registration",
+        tags=["allocation"],
+        parameters=[CODE],
+        responses=describe(serializers.Registration),
+    )
+    def get(self, request: Request, code: str) -> Response:
+        """The registration without randomization, for those who may see the arm; not there for the others."""
+        return Response(shape_of_registration(registration_or_404(self.person, participant_or_404(self.person, code))))
+
+    @extend_schema(
+        operation_id="register",
+        tags=["allocation"],
+        parameters=[CODE],
+        request=serializers.Register,
+        responses=describe(serializers.Registration, body=True, s422=serializers.GateClosed),
+    )
+    def post(self, request: Request, code: str) -> Response:
+        """Register a participant once the study has ended randomization. Asked again, the answer is the same."""
+        participant = participant_or_404(self.person, code)
+        password = self.read(serializers.Register)["password"]
+        allocations.register(participant=participant, password=password, by=self.person)
+        return Response(shape_of_registration(registration_or_404(self.person, participant_or_404(self.person, code))))
+
+
 def shape(allocation: Allocation) -> dict[str, Any]:
     """An allocation in the words of the version under which it was made; never its slot."""
     definition = definition_of(allocation.version_id)
@@ -78,4 +106,17 @@ def shape(allocation: Allocation) -> dict[str, Any]:
         "strata": strata,
         "allocated_at": allocation.allocated_at,
         "allocated_by": allocation.allocated_by.printed_name,
+    }
+
+
+def shape_of_registration(registration: Registration) -> dict[str, Any]:
+    """A registration in the words of the version under which it was made."""
+    return {
+        "participant": registration.participant.code,
+        "randomized": False,
+        "arm": registration.arm,
+        "arm_label": definition_of(registration.version_id).arms[registration.arm].label,
+        "registered_on": registration.participant.registered_on,
+        "registered_at": registration.registered_at,
+        "registered_by": registration.registered_by.printed_name,
     }

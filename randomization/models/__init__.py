@@ -10,12 +10,13 @@ from .after import (
     WhyOtherwise,
 )
 from .allocations import Allocation
-from .corrections import Correction, CorrectionKind, CorrectionState
+from .corrections import COME_TO_NOTHING, Correction, CorrectionKind, CorrectionState
 from .emergency import EmergencyList, EmergencyUse
 from .lists import AllocationList, ListKey, ListKind, ListState, Segment, Slot, SlotProof
 from .simulations import ListSimulation
 
 __all__ = [
+    "COME_TO_NOTHING",
     "Allocation",
     "AllocationList",
     "Correction",

@@ -1,4 +1,7 @@
-"""Corrections of a list: proposed by one unblinded statistician, decided by another, on slot numbers alone."""
+"""Corrections of a list: proposed by one unblinded statistician, decided by another, on slot numbers alone.
+
+Whoever proposed one may take it back while it waits.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ class CorrectionKind(models.TextChoices):
     WITHDRAW_SLOT = "withdraw_slot", _("Make a slot unavailable")
     APPEND_SLOTS = "append_slots", _("Append slots")
     CLOSE_STRATUM = "close_stratum", _("Close a stratum")
+    REOPEN_STRATUM = "reopen_stratum", _("Reopen a stratum")
     HOLD = "hold", _("Hold randomization")
     RESUME = "resume", _("Resume randomization")
 
@@ -20,10 +24,18 @@ class CorrectionState(models.TextChoices):
     PROPOSED = "proposed", _("Waits for the second person")
     APPROVED = "approved", _("Approved")
     REJECTED = "rejected", _("Rejected")
+    TAKEN_BACK = "taken_back", _("Taken back")
+
+
+COME_TO_NOTHING = (CorrectionState.REJECTED, CorrectionState.TAKEN_BACK)
+"""What never took effect: the same may be proposed again."""
 
 
 class Correction(AuditedModel):
-    """One correction of a list, from its proposal to the decision of a second person. Nothing is ever deleted."""
+    """One correction of a list, from its proposal to the decision of a second person. Nothing is ever deleted.
+
+    One that was taken back has the time and the reason, and nobody who decided: its proposer took it back.
+    """
 
     allocation_list = models.ForeignKey(
         "randomization.AllocationList", on_delete=models.PROTECT, related_name="corrections"
@@ -53,7 +65,8 @@ class Correction(AuditedModel):
             ),
             models.CheckConstraint(
                 condition=models.Q(state="proposed", decided_by__isnull=True, decided_at__isnull=True)
-                | (~models.Q(state="proposed") & models.Q(decided_by__isnull=False, decided_at__isnull=False)),
+                | models.Q(state="taken_back", decided_by__isnull=True, decided_at__isnull=False)
+                | models.Q(state__in=["approved", "rejected"], decided_by__isnull=False, decided_at__isnull=False),
                 name="list_correction_decided_with_person_and_time",
             ),
             models.CheckConstraint(
@@ -61,7 +74,11 @@ class Correction(AuditedModel):
                 | (~models.Q(kind="withdraw_slot") & models.Q(slot__isnull=True)),
                 name="list_correction_names_a_slot_to_withdraw",
             ),
-            models.UniqueConstraint(fields=["slot"], condition=~models.Q(state="rejected"), name="slot_withdrawn_once"),
+            models.UniqueConstraint(
+                fields=["slot"],
+                condition=models.Q(state__in=["proposed", "approved"]),
+                name="slot_withdrawn_once",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from trial.permissions import Permission, can, check
+from trial.permissions import Permission, check
 from trial.views.refusals import attempt
 from trial.views.requests import SignedInRequest
 
@@ -31,7 +31,7 @@ def correction_new(request: SignedInRequest, pk: int) -> HttpResponse:
     form = ProposalForm(
         request.POST if request.method == "POST" else None,
         kind=kind,
-        strata=presenters.stratum_choices(found),
+        strata=presenters.stratum_choices(found, kind),
         number=found.pk,
     )
     tried = attempt(form)
@@ -86,17 +86,33 @@ def correction_reject(request: SignedInRequest, pk: int, number: int) -> HttpRes
     return _page(request, found, reject_form=form, status=tried.status)
 
 
+@require_POST
+def correction_take_back(request: SignedInRequest, pk: int, number: int) -> HttpResponse:
+    """Take one's own proposal back, with the reason."""
+    person = request.user
+    found = selectors.correction_or_404(person, pk, number)
+    form = ReasonForm(request.POST, auto_id="back_%s")
+    tried = attempt(form)
+    if form.is_valid():
+        with tried:
+            actions.take_back(correction=found, reason=form.cleaned_data["reason"], by=person)
+        if tried.done:
+            messages.success(request, _("The proposal is taken back. It stays in the audit trail."))
+            return redirect("list_detail", pk)
+    return _page(request, found, back_form=form, status=tried.status)
+
+
 def _page(
     request: SignedInRequest,
     found: Correction,
     *,
     approve_form: DecisionForm | None = None,
     reject_form: ReasonForm | None = None,
+    back_form: ReasonForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     person = request.user
-    waits = found.state == CorrectionState.PROPOSED
-    is_second = can(person, Permission.LIST_APPROVE) and found.proposed_by_id != person.pk
+    may_decide = actions.waits_for(person, found)
     state, words = presenters.correction_state(found)
     context = {
         "list": found.allocation_list,
@@ -106,9 +122,11 @@ def _page(
         "state_label": words,
         "facts": presenters.correction_facts(found),
         "explained": presenters.correction_explained(found.kind),
-        "may_decide": waits and is_second,
-        "second_needed": waits and not is_second,
+        "may_decide": may_decide,
+        "second_needed": found.state == CorrectionState.PROPOSED and not may_decide,
+        "may_take_back": actions.may_take_back(person, found),
         "approve_form": approve_form or DecisionForm(wanted=actions.confirmation_of(found), auto_id="approve_%s"),
         "reject_form": reject_form or ReasonForm(auto_id="reject_%s"),
+        "back_form": back_form or ReasonForm(auto_id="back_%s"),
     }
     return render(request, "randomization/correction.html", context, status=status)

@@ -20,6 +20,8 @@ from trial.views.requests import SignedInRequest
 
 from .. import gate, presenters, selectors
 from ..actions import emergency
+from ..algorithms.minimization import FIRST
+from ..arms import holds_draws
 from ..forms import EmergencyForm, PasswordForm, SetAsideForm
 from ..models import AllocationList, EmergencyList, EmergencyUse, ListState
 
@@ -59,7 +61,9 @@ def slots(request: SignedInRequest, pk: int) -> HttpResponse:
     found = selectors.list_or_404(person, pk)
     may_set_aside = can(person, Permission.LIST_APPROVE) and found.state not in (ListState.DRAFT,)
     definition = definition_of(found.version_id)
-    strata = [(name, presenters.words_of_stratum(name, definition)) for name in found.strata]
+    held = EmergencyList.objects.select_related("slots").filter(main=found).exclude(slots__commitment="").first()
+    pages = held.slots.strata if held is not None else []  # by factors also where the list is one sequence of draws
+    strata = [(name, presenters.words_of_stratum(name, definition)) for name in pages]
     form = SetAsideForm(request.POST if request.method == "POST" else None, strata=strata, auto_id="aside_%s")
     tried = attempt(form)
     if request.method == "POST" and form.is_valid():
@@ -68,11 +72,11 @@ def slots(request: SignedInRequest, pk: int) -> HttpResponse:
         if tried.done:
             messages.success(request, _("The page is set aside."))
             return redirect("emergency", found.pk)
-    held = EmergencyList.objects.select_related("slots").filter(main=found).exclude(slots__commitment="").first()
     ready = held is not None
     context = {
         "list": found,
         "is_ready": ready,
+        "counts_for_balance": holds_draws(found) and found.algorithm != FIRST,
         "is_holder": held is not None and person.pk in (held.first_holder_id, held.second_holder_id),
         "columns": [
             {"label": _("Stratum")},

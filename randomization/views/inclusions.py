@@ -75,7 +75,7 @@ def registration(request: SignedInRequest, code: str) -> HttpResponse:
     context = {
         "participant": participant,
         "facts": presenters.participant_facts(participant, definition),
-        "registration": inclusion_words.registration_words(found),
+        "registration": inclusion_words.registration_words(found, participant),
         "treatment": presenters.treatment_card(person, participant, found.arm),
         "visits": presenters.next_visits(person, participant),
     }

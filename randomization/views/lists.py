@@ -35,13 +35,24 @@ from ..uploads import InMemoryUpload
 
 @require_safe
 def lists(request: SignedInRequest) -> HttpResponse:
-    """Show every list with its state."""
+    """Show every list with its state; to the committee, which has the balance alone, how each of them fares."""
     person = request.user
+    if not can(person, Permission.LIST_VIEW):
+        return _lists_that_ran(request)
     rows = []
     for found in selectors.lists_with_counts(person):
         state, words = presenters.list_state(found)
         rows.append({"list": found, "state": state, "state_label": words, "total": found.slots_total})
     return render(request, "randomization/lists.html", {"rows": rows, "may_draft": can(person, Permission.LIST_DRAFT)})
+
+
+def _lists_that_ran(request: SignedInRequest) -> HttpResponse:
+    """Show the lists with how many were allocated, and the way to their balance: nothing of slots."""
+    rows = []
+    for found in selectors.lists_that_ran(request.user):
+        state, words = presenters.list_state(found)
+        rows.append({"list": found, "state": state, "state_label": words})
+    return render(request, "randomization/lists_progress.html", {"rows": rows})
 
 
 @csrf_exempt  # so that how a file is taken can be said before the form is read; `_list_new` is protected
@@ -141,6 +152,8 @@ def detail(
     may_approve = can(person, Permission.LIST_APPROVE)
     is_second = found.drafted_by_id != person.pk
     used = selectors.counts_by_stratum(person, found)
+    paper = selectors.on_paper_by_stratum(person, found)
+    has_paper = any(paper.values())
     may_simulate = may_approve or can(person, Permission.LIST_DRAFT)
     offered = {
         "simulate": can(person, Permission.LIST_DRAFT) and found.state in (ListState.DRAFT, ListState.SIMULATED),
@@ -151,17 +164,22 @@ def detail(
         "close": may_approve and found.state != ListState.CLOSED,
         "correct": presenters.correction_links(found) if may_approve else [],
         "simulation": may_simulate and selectors.simulations_of(person, found.pk).exists(),
-        "balance": can(person, Permission.ARM_BALANCE) and by_arm is None and any(used.values()),
+        "balance": can(person, Permission.ARM_BALANCE) and by_arm is None and (any(used.values()) or has_paper),
     }
     given = forms or {}
     context = {
         "list": found,
         "state": state,
         "state_label": words,
-        "facts": presenters.list_facts(found),
-        "columns": presenters.stratum_columns(found, by_arm=by_arm is not None),
-        "rows": presenters.stratum_rows(found, used, selectors.free_by_stratum(person, found), by_arm),
-        "used": sum(used.values()),
+        "facts": [
+            *presenters.list_facts(found),
+            *presenters.counted_facts(selectors.counted_for_balance(person, found)),
+        ],
+        "columns": presenters.stratum_columns(found, by_arm=by_arm is not None, on_paper=has_paper),
+        "rows": presenters.stratum_rows(
+            found, used, selectors.free_by_stratum(person, found), by_arm, paper if has_paper else None
+        ),
+        "used": sum(used.values()) + sum(paper.values()),
         "may": offered,
         "by_arm": by_arm is not None,
         "approve_form": given.get("approve") or PasswordForm(auto_id="approve_%s"),

@@ -1,4 +1,4 @@
-"""How a list in use fares: counts for who sees lists; balance by arm for those with the right, told in the ledger."""
+"""How a list fares: counts for who sees lists and the committee; balance by arm for those with the right, told."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..progress import progress
 def list_progress(request: SignedInRequest, pk: int) -> HttpResponse:
     """Show allocations by stratum, site and month; posted by one who may see balance, by arm as well."""
     person = request.user
-    found = selectors.list_or_404(person, pk)
+    found = selectors.list_that_ran_or_404(person, pk)
     by_arm = request.method == "POST"
     if by_arm:
         given = balances.read_course(allocation_list=found, by=person)
@@ -31,6 +31,7 @@ def list_progress(request: SignedInRequest, pk: int) -> HttpResponse:
         "state_label": words,
         "progress": progress(found, given, by_arm=by_arm),
         "by_arm": by_arm,
+        "sees_list": can(person, Permission.LIST_VIEW),
         "may_balance": not by_arm and bool(given) and can(person, Permission.ARM_BALANCE),
     }
     return render(request, "randomization/list_progress.html", context)

@@ -10,13 +10,14 @@ import audit
 from audit.errors import Refused
 from randomization.actions import emergency as emergency_slots
 from randomization.actions import simulations
-from randomization.models import Allocation, AllocationList, ListSimulation
+from randomization.models import Allocation, AllocationList, ListSimulation, Registration
 from randomization.simulation import Report
 from trial.definitions import definition_of
 from trial.models import Person, Version
 from trial.permissions import Permission, check
 
 from ..documents import commitment, emergency
+from ..documents import registration as paper
 from ..documents.allocation import confirmation
 from ..documents.simulation import simulation_report
 
@@ -27,6 +28,15 @@ def print_allocation(*, allocation: Allocation, by: Person) -> bytes:
     check(by, Permission.ARM_VIEW, allocation.participant.site_id)
     document = confirmation(allocation, locale=get_language() or "en", printed_by=by.printed_name)
     audit.deed("allocation.viewed", allocation, by=by, document="confirmation")
+    return document
+
+
+@transaction.atomic
+def print_registration(*, registration: Registration, by: Person) -> bytes:
+    """Return the confirmation of a registration as a PDF in the language of the page, and keep who took it."""
+    check(by, Permission.ARM_VIEW, registration.participant.site_id)
+    document = paper.confirmation(registration, locale=get_language() or "en", printed_by=by.printed_name)
+    audit.deed("registration.viewed", registration, by=by, document="confirmation")
     return document
 
 

@@ -20,10 +20,12 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate, Paragraph, Spacer, Table, TableStyle
 
 from audit import clock
+from audit.models import Signature
 from randomization.models import Allocation
-from randomization.section import RandomizationSection
+from randomization.section import SITE, RandomizationSection
 from trial.definition import Definition
 from trial.definitions import definition_of
+from trial.models import Participant
 from trial.presenters import date_words
 
 INK = colors.HexColor("#172126")
@@ -50,8 +52,11 @@ ARM = ParagraphStyle(
 )  # fmt: skip
 ARM_NOTE = ParagraphStyle("arm_note", parent=BODY, textColor=PETROL, alignment=1)
 
-MEANINGS = {"randomization": lambda: _("Randomization of this participant, confirmed by typing the password again")}
-"""What a signature under an allocation means, in words."""
+MEANINGS = {
+    "randomization": lambda: _("Randomization of this participant, confirmed by typing the password again"),
+    "registration": lambda: _("Registration of this participant, confirmed by typing the password again"),
+}
+"""What a signature under an allocation or a registration means, in words."""
 
 
 def confirmation(allocation: Allocation, *, locale: str, printed_by: str) -> bytes:
@@ -60,19 +65,29 @@ def confirmation(allocation: Allocation, *, locale: str, printed_by: str) -> byt
         return _Confirmation(allocation, locale, printed_by).pdf()
 
 
-class _Confirmation:
-    def __init__(self, allocation: Allocation, locale: str, printed_by: str) -> None:
-        self.allocation = allocation
+class Confirmation:
+    """One page about one participant: the frame, the participant and the signature; each kind adds its own story."""
+
+    def __init__(self, participant: Participant, version_id: int, locale: str, printed_by: str) -> None:
         self.locale = locale
         self.printed_by = printed_by
-        self.participant = allocation.participant
-        self.definition: Definition = definition_of(allocation.version_id)
-        self.site = self.participant.site
+        self.participant = participant
+        self.definition: Definition = definition_of(version_id)
+        self.site = participant.site
         self.simulated = self.site.study.is_simulated
+
+    @property
+    def title(self) -> str:
+        """What a reader's window calls the document."""
+        raise NotImplementedError
+
+    def story(self) -> list[Flowable]:
+        """What stands on the page, from its heading on."""
+        raise NotImplementedError
 
     def pdf(self) -> bytes:
         target = io.BytesIO()
-        title = _("Confirmation of allocation %(code)s") % {"code": self.participant.code}
+        title = self.title
         document = BaseDocTemplate(
             target,
             pagesize=A4,
@@ -88,40 +103,11 @@ class _Confirmation:
         )
         frame = Frame(MARGIN, 24 * mm, WIDTH, A4[1] - 56 * mm, leftPadding=0, rightPadding=0, topPadding=0)
         document.addPageTemplates(PageTemplate(frames=[frame], onPage=self._page))
-        document.build(self._story(title))
+        document.build(self.story())
         return target.getvalue()
 
-    # ------------------------------------------------------------ what stands on the page
-
-    def _story(self, title: str) -> list[Flowable]:
-        allocation, study = self.allocation, self.definition.study
-        arm = self.definition.text(self.definition.arms[allocation.arm].label, self.locale)
-        return [
-            _text(_("Confirmation of allocation"), TITLE),
-            _text(self.definition.text(study.title, self.locale), SUBTITLE),
-            _box(
-                [_text(arm, ARM), _text(_("Randomization number %(number)s") % {"number": str(allocation)}, ARM_NOTE)]
-            ),
-            _text(_("Participant"), HEADING),
-            _facts(self._participant()),
-            _text(_("Allocation"), HEADING),
-            _facts(self._how()),
-            _text(_("Strata, as frozen at allocation"), HEADING),
-            _facts(self._strata()),
-            _text(_("Proof"), HEADING),
-            _text(
-                _(
-                    "Before the first allocation, a commitment to the whole list was published in the audit trail. "
-                    "With these values anyone can check, after the trial, that this place of the list was neither "
-                    "changed nor skipped."
-                ),
-                SMALL,
-            ),
-            Spacer(0, 4),
-            _facts(self._proof(), value_style=MONO),
-        ]
-
-    def _participant(self) -> list[tuple[str, str]]:
+    def who(self) -> list[tuple[str, str]]:
+        """The participant as two people compare them: code, birth, sex, site."""
         birth = f"{self.participant.birth_month:02d}/{self.participant.birth_year}" if self._has_birth() else "–"
         sex = {"M": _("Male"), "F": _("Female")}.get(self.participant.sex, "–")
         return [
@@ -134,36 +120,12 @@ class _Confirmation:
     def _has_birth(self) -> bool:
         return bool(self.participant.birth_month and self.participant.birth_year)
 
-    def _how(self) -> list[tuple[str, str]]:
-        signature = self.allocation.signature
+    def signed(self, signature: Signature) -> list[tuple[str, str]]:
+        """The signature under the deed, and what it means."""
         meaning = MEANINGS.get(signature.meaning)
         return [
-            (_("Allocated on"), _moment(self.allocation.allocated_at, self.locale)),
-            (_("Randomized by"), self.allocation.allocated_by.printed_name),
             (_("Signature"), f"{signature.by_name}, {_moment(signature.signed_at, self.locale)}"),
             (_("Meaning of the signature"), signature.statement or (meaning() if meaning else signature.meaning)),
-        ]
-
-    def _strata(self) -> list[tuple[str, str]]:
-        section: RandomizationSection = self.definition.section("randomization")
-        found = []
-        for factor in section.strata:
-            code = self.allocation.strata.get(factor.id, "")
-            level = next((level.label for level in factor.levels if level.code == code), None)
-            words = self.definition.text(level, self.locale) if level else code
-            found.append((self.definition.text(factor.label, self.locale), words))
-        return found
-
-    def _proof(self) -> list[tuple[str, str]]:
-        allocation_list = self.allocation.allocation_list
-        root = allocation_list.commitment
-        return [
-            (_("Root of the commitment"), f"{root[:32]} {root[32:]}"),
-            (_("Place in the list"), str(self.allocation.leaf_index + 1)),
-            *([(_("Random draw"), self.allocation.draw)] if self.allocation.draw else []),
-            *([(_("Sponsor’s own number"), self.allocation.own_number)] if self.allocation.own_number else []),
-            (_("List"), allocation_list.reference),
-            (_("Algorithm"), allocation_list.algorithm),
         ]
 
     # ------------------------------------------------------------ frame of the page
@@ -214,6 +176,75 @@ class _Confirmation:
         canvas.setFont("Helvetica-Bold", 62)
         canvas.drawCentredString(0, -20, _plain(_("SIMULATED DATA")))
         canvas.restoreState()
+
+
+class _Confirmation(Confirmation):
+    def __init__(self, allocation: Allocation, locale: str, printed_by: str) -> None:
+        super().__init__(allocation.participant, allocation.version_id, locale, printed_by)
+        self.allocation = allocation
+
+    @property
+    def title(self) -> str:
+        return _("Confirmation of allocation %(code)s") % {"code": self.participant.code}
+
+    def story(self) -> list[Flowable]:
+        allocation, study = self.allocation, self.definition.study
+        arm = self.definition.text(self.definition.arms[allocation.arm].label, self.locale)
+        return [
+            _text(_("Confirmation of allocation"), TITLE),
+            _text(self.definition.text(study.title, self.locale), SUBTITLE),
+            _box(
+                [_text(arm, ARM), _text(_("Randomization number %(number)s") % {"number": str(allocation)}, ARM_NOTE)]
+            ),
+            _text(_("Participant"), HEADING),
+            _facts(self.who()),
+            _text(_("Allocation"), HEADING),
+            _facts(self._how()),
+            _text(_("Strata, as frozen at allocation"), HEADING),
+            _facts(self._strata()),
+            _text(_("Proof"), HEADING),
+            _text(
+                _(
+                    "Before the first allocation, a commitment to the whole list was published in the audit trail. "
+                    "With these values anyone can check, after the trial, that this place of the list was neither "
+                    "changed nor skipped."
+                ),
+                SMALL,
+            ),
+            Spacer(0, 4),
+            _facts(self._proof(), value_style=MONO),
+        ]
+
+    def _how(self) -> list[tuple[str, str]]:
+        return [
+            (_("Allocated on"), _moment(self.allocation.allocated_at, self.locale)),
+            (_("Randomized by"), self.allocation.allocated_by.printed_name),
+            *self.signed(self.allocation.signature),
+        ]
+
+    def _strata(self) -> list[tuple[str, str]]:
+        section: RandomizationSection = self.definition.section("randomization")
+        found = []
+        for factor in section.strata:
+            code = self.allocation.strata.get(factor.id, "")
+            level = next((level.label for level in factor.levels if level.code == code), None)
+            words = self.definition.text(level, self.locale) if level else code
+            found.append((self.definition.text(factor.label, self.locale), words))
+        if SITE in self.allocation.strata:  # where minimization balances by site
+            found.append((_("Site"), self.allocation.strata[SITE]))
+        return found
+
+    def _proof(self) -> list[tuple[str, str]]:
+        allocation_list = self.allocation.allocation_list
+        root = allocation_list.commitment
+        return [
+            (_("Root of the commitment"), f"{root[:32]} {root[32:]}"),
+            (_("Place in the list"), str(self.allocation.leaf_index + 1)),
+            *([(_("Random draw"), self.allocation.draw)] if self.allocation.draw else []),
+            *([(_("Sponsor’s own number"), self.allocation.own_number)] if self.allocation.own_number else []),
+            (_("List"), allocation_list.reference),
+            (_("Algorithm"), allocation_list.algorithm),
+        ]
 
 
 def _text(words: str, style: ParagraphStyle) -> Paragraph:

@@ -8,7 +8,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from randomization.actions import simulations
-from randomization.selectors import allocation_or_404, list_or_404, newest_simulation_or_404
+from randomization.selectors import (
+    allocation_or_404,
+    list_or_404,
+    newest_simulation_or_404,
+    registration_or_404,
+)
 from trial.definitions import definition_of, latest_version
 from trial.selectors import participant_or_404
 from trial.views.requests import SignedInRequest
@@ -28,6 +33,18 @@ def allocation_pdf(request: SignedInRequest, code: str) -> HttpResponse:
     study = definition_of(allocation.version_id).study.code
     response["Content-Disposition"] = f'attachment; filename="{study}-{participant.code}-allocation.pdf"'
     return response
+
+
+@require_GET
+def registration_pdf(request: SignedInRequest, code: str) -> HttpResponse:
+    """Give the confirmation of a registration without randomization to those who may see the arm."""
+    person = request.user
+    participant = participant_or_404(person, code)
+    registration = registration_or_404(person, participant)
+    registration.participant = participant
+    document = documents.print_registration(registration=registration, by=person)
+    study = definition_of(registration.version_id).study.code
+    return _pdf(document, f"{study}-{participant.code}-registration.pdf")
 
 
 @require_GET

@@ -22,11 +22,13 @@ READS = [
     "participants/01-001/", "participants/01-001/visits/", "participants/01-001/records/", "queries/1/",
     "participants/01-001/visits/1/", "participants/01-001/visits/1/forms/laboratory/",
     "participants/01-001/log/adverse_event/1/", "participants/01-001/eligibility/", "participants/01-001/allocation/",
+    "participants/01-001/registration/",
 ]  # fmt: skip
 WRITES = [
     ("POST", "participants/"), ("PATCH", "participants/01-001/visits/1/"), ("POST", "queries/1/answer/"),
     ("PUT", "participants/01-001/visits/1/forms/laboratory/"), ("POST", "participants/01-001/log/adverse_event/"),
     ("PUT", "participants/01-001/log/adverse_event/1/"), ("POST", "participants/01-001/allocation/"),
+    ("POST", "participants/01-001/registration/"),
     ("POST", "participants/01-001/visits/1/forms/laboratory/files/"),
     ("POST", "participants/01-001/log/adverse_event/files/"),
     ("POST", "participants/01-001/log/adverse_event/1/files/"),

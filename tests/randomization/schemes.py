@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from randomization import opening
 from randomization.actions import lists
 from randomization.models import AllocationList
 from tests.cast import STUDY_FOLDER, Cast
@@ -37,8 +38,8 @@ def in_use(cast: Cast, made: AllocationList) -> AllocationList:
 
 def opened(made: AllocationList) -> dict[tuple[str, int], str]:
     """What every slot of a list holds."""
-    key = lists.data_key(made)
-    return {(slot.stratum, slot.position): lists.open_slot(key, made, slot).arm for slot in made.slots.all()}
+    key = opening.data_key(made)
+    return {(slot.stratum, slot.position): opening.open_slot(key, made, slot).arm for slot in made.slots.all()}
 
 
 def csv_of(strata: list[str], size: int, arms: tuple[str, str] = ("SRT", "SWITCH"), *, numbers: bool = False) -> str:

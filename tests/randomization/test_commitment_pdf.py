@@ -9,6 +9,7 @@ from pypdf import PdfReader
 
 from audit.errors import Refused
 from audit.models import Deed
+from randomization import opening
 from randomization.actions import lists
 from reporting.actions import documents
 from tests.cast import Cast
@@ -45,7 +46,7 @@ def test_the_paper_says_root_people_and_how_to_check_and_nothing_confidential(ma
     ):
         assert wanted in words, wanted
     assert not any(arm in words for arm in made.arms)
-    seed = lists.confidential(made, lists.data_key(made)).seed.hex()
+    seed = opening.confidential(made, opening.data_key(made)).seed.hex()
     assert seed not in words and "4, 6" not in words
     deed = Deed.objects.get(verb="list.commitment_printed")
     assert (deed.by_id, deed.target_id) == (cast.bruno_blinded.pk, str(made.pk))

@@ -180,7 +180,7 @@ def crash_while_the_slot_is_open(cast: Cast, monkeypatch: pytest.MonkeyPatch) ->
     got_request_exception.connect(keep)
     try:
         with monkeypatch.context() as patch:
-            patch.setattr("randomization.actions.allocations._tell", crash)
+            patch.setattr("randomization.actions.allocations.tell", crash)
             answer = client.post(f"/participants/{participant.code}/randomize/", {"password": cast.PASSWORD})
     finally:
         got_request_exception.disconnect(keep)

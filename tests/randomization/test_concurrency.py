@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 from collections.abc import Callable
@@ -98,14 +99,14 @@ def test_one_that_fails_leaves_its_slot_to_the_next(cast: Cast, monkeypatch: pyt
     waiting = [cast.eligible() for _n in range(3)]
     cast.list_in_use()
     unlucky = waiting[0].pk
-    real = allocations._tell
+    real = allocations.tell
 
-    def lost(participant: Participant, allocation: Allocation, by: Person) -> None:
+    def lost(participant: Participant, allocation: Allocation, day: dt.date, by: Person) -> None:
         if participant.pk == unlucky:
             raise ConnectionError("worker lost")
-        real(participant, allocation, by)
+        real(participant, allocation, day, by)
 
-    monkeypatch.setattr(allocations, "_tell", lost)
+    monkeypatch.setattr(allocations, "tell", lost)
     asking = [Person.objects.get(pk=cast.theo_coordinator.pk) for _p in waiting]
     answers = together(
         [
@@ -115,7 +116,7 @@ def test_one_that_fails_leaves_its_slot_to_the_next(cast: Cast, monkeypatch: pyt
     )
     assert [type(a).__name__ for a in answers] == ["ConnectionError", "Allocation", "Allocation"]
     assert Allocation.objects.count() == 2
-    monkeypatch.setattr(allocations, "_tell", real)
+    monkeypatch.setattr(allocations, "tell", real)
     cast.allocate(waiting[0])
     assert verification.verify(cast.list_in_use()).is_clean
     assert verification.check_numbers() == []

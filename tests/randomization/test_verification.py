@@ -15,7 +15,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from randomization import slots, vault, verification
+from randomization import opening, slots, vault, verification
 from randomization.actions import lists
 from randomization.models import Allocation, AllocationList, Slot
 from tests import harness
@@ -59,8 +59,8 @@ def test_each_kind_of_change_is_named(cast: Cast, raw: Callable[..., None]) -> N
 
     free = Slot.objects.filter(allocation_list=made, stratum=first.stratum, position=30).get()
     (other,) = set(made.arms) - {first.arm}
-    key = lists.data_key(made)
-    opened = lists.open_slot(key, made, free)
+    key = opening.data_key(made)
+    opened = opening.open_slot(key, made, free)
     swapped = (set(made.arms) - {opened.arm}).pop()
     forged = vault.seal_slot(
         key, vault.Slot(made.reference, free.stratum, free.position, swapped, opened.block, opened.salt)
@@ -165,8 +165,8 @@ def test_what_was_forged_under_a_correction_is_named(
     assert verification.verify(made).is_clean
     correction = made.corrections.get(kind="withdraw_slot")
     last = made.slots.get(stratum=stratum, position=made.slots_per_stratum + 2)
-    key = lists.data_key(made)
-    opened = lists.open_slot(key, made, last)
+    key = opening.data_key(made)
+    opened = opening.open_slot(key, made, last)
     swapped = (set(made.arms) - {opened.arm}).pop()
     forged = vault.seal_slot(
         key, vault.Slot(made.reference, stratum, last.position, swapped, opened.block, opened.salt)

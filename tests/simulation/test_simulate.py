@@ -15,12 +15,15 @@ from audit.errors import Refused
 from audit.models import Deed, Signature
 from config.settings import PASSWORD_HASHERS
 from ecrf.models import Change, EntryState, Query, QueryState, Record
-from randomization.models import Allocation
+from randomization.models import Allocation, TreatmentReceived
+from randomization.treatment import begun_by_forms
+from reporting import consort
 from safety.models import CaseState, SafetyCase
 from simulation.digest import sections
 from simulation.management.commands.demo_people import demo_people
 from simulation.trial import Outcome, Plan, simulate
 from tests.simulation.conftest import END
+from trial.definitions import definition_of
 from trial.models import Notice, Participant, Person, Role, ScreeningOutcome, Status, Study, Visit, VisitStatus
 
 
@@ -51,6 +54,37 @@ def test_two_are_ready_to_randomize_at_the_first_site(simulated: Outcome) -> Non
         for participant in ready.select_related("site"):
             coordinator = participant.site.delegations.get(role="coordinator").person
             assert gate.examine(participant, coordinator).reasons == ()
+
+
+def test_the_sites_say_which_treatment_was_received_as_their_forms_do(simulated: Outcome) -> None:
+    """SIM-037: after some weeks of everybody; as allocated where the forms say so, else with the reason why not."""
+    told = {one.participant_id: one for one in TreatmentReceived.objects.select_related("told_by")}
+    for allocation in Allocation.objects.select_related("participant"):
+        participant = allocation.participant
+        one = told.get(participant.pk)
+        if participant.randomized_on is not None and (END.date() - participant.randomized_on).days > 45:
+            assert one is not None, participant.code
+        if one is None:
+            continue
+        begun = begun_by_forms(participant, definition_of(participant.version_id))
+        if one.received:
+            assert (one.received, one.why) == (allocation.arm, "")
+            assert one.started_on is not None and participant.randomized_on is not None
+            assert participant.randomized_on <= one.started_on <= one.told_at.date()
+            assert begun.get(one.received, one.started_on) == one.started_on
+        else:
+            assert one.why and not begun
+            assert Record.objects.filter(participant=participant, form="protocol_deviation").exists()
+        assert one.told_by.delegations.filter(role="coordinator", site=participant.site).exists()
+    assert Deed.objects.filter(verb="treatment.recorded").count() == len(told)
+
+
+def test_the_flow_of_participants_counts_them_per_protocol(simulated: Outcome) -> None:
+    """SIM-038: most received what was allocated; the others are counted by their reason; nobody twice."""
+    member = Person.objects.filter(delegations__role=Role.STATISTICIAN_UNBLINDED).first()
+    found = consort.flow(member).total
+    assert found.allocated == 10 and found.per_protocol == found.received >= 6
+    assert found.received + found.not_received_in_all + found.not_told == found.allocated
 
 
 def test_exactly_one_serious_event_has_its_clock_running(simulated: Outcome) -> None:

@@ -314,8 +314,8 @@ def _recipients(reminder: Reminder, visit: Visit, people: dict[tuple[int | None,
     return found
 
 
-def people_holding(roles: Collection[str], site_id: int) -> set[Person]:
-    """Return who holds one of the roles today, at the site or at every site."""
+def people_holding(roles: Collection[str], site_id: int | None) -> set[Person]:
+    """Return who holds one of the roles today, at the site or at every site; without a site, at every site alone."""
     held = Delegation.objects.filter(Q(site=site_id) | Q(site=None), role__in=roles)
     people = _people_by_site_and_role(clock.today(), held)
     return {person for role in roles for site in (site_id, None) for person in people.get((site, str(role)), ())}

@@ -16,8 +16,8 @@ from django.utils import translation
 
 import audit
 from audit.errors import Refused
-from randomization import simulated
-from randomization.actions import lists, simulations
+from randomization import opening, simulated
+from randomization.actions import simulations
 from randomization.algorithms import ParameterError
 from randomization.models import AllocationList
 from randomization.simulation import DEFAULT_TRIALS, Report, Scheme, Simple, new_seed, simulate
@@ -100,7 +100,7 @@ class Command(BaseCommand):
         if target is None:
             raise CommandError(f"There is no list {options['list']}.")
         try:
-            return target.version, target, [simulations.scheme_of(target, lists.data_key(target)), Simple()]
+            return target.version, target, [simulations.scheme_of(target, opening.data_key(target)), Simple()]
         except Refused as refused:
             raise CommandError(str(refused)) from None
 

@@ -10,8 +10,8 @@ import pytest
 from audit.errors import Refused
 from audit.models import Deed, Signature
 from audit.testing import refused_by_database
-from randomization import vault
-from randomization.actions import allocations, lists
+from randomization import opening, vault
+from randomization.actions import allocations
 from randomization.actions.allocations import GateClosed
 from randomization.algorithms.merkle import SaltedSlot, verify_slot
 from randomization.models import Allocation, Slot
@@ -44,7 +44,7 @@ def test_an_allocation_gives_the_arm_of_the_next_slot_and_plans_what_follows(cas
     participant = cast.eligible()
     made = cast.list_in_use()
     allocation = cast.allocate(participant)
-    opened = lists.open_slot(lists.data_key(made), made, allocation.slot)
+    opened = opening.open_slot(opening.data_key(made), made, allocation.slot)
     participant.refresh_from_db()
     assert (allocation.arm, allocation.slot.position, allocation.number) == (opened.arm, 1, 1)
     assert participant.status == Status.RANDOMIZED
@@ -136,7 +136,7 @@ def test_the_gate_is_asked_again_inside_the_lock(cast: Cast) -> None:
     assert {reason.code for reason in refused.value.reasons} >= {"hold", "not_eligible", "changed"}
 
 
-@pytest.mark.parametrize("step", ["trial.actions.visits.settle", "randomization.actions.allocations._tell"])
+@pytest.mark.parametrize("step", ["trial.actions.visits.settle", "randomization.actions.allocations.tell"])
 def test_a_crash_in_the_middle_leaves_nothing(cast: Cast, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """RND-408: whatever step fails, no slot is used, and the next try takes the same one."""
     participant = cast.eligible()

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core import mail
 
 import audit
 from audit.errors import Refused
 from audit.models import Deed
 from audit.testing import refused_by_database
-from randomization import gate, slots, vault, verification
+from randomization import gate, opening, slots, vault, verification
 from randomization.actions import corrections, lists
 from randomization.models import AllocationList, Correction, CorrectionState, ListState, Slot
 from tests.cast import PASSWORD, Cast
 from tests.randomization.conftest import in_one_stratum
-from trial.models import Participant
+from trial.actions import notices, people
+from trial.models import Notice, Participant
 
 pytestmark = pytest.mark.django_db
 
@@ -153,9 +155,9 @@ def test_appended_slots_come_from_their_own_seed_under_their_own_commitment(cast
     deed = Deed.objects.get(verb="list.correction_approved")
     assert deed.details["commitment"] == second.commitment
     assert second.sealed_parameters != made.sealed_parameters
-    key = lists.data_key(made)
+    key = opening.data_key(made)
     new = vault.open_confidential(key, second.sealed_parameters, list_id=f"{made.reference}/segment/2")
-    old = lists.confidential(made, key)
+    old = opening.confidential(made, key)
     assert new.seed != old.seed and new.block_sizes == old.block_sizes
     with pytest.raises(vault.Tampered):  # bound to its segment: it never passes for the list's own
         vault.open_confidential(key, second.sealed_parameters, list_id=made.reference)
@@ -210,6 +212,142 @@ def test_a_closed_stratum_is_a_reason_of_the_gate(cast: Cast) -> None:
     assert code_of(lambda: proposed(cast, made, "close_stratum", "1", stratum="")) == "unknown_stratum"
 
 
+def test_a_closed_stratum_is_reopened_by_two_persons_where_it_stopped(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RND-513: closed until the second person approves; then the next slot of the order, none skipped."""
+    first, stratum = in_one_stratum(cast, monkeypatch)
+    made, second = cast.list_in_use(), cast.eligible()
+    cast.allocate(first)
+    word = slots.word(made, stratum)
+    cast.correct(made, "close_stratum", typed=word, stratum=stratum)
+    assert reasons(cast, second) == {"stratum_closed"}
+    proposal = proposed(cast, made, "reopen_stratum", word, stratum=stratum)
+    assert code_of(lambda: proposed(cast, made, "reopen_stratum", word, stratum=stratum)) == "pending"
+    assert code_of(lambda: approved(cast, proposal, word, by=cast.stella_statistician)) == "same_person"
+    assert reasons(cast, second) == {"stratum_closed"}
+    approved(cast, proposal, word)
+    made.refresh_from_db()
+    assert made.closed_strata == [] and reasons(cast, second) == set()
+    assert cast.allocate(second).slot.position == 2
+    assert verification.verify(made).is_clean
+    told = Deed.objects.filter(verb="list.correction_approved").order_by("pk").values_list("details__kind", flat=True)
+    assert list(told) == ["close_stratum", "reopen_stratum"]
+
+
+def test_only_a_closed_stratum_of_a_list_that_runs_is_reopened(cast: Cast) -> None:
+    """RND-514: wrong stratum, wrong role, wrong state, a second time; nothing is kept of what was refused."""
+    made = cast.list_in_use()
+    stratum, word = made.strata[0], "1"
+    assert code_of(lambda: proposed(cast, made, "reopen_stratum", word, stratum=stratum)) == "stratum_open"
+    assert code_of(lambda: proposed(cast, made, "reopen_stratum", word, stratum="")) == "unknown_stratum"
+    cast.correct(made, "close_stratum", typed=word, stratum=stratum)
+    for person in (cast.bruno_blinded, cast.dan_data_manager, cast.theo_coordinator):
+        refusal = code_of(
+            lambda by=person: corrections.propose(
+                allocation_list=made, kind="reopen_stratum", reason="Why", confirmation=word, by=by, stratum=stratum
+            )
+        )
+        assert refusal == "permission.list.approve"
+    late = proposed(cast, made, "reopen_stratum", word, stratum=stratum)
+    assert Correction.objects.count() == 2
+    lists.close(allocation_list=made, reason="Amendment", by=cast.stella_statistician)
+    assert code_of(lambda: approved(cast, late, word)) == "list_state"
+
+
+def test_a_list_exhausted_for_want_of_open_strata_runs_again_once_one_is_reopened(cast: Cast) -> None:
+    """RND-515: with free slots it is in use again; a stratum without any leaves the list exhausted."""
+    made = cast.small_list(2)
+    for stratum in made.strata:
+        cast.correct(made, "close_stratum", typed=slots.word(made, stratum), stratum=stratum)
+    made.refresh_from_db()
+    assert made.state == ListState.EXHAUSTED
+    cast.correct(made, "reopen_stratum", typed="1", stratum=made.strata[0])
+    made.refresh_from_db()
+    assert made.state == ListState.IN_USE and made.exhausted_at is None
+    assert made.strata[0] not in made.closed_strata and len(made.closed_strata) == len(made.strata) - 1
+    for position in (1, 2):
+        cast.correct(made, "withdraw_slot", typed=f"1-{position}", stratum=made.strata[0], position=position)
+    made.refresh_from_db()
+    assert made.state == ListState.EXHAUSTED
+    cast.correct(made, "reopen_stratum", typed="2", stratum=made.strata[1])
+    made.refresh_from_db()
+    assert made.state == ListState.IN_USE
+
+
+def test_a_proposal_is_taken_back_by_its_proposer_alone_once_and_with_a_reason(cast: Cast) -> None:
+    """RND-516: nothing takes effect, the ledger keeps it, nobody decides it any more, and it may be proposed again."""
+    made = cast.list_in_use()
+    what = {"stratum": made.strata[0], "position": 1}
+    proposal = proposed(cast, made, "withdraw_slot", "1-1", **what)
+
+    def back(by: Any = cast.stella_statistician, reason: str = "Wrong slot") -> Correction:
+        return corrections.take_back(correction=proposal, reason=reason, by=by)
+
+    assert code_of(lambda: back(cast.ursula_statistician)) == "not_own"
+    for person in (cast.bruno_blinded, cast.dan_data_manager, cast.theo_coordinator):
+        assert code_of(lambda by=person: back(by)) == "permission.list.approve"
+    assert code_of(lambda: back(reason=" ")) == "no_reason"
+    assert Correction.objects.get().state == CorrectionState.PROPOSED
+    done = back()
+    assert (done.state, done.decided_by, done.decision_reason) == ("taken_back", None, "Wrong slot")
+    assert done.decided_at is not None
+    deed = Deed.objects.get(verb="list.correction_taken_back")
+    assert (deed.by_id, deed.details["reason"]) == (cast.stella_statistician.pk, "Wrong slot")
+    assert {"kind": "withdraw_slot", "stratum": made.strata[0], "position": 1}.items() <= deed.details.items()
+    assert code_of(back) == "taken_back"
+    assert code_of(lambda: approved(cast, proposal, "1-1")) == "taken_back"
+    assert (
+        code_of(lambda: corrections.reject(correction=proposal, reason="No", by=cast.ursula_statistician))
+        == "taken_back"
+    )
+    assert slots.available(made).filter(**what).exists()
+    again = proposed(cast, made, "withdraw_slot", "1-1", **what)
+    approved(cast, again, "1-1")
+    proposal = again
+    assert code_of(back) == "decided"
+    assert verification.verify(made).is_clean
+    done.decided_by = cast.ursula_statistician
+    with refused_by_database("decided_with_person_and_time"):
+        audit.save(done, by=None)
+
+
+def test_a_hold_is_not_taken_back_by_the_one_who_held(cast: Cast) -> None:
+    """RND-517: it took effect at once; one person alone never lets randomization go on."""
+    participant = cast.eligible()
+    hold = cast.hold(cast.list_in_use())
+    refusal = code_of(lambda: corrections.take_back(correction=hold, reason="No", by=cast.stella_statistician))
+    assert refusal == "hold_in_effect"
+    assert reasons(cast, participant) == {"hold"}
+    assert not Deed.objects.filter(verb__in=["list.resumed", "list.correction_taken_back"]).exists()
+
+
+def test_those_who_may_decide_are_told_and_no_mail_tells_a_slot_or_an_arm(cast: Cast) -> None:
+    """RND-518: the other unblinded statisticians and nobody else; of one taken back before it went out, nobody."""
+    made = cast.list_in_use()
+    word = {"stratum": made.strata[2], "position": 17}
+    proposal = proposed(cast, made, "withdraw_slot", "3-17", **word)
+    owed = Notice.objects.get(kind="list_correction")
+    assert (owed.person_id, owed.participant, owed.reveals_arm) == (cast.ursula_statistician.pk, None, False)
+    assert owed.url == f"/randomization/{made.pk}/corrections/{proposal.pk}/"
+    people.set_locale(person=cast.ursula_statistician, locale="fr", by=cast.ursula_statistician)
+    notices.send_owed()
+    (sent,) = mail.outbox
+    assert sent.to == [cast.ursula_statistician.email]
+    text = f"{sent.subject} {sent.body}"
+    assert "correction de la liste" in text and owed.url in text
+    assert not [secret for secret in ("3-17", *made.strata, *made.arms) if secret in text]
+
+    second = proposed(cast, made, "append_slots", "4", count=4)
+    corrections.take_back(correction=second, reason="Too few", by=cast.stella_statistician)
+    cast.hold(made)
+    notices.send_owed()
+    assert len(mail.outbox) == 2  # the hold, and not what was taken back
+    states = dict(Notice.objects.filter(kind__startswith="list_").values_list("key", "state"))
+    assert sorted(states.values()) == ["cancelled", "sent", "sent"]
+    assert Notice.objects.get(kind="list_held").person_id == cast.ursula_statistician.pk
+
+
 def test_a_hold_takes_effect_at_once_and_resuming_needs_the_second_person(cast: Cast) -> None:
     """RND-508: held when proposed, confirmed by another; resumed only when another approves; both told with reasons."""
     participant = cast.eligible()
@@ -254,7 +392,7 @@ def test_states_that_take_no_correction(cast: Cast) -> None:
     """RND-510: a draft takes none, an approved list no hold, a closed one none."""
     draft = lists.draft(version=cast.version, block_sizes=(4,), by=cast.stella_statistician)
     what = {"stratum": draft.strata[0], "position": 1, "count": 2}
-    for kind in ("withdraw_slot", "append_slots", "close_stratum", "hold", "resume"):
+    for kind in ("withdraw_slot", "append_slots", "close_stratum", "reopen_stratum", "hold", "resume"):
         assert code_of(lambda k=kind: proposed(cast, draft, k, "1", **what)) == "list_state"
     ready = cast.approved_list(draft)
     assert code_of(lambda: proposed(cast, ready, "hold", str(ready.pk))) == "list_state"

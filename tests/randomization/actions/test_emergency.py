@@ -15,13 +15,13 @@ from pypdf import PdfReader
 from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
-from randomization import verification
-from randomization.actions import emergency, lists
+from randomization import opening, verification
+from randomization.actions import emergency
 from randomization.models import Allocation, AllocationList, EmergencyUse, ListKind, Slot
 from reporting.actions import documents
 from tests.cast import PASSWORD, Cast
 from tests.randomization.conftest import undelegated
-from trial.models import Participant
+from trial.models import Notice, Participant, Role
 
 pytestmark = pytest.mark.django_db
 THEN = dt.timedelta(hours=5)
@@ -58,7 +58,8 @@ def telling(cast: Cast, participant: Participant, page: emergency.Page) -> Calla
             "position": page.position, "mark": page.mark, "happened_at": clock.now() - THEN,
             "opened_by": "Inès Investigator, Théo Coordinator", "reason": "Power cut", "password": PASSWORD,
         }  # fmt: skip
-        return emergency.reconcile(participant=participant, by=cast.theo_coordinator, **{**said, **other})  # type: ignore[arg-type]
+        given = {"by": cast.theo_coordinator, **said, **other}
+        return emergency.reconcile(participant=participant, **given)  # type: ignore[arg-type]
 
     return tell
 
@@ -99,12 +100,12 @@ def test_opening_every_page_of_a_stratum_tells_nothing_of_the_live_list(cast: Ca
 
     held = used.emergency.slots
     secrets = [
-        vault.open_confidential(lists.data_key(each), each.sealed_parameters, list_id=each.reference)
+        vault.open_confidential(opening.data_key(each), each.sealed_parameters, list_id=each.reference)
         for each in (used, held)
     ]
     assert secrets[0].seed != secrets[1].seed
     assert secrets[1].block_sizes == ()
-    slot, key = used.slots.get(stratum=used.strata[0], position=1), lists.data_key(held)
+    slot, key = used.slots.get(stratum=used.strata[0], position=1), opening.data_key(held)
     with pytest.raises(vault.VaultError):
         vault.open_slot(key, slot.payload, list_id=used.reference, stratum=slot.stratum, position=1)
 
@@ -269,6 +270,51 @@ def test_what_the_gate_says_is_kept_and_refuses_nothing(cast: Cast, used: Alloca
     page = pages_of(cast, used, stratum_of(participant))[0]
     telling(cast, participant, page)()
     assert "unsigned" in EmergencyUse.objects.get().against
+
+
+def test_any_one_whom_the_site_has_delegated_tells_and_no_sponsors_role_does(cast: Cast, used: AllocationList) -> None:
+    """EMG-016: a delegated investigator may; data manager, sponsor and both statisticians may not, and are refused."""
+    participant = waiting(cast)
+    page = pages_of(cast, used, stratum_of(participant))[0]
+    for person in (
+        cast.dan_data_manager,
+        cast.paul_sponsor,
+        cast.stella_statistician,
+        cast.bruno_blinded,
+        cast.ines_investigator,
+    ):
+        with pytest.raises(Refused) as refused:
+            telling(cast, participant, page)(by=person)
+        assert refused.value.code == "permission.participant.randomize"
+    assert not EmergencyUse.objects.exists()
+    delegated = cast._person("Iris", "Delegated", Role.INVESTIGATOR, cast.site, may_randomize=True)
+    allocation = telling(cast, participant, page)(by=delegated)
+    assert allocation.allocated_by == delegated
+    told = Notice.objects.filter(kind="randomized", participant=participant)
+    people = {notice.person_id for notice in told}
+    assert {cast.dan_data_manager.pk, cast.paul_sponsor.pk, cast.mona_monitor.pk} <= people
+    assert cast.oscar_coordinator.pk not in people and cast.stella_statistician.pk not in people
+    assert {notice.context["date"] for notice in told} == {f"{timezone.localdate(allocation.allocated_at):%Y-%m-%d}"}
+    assert not told.filter(reveals_arm=True).exists()
+
+
+def test_a_page_is_set_aside_by_an_unblinded_statistician_alone(cast: Cast, used: AllocationList) -> None:
+    """EMG-017: neither the site nor a data manager; the page of the slots says who does what."""
+    said = {
+        "main": used, "stratum": used.strata[0], "position": 1, "happened_at": clock.now() - THEN,
+        "opened_by": "A and B", "reason": "Opened by mistake",
+    }  # fmt: skip
+    for person in (cast.theo_coordinator, cast.dan_data_manager, cast.bruno_blinded, cast.paul_sponsor):
+        with pytest.raises(Refused):
+            emergency.set_aside(**said, by=person)
+    assert not EmergencyUse.objects.exists()
+    assert emergency.set_aside(**said, by=cast.stella_statistician).allocation is None
+    shown = cast.client_of(cast.bruno_blinded).get(f"/randomization/{used.pk}/emergency/").content.decode()
+    assert "to whom randomizing is delegated there" in shown and "an unblinded statistician sets it aside here" in shown
+    participant = waiting(cast)
+    shown = cast.client_of(cast.theo_coordinator).get(f"/participants/{participant.code}/emergency/").content.decode()
+    assert "entered by those to whom randomizing is delegated at this site" in shown
+    assert cast.client_of(cast.dan_data_manager).get(f"/participants/{participant.code}/emergency/").status_code == 403
 
 
 # --- pages of the system ---------------------------------------------------------------------------------------------

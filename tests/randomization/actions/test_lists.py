@@ -14,7 +14,7 @@ import audit
 from audit.errors import Refused
 from audit.models import Deed, Signature
 from audit.testing import refused_by_database
-from randomization import vault
+from randomization import opening, vault
 from randomization.actions import lists
 from randomization.actions.lists import InvalidParameters
 from randomization.algorithms import merkle
@@ -34,10 +34,10 @@ def approved(cast: Cast) -> AllocationList:
 
 
 def arms_of(made: AllocationList) -> dict[str, list[str]]:
-    key = lists.data_key(made)
+    key = opening.data_key(made)
     found: dict[str, list[str]] = {}
     for slot in made.slots.order_by("stratum", "position"):
-        found.setdefault(slot.stratum, []).append(lists.open_slot(key, made, slot).arm)
+        found.setdefault(slot.stratum, []).append(opening.open_slot(key, made, slot).arm)
     return found
 
 
@@ -97,7 +97,7 @@ def test_a_second_person_approves_and_the_commitment_is_published(cast: Cast) ->
     """RND-307: the root stands in the list, under the signature and in the ledger; it is that of the slots."""
     made = approved(cast)
     assert made.state == ListState.APPROVED
-    assert made.commitment == lists.commitment_of(made).root.hex()
+    assert made.commitment == opening.commitment_of(made).root.hex()
     assert Deed.objects.get(verb="list.approved").details["commitment"] == made.commitment
     assert made.approval is not None
     assert made.approval.content["commitment"] == made.commitment
@@ -219,8 +219,8 @@ def test_a_test_seed_that_is_the_real_one_shows_nothing(cast: Cast) -> None:
     with pytest.raises(Refused) as refused:
         lists.read_parameters(allocation_list=made, by=cast.ursula_statistician)
     assert refused.value.code == "tampered"
-    key = lists.data_key(made)
-    real = lists.confidential(made, key)
+    key = opening.data_key(made)
+    real = opening.confidential(made, key)
     made.sealed_test_seed = vault.seal_confidential(key, real, list_id=f"{made.reference}/test")
     audit.save(made, by=None)
     with pytest.raises(Refused) as refused:
@@ -306,7 +306,7 @@ def test_keys_rotate_without_touching_slots(cast: Cast, settings: Any) -> None:
     assert Deed.objects.filter(verb="list.key_rotated").count() == 2
     settings.STRATUM_KEYS = newest
     assert set(Slot.objects.values_list("payload", flat=True)) == payloads
-    assert lists.commitment_of(made).root.hex() == made.commitment
+    assert opening.commitment_of(made).root.hex() == made.commitment
 
 
 def test_a_lost_and_a_wrong_key_are_named_and_the_others_rotate(cast: Cast, settings: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from audit.errors import Refused
 from audit.models import Deed
-from randomization import arms, verification
+from randomization import arms, opening, verification
 from randomization.actions import lists
 from randomization.actions.lists import InvalidParameters
 from randomization.algorithms import ArmRatio, current
@@ -55,7 +55,7 @@ def test_a_list_is_drafted_by_the_scheme_of_the_study(
     for stratum in strata_of(cast):
         expected = [slot.arm for slot in algorithm.generate(bytes(32), stratum, ARMS, (), 6, extra)]
         assert [found[stratum, position] for position in range(1, 7)] == expected
-    assert lists.confidential(made, lists.data_key(made)).extra == extra
+    assert opening.confidential(made, opening.data_key(made)).extra == extra
     assert not any(str(value) in made.sealed_parameters for value in extra.values() if isinstance(value, str))
     with django_assert_max_num_queries(20):  # 48 slots: the statements do not grow with them
         assert verification.verify(made).is_clean
@@ -87,7 +87,7 @@ def test_minimization_computes_the_arm_at_allocation(tmp_path: Path) -> None:
     """RND-323: the list holds draws; each arm is what draws and frozen factors make, in order, and it all verifies."""
     cast = cast_of(tmp_path, **MINIMIZATION)
     made = lists.draft(version=cast.version, extra=MINIMIZED, by=cast.stella_statistician, seed=bytes(32))
-    assert (made.strata, made.slots_total, made.algorithm) == (["all"], 120, "minimization/1")
+    assert (made.strata, made.slots_total, made.algorithm) == (["all"], 120, "minimization/2")
     draws = opened(made)
     assert not any(arm in text for text in draws.values() for arm in made.arms)
     in_use(cast, made)
@@ -99,7 +99,7 @@ def test_minimization_computes_the_arm_at_allocation(tmp_path: Path) -> None:
         assert set(allocation.strata) == {"ici", "imdc", "lesions", "site"}
         assert allocation.strata["site"] == cast.site.number
         assert allocation.signature.content["strata"] == allocation.strata
-    secret = lists.confidential(made, lists.data_key(made))
+    secret = opening.confidential(made, opening.data_key(made))
     assert arms.replay(made, secret, [(a.draw, a.strata) for a in given]) == [a.arm for a in given]
     report = verification.verify(AllocationList.objects.get(pk=made.pk))
     assert report.troubles == [] and report.agreeing == given

@@ -299,6 +299,7 @@ def test_registry():
     assert set(ALGORITHMS) == {
         "permuted-blocks/1",
         "minimization/1",
+        "minimization/2",
         "simple/1",
         "imported/1",
         "biased-coin/1",
@@ -306,6 +307,7 @@ def test_registry():
         "urn/1",
     }
     assert all(name == algorithm.name for name, algorithm in ALGORITHMS.items())
+    assert current("minimization").name == "minimization/2"
     assert current("permuted_blocks").name == "permuted-blocks/1"
     assert current("permuted_blocks").generate(SEED, "all", STORM, [4], 4) == permuted_blocks.generate(
         SEED, "all", STORM, [4], 4

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from randomization.algorithms import ArmRatio, Kind, ParameterError, current, minimization
-from randomization.algorithms.minimization import Draw, Rule, Tally
+from randomization.algorithms.minimization import Draw, Placed, Rule, Tally
 from tests.randomization.algorithms import reference
 
 SEED = bytes(range(32))
@@ -250,3 +250,32 @@ def test_only_a_draw_is_read_as_one():
         with pytest.raises(ValueError, match=r"not a draw|invalid literal"):
             Draw.parse(text)
     assert current("minimization").kind is Kind.DRAWS
+
+
+def test_who_was_allocated_by_another_way_counts_and_keeps_the_arm():
+    """RND-116: three placed on one arm make the other preferred; each keeps the arm whatever balances."""
+    found = rule(probability="99/100")
+    here = {"ici": "Y", "site": "01"}
+    placed = [Placed("SRT", here)] * 3
+    assert found.replay([*placed, (Draw(0, found.coin_bound - 1).text, here)]) == ["SRT", "SRT", "SRT", "SWITCH"]
+    assert found.replay([(Draw(0, found.coin_bound - 1).text, here)]) == ["SRT"]
+    with pytest.raises(ValueError, match="arm that the ratio does not have"):
+        found.replay([Placed("OTHER", here)])
+    with pytest.raises(KeyError):
+        found.replay([Placed("SRT", {"ici": "Y"})])
+
+
+def test_in_an_unequal_ratio_those_placed_are_shared_out_over_the_shares_of_their_arm():
+    """RND-116: two placed on the arm with two shares stand one in each; a third of the trial's arm comes next."""
+    found = rule(arms=[ArmRatio("A", 1), ArmRatio("B", 2)], probability="99/100")
+    here = {"ici": "Y", "site": "01"}
+    tally = Tally(found)
+    shares = []
+    for entry in [Placed("B", here)] * 4:
+        share = found.place(entry, tally)
+        tally.add(share, entry.strata)
+        shares.append(share)
+    assert [found.shares[share] for share in shares] == ["B"] * 4
+    assert sorted(shares) == [1, 1, 2, 2]
+    preferred = found.choose(Draw(0, found.coin_bound - 1), here, tally)
+    assert found.shares[preferred] == "A"

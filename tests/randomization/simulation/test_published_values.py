@@ -1,6 +1,7 @@
 """The simulation against values that are published, or that follow exactly from the definition of the design.
 
-Where a value comes from stands in each test; docs/randomization-simulation.md has the formulas. Seeds are fixed, and a
+Where a value comes from stands in each test; docs/randomization-simulation.md has the formulas, and says which sources
+are recalled and were not checked: each value but Pocock's example is derived here without them. Seeds are fixed, and a
 mean may miss by four of its standard errors.
 """
 

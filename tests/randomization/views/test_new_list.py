@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.test import Client
 
-from randomization.actions import lists
+from randomization import opening
 from randomization.algorithms.imported import MAX_BYTES
 from randomization.models import AllocationList, Slot
 from tests.cast import Cast
@@ -56,7 +56,7 @@ def test_the_page_shows_the_fields_of_the_scheme_and_seals_them(
     answer = client.post(NEW, given)
     assert answer.status_code == 302
     made = AllocationList.objects.get()
-    assert lists.confidential(made, lists.data_key(made)).extra == extra
+    assert opening.confidential(made, opening.data_key(made)).extra == extra
     shown = client.get(answer["Location"]).content.decode()
     assert not [value for value in given.values() if "/" in value and value in shown]
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from audit import clock
 from audit.models import Deed
+from randomization.actions import lists
 from randomization.models import Allocation, AllocationList
 from randomization.progress import progress
-from randomization.selectors import course_by_arm, course_of
+from randomization.selectors import counts_by_arm, counts_by_stratum, course_by_arm, course_of, free_by_stratum
 from tests.cast import Cast
+from tests.randomization.actions.test_emergency import pages_of, stratum_of, telling, waiting
+from tests.randomization.actions.test_minimization_counts import on_paper, running
 from tests.randomization.marked import MARK
-from trial.models import Participant
+from trial.models import Participant, Role
 
 pytestmark = pytest.mark.django_db
 MOST_STATEMENTS = 15
@@ -111,6 +117,74 @@ def test_balance_is_counted_by_stratum_site_and_month_and_a_blinded_page_is_the_
     assert without_tokens(blinded.get(page)) == before
     assert without_tokens(unblinded.post(page)) != seen
     _exchange(arms)  # as they were given: the database compares them with their history at the end
+
+
+def test_who_was_allocated_on_paper_counts_at_the_true_time(cast: Cast) -> None:
+    """RND-SIM-74: in the table of the list, by arm, and in the course: where it happened, not where it was entered."""
+    with clock.simulated(clock.now() - dt.timedelta(days=1)):
+        made = cast.list_in_use()
+    participant = waiting(cast)
+    page = pages_of(cast, made, stratum_of(participant))[0]
+    later = cast.randomized()
+    cast.made_sure(participant)
+    paper = telling(cast, participant, page)()
+    assert (later.allocation.number, paper.number) == (1, 2)
+    given = course_by_arm(cast.stella_statistician, made)
+    assert [(one.at, one.arm) for one in given] == [
+        (one.allocated_at, one.arm) for one in (paper, later.allocation)
+    ]  # fmt: skip
+    counts = counts_by_arm(cast.stella_statistician, made)
+    assert sum(sum(arms.values()) for arms in counts.values()) == 2
+    assert counts[paper.stratum][paper.arm] >= 1
+    client = cast.client_of(cast.stella_statistician)
+    words = words_of(client.get(f"/randomization/{made.pk}/"))
+    assert "2 participants allocated" in words and "On paper" in words
+    assert "2 participants allocated" in words_of(client.get(f"/randomization/{made.pk}/progress/"))
+    free = free_by_stratum(cast.stella_statistician, made)
+    used = counts_by_stratum(cast.stella_statistician, made)
+    assert sum(free.values()) + sum(used.values()) == made.slots_total  # no slot of the list was taken by it
+
+
+def test_one_sequence_of_draws_counts_those_on_paper_in_its_one_stratum(tmp_path: Path) -> None:
+    """RND-SIM-75: pages go by factors, the list does not."""
+    cast, made = running(tmp_path)
+    on_paper(cast, made)
+    cast.randomized()
+    counts = counts_by_arm(cast.stella_statistician, made)
+    assert set(counts) == {"all"} and sum(counts["all"].values()) == 2
+    assert [one.stratum for one in course_by_arm(cast.stella_statistician, made)] == ["all", "all"]
+    assert cast.client_of(cast.stella_statistician).post(f"/randomization/{made.pk}/progress/").status_code == 200
+
+
+def test_the_committee_reaches_the_balance_and_nothing_else_of_a_list(marked_cast: Cast) -> None:
+    """RND-SIM-76: from the navigation, by arm once it asks and the ledger keeps it; no slot, no page of the list."""
+    cast = marked_cast
+    draft = lists.draft(version=cast.version, block_sizes=(4, 6), by=cast.stella_statistician)
+    member = cast._person("Côme", "Committee", Role.COMMITTEE, None)
+    client = cast.client_of(member)
+    assert 'href="/randomization/"' in words_of(client.get("/"))
+    assert "No list was in use yet" in words_of(client.get("/randomization/"))
+    assert client.get(f"/randomization/{draft.pk}/progress/").status_code == 404  # it never ran
+    participant = cast.randomized()
+    made = cast.list_in_use()
+    shown = words_of(client.get("/randomization/"))
+    assert f"/randomization/{made.pk}/progress/" in shown and f'"/randomization/{made.pk}/"' not in shown
+    for hidden in ("Slots used", made.algorithm, cast.stella_statistician.printed_name, "block", participant.code):
+        assert hidden not in shown, hidden
+    page = f"/randomization/{made.pk}/progress/"
+    before = without_tokens(client.get(page))
+    assert MARK not in before.lower() and "Show participants by arm" in before
+    assert not Deed.objects.filter(verb="list.balance_read").exists()
+    by_arm = words_of(client.post(page))
+    assert all(arm.label["en"] in by_arm for arm in cast.definition.arms.values())
+    assert participant.code not in by_arm and f'"/randomization/{made.pk}/"' not in by_arm
+    assert Deed.objects.get(verb="list.balance_read").by_id == member.pk
+    for rest in ("", "emergency/", "simulation/", "corrections/new/?kind=hold"):
+        assert client.get(f"/randomization/{made.pk}/{rest}").status_code == 403, rest
+    for address in ("/randomization/new/", "/randomization/differences/", f"/randomization/{made.pk}/commitment.pdf"):
+        assert client.get(address).status_code == 403, address
+    for rest in ("balance/", "use/", "parameters/"):
+        assert client.post(f"/randomization/{made.pk}/{rest}").status_code == 403, rest
 
 
 def _exchange(arms: list[str]) -> None:

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import Deed
+from randomization import opening
 from randomization.actions import lists, simulations
 from randomization.models import AllocationList, ListSimulation
 from randomization.simulation import Report, Scheme, Setting
@@ -125,7 +126,7 @@ def test_a_list_is_simulated_with_its_own_parameters_and_never_its_seed(
     assert (answer.status_code, answer["Location"]) == (302, f"/randomization/{made.pk}/simulation/")
     ((schemes, more),) = used
     assert schemes[0].block_sizes == (4, 6)
-    kept = simulations.vault.open_confidential(lists.data_key(made), made.sealed_parameters, list_id=made.reference)
+    kept = simulations.vault.open_confidential(opening.data_key(made), made.sealed_parameters, list_id=made.reference)
     assert f"{more['seed']:x}" not in kept.seed.hex()
 
     row = ListSimulation.objects.get()
