@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 from collections.abc import Callable
@@ -100,12 +101,12 @@ def test_one_that_fails_leaves_its_slot_to_the_next(cast: Cast, monkeypatch: pyt
     unlucky = waiting[0].pk
     real = allocations.tell
 
-    def lost(participant: Participant, allocation: Allocation, by: Person) -> None:
+    def lost(participant: Participant, allocation: Allocation, on: dt.date, by: Person) -> None:
         if participant.pk == unlucky:
             raise ConnectionError("worker lost")
-        real(participant, allocation, by)
+        real(participant, allocation, on, by)
 
-    monkeypatch.setattr(allocations, "_tell", lost)
+    monkeypatch.setattr(allocations, "tell", lost)
     asking = [Person.objects.get(pk=cast.theo_coordinator.pk) for _p in waiting]
     answers = together(
         [
