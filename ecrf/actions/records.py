@@ -100,8 +100,9 @@ def save(
 
 
 def _save(where: Where, revision: int, submission: Submission, complete: bool, by: Person, reason: str) -> Record:
-    locked = Participant.objects.select_for_update(no_key=True, of=("self",)).select_related("site")
-    participant = locked.get(pk=where.participant.pk)
+    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
+    if Participant.site.is_cached(where.participant) and participant.site_id == where.participant.site_id:
+        participant.site = where.participant.site  # read with the page; not joined to a row that may have been waited for
     definition = definition_of(participant.version_id)
     form = _form(definition, where)
     check_person_can_enter(by, participant, form)

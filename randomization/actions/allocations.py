@@ -50,8 +50,8 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
 
 def _allocate(participant: Participant, password: str, by: Person) -> Allocation:
     check(by, Permission.RANDOMIZE, participant.site_id)
-    locked = _locked(participant, "allocation")
-    existing: Allocation | None = getattr(locked, "allocation", None)
+    locked = _locked(participant)
+    existing = Allocation.objects.filter(participant=locked).first()
     if existing is not None:
         return existing
     in_use = AllocationList.objects.select_for_update(no_key=True, of=("self",)).select_related("key")
@@ -114,8 +114,8 @@ def register(*, participant: Participant, password: str, by: Person) -> Registra
     GateClosed with every reason, or Refused for a wrong password.
     """
     check(by, Permission.RANDOMIZE, participant.site_id)
-    locked = _locked(participant, "registration")
-    existing: Registration | None = getattr(locked, "registration", None)
+    locked = _locked(participant)
+    existing = Registration.objects.filter(participant=locked).first()
     if existing is not None:
         return existing
     found = gate.examine_registration(locked, by)
@@ -155,10 +155,9 @@ def follow(participant: Participant, pathway: str, kind: str, on: dt.date, by: P
     statuses.begin_plan(participant=participant, kind=kind, on=on, by=by)
 
 
-def _locked(participant: Participant, given: str) -> Participant:
-    """The participant as they now stand, locked, with what they were given already, if anything."""
-    locked = Participant.objects.select_for_update(no_key=True, of=("self",)).select_related("site", given)
-    return locked.get(pk=participant.pk)
+def _locked(participant: Participant) -> Participant:
+    """The participant as they now stand, locked. Nothing is joined: who waited would see joined rows of before."""
+    return Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
 
 
 def _next_slot(allocation_list: AllocationList, stratum: str) -> tuple[Slot, int, bool]:
