@@ -102,7 +102,7 @@ def save(
 def _save(where: Where, revision: int, submission: Submission, complete: bool, by: Person, reason: str) -> Record:
     participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
     if Participant.site.is_cached(where.participant) and participant.site_id == where.participant.site_id:
-        participant.site = where.participant.site  # read with the page; not joined to a row that may have been waited for
+        participant.site = where.participant.site  # not joined: a join is as old as the wait for the lock
     definition = definition_of(participant.version_id)
     form = _form(definition, where)
     check_person_can_enter(by, participant, form)
@@ -349,11 +349,7 @@ def effects_before_signing(record: Record, by: Person) -> None:
 @transaction.atomic
 def verify(*, record: Record, values: list[tuple[str, str]], by: Person) -> list[Verification]:
     """Record that values, given as (row id, item id), were compared with the source document."""
-    participant = (
-        Participant.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("site")
-        .get(pk=record.participant_id)
-    )
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=record.participant_id)
     current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
     current.participant = participant
     check(by, Permission.VERIFY, participant.site_id)

@@ -52,9 +52,7 @@ def sign(
     All of them or none: a form that changed since it was read raises `ChangedMeanwhile`, one that may not be signed is
     refused by name. What was not read is not signed.
     """
-    participant = (
-        Participant.objects.select_for_update(no_key=True, of=("self",)).select_related("site").get(pk=participant.pk)
-    )
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
     definition = definition_of(participant.version_id)
     found = list(
         Record.objects.select_for_update(no_key=True, of=("self",))

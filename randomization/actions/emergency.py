@@ -194,7 +194,7 @@ def reconcile(
     check(by, Permission.RANDOMIZE, participant.site_id)
     reason = kept(reason, needed=_("Give the reason."))
     opened_by = kept(opened_by, limit=200, needed=_("Name the two people who opened the page."))
-    locked = Participant.objects.select_for_update(no_key=True, of=("self",)).select_related("site").get(
+    locked = Participant.objects.select_for_update(no_key=True).get(
         pk=participant.pk
     )  # fmt: skip
     existing = Allocation.objects.filter(participant=locked).select_related("slot", "emergency_use").first()

@@ -35,7 +35,7 @@ def record(
     Told again, it corrects what was told before, with the reason of the correction; the history keeps both.
     """
     check_user_can_record_treatment(by, participant.site_id)
-    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).select_related("site").get(
+    participant = Participant.objects.select_for_update(no_key=True).get(
         pk=participant.pk
     )  # fmt: skip
     barriers.check_open(participant)

@@ -219,7 +219,7 @@ def adopt_version(*, participant: Participant, by: Person) -> Participant:
     criteria. After inclusion the version stays. Refused while a visit of the participant is not in the new plan.
     """
     check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
-    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).select_related("site").get(
+    participant = Participant.objects.select_for_update(no_key=True).get(
         pk=participant.pk
     )  # fmt: skip
     barriers.check_open(participant)
