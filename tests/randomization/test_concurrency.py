@@ -6,16 +6,20 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.db import connections, transaction
 
+from audit import clock
 from audit.errors import Conflict, Refused
 from audit.models import Deed
-from randomization import verification
+from randomization import arms, strata, verification
 from randomization.actions import allocations, lists
 from randomization.models import Allocation, AllocationList, ListState
 from tests.cast import PASSWORD, Cast
+from tests.randomization.actions.test_emergency import pages_of, telling
+from tests.randomization.actions.test_minimization_counts import running
 from tests.randomization.conftest import undelegated
 from trial.actions import people
 from trial.models import Participant, Person
@@ -184,3 +188,33 @@ def wait_until_it_waits() -> bool:
                 return True
         time.sleep(0.05)
     return False
+
+
+def test_what_was_allocated_on_paper_is_entered_while_others_are_allocated(tmp_path: Path) -> None:
+    """RND-907: numbers follow each other, nobody fails, and what minimization counted comes out again at the replay."""
+    cast, used = running(tmp_path)
+    with clock.simulated(clock.now() - dt.timedelta(hours=20)):
+        told = [cast.eligible() for _n in range(2)]
+    waiting = [cast.eligible() for _n in range(2)]
+    for participant in (*told, *waiting):
+        cast.made_sure(participant)
+    first_page: dict[str, int] = {}
+    deeds: list[Callable[[], object]] = []
+    for participant in told:
+        stratum = arms.label_on_paper(strata.stratum_of(participant, cast.definition))
+        if stratum in first_page:
+            continue  # the second page of a stratum waits for the first: that is another test
+        first_page[stratum] = 1
+        by = Person.objects.get(pk=cast.theo_coordinator.pk)
+        tell = telling(cast, participant, pages_of(cast, used, stratum)[0])
+        deeds.append(lambda tell=tell, by=by: tell(by=by))  # type: ignore[misc]
+    for participant in waiting:
+        by = Person.objects.get(pk=cast.theo_coordinator.pk)
+        deeds.append(
+            lambda p=participant, by=by: allocations.allocate(participant=p, password=PASSWORD, by=by)  # type: ignore[misc]
+        )
+    answers = together(deeds)
+    assert [a for a in answers if not isinstance(a, Allocation)] == []
+    assert sorted(a.number for a in Allocation.objects.all()) == list(range(1, len(deeds) + 1))
+    for made in (used, used.emergency.slots):
+        assert verification.verify(AllocationList.every.get(pk=made.pk)).troubles == []
