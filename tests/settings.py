@@ -7,12 +7,12 @@ first test needs them (see `tests.harness`).
 import os
 import sys
 
+from tests import harness
+
 # Compiled modules are kept even where the machine says otherwise: tests are compiled slowly (their assertions are
 # rewritten), and so is everything that each `manage.py` of the suite imports.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-
-from tests import harness
 
 os.environ.update(harness.addresses())
 os.environ.pop("STRATUM_ROLE", None)  # tests are the application: they own nothing

@@ -63,13 +63,13 @@ def staged(method: Method) -> Method:
     @wraps(method)
     def answer(cast: Any, *args: Any, **options: Any) -> Any:
         stage: Path | None = cast.stage
-        said = (*args, *options.values())
-        if stage is None or stage != _here or len(stage) == LONGEST or not all(isinstance(each, PLAIN) for each in said):
+        plain = all(isinstance(each, PLAIN) for each in (*args, *options.values()))
+        if not plain or stage is None or stage != _here or len(stage) == LONGEST:
             return method(cast, *args, **options)
         if _moment() != stage[0] or _has_written():
             return method(cast, *args, **options)
         words = [*map(repr, args), *(f"{name}={value!r}" for name, value in options.items())]
-        path = (*stage, method.__name__ + (f"({', '.join(words)})" if words else ""))
+        path = (*stage, f"{method.__module__}.{method.__qualname__}({', '.join(words)})")
         if path not in _made:
             _make(path, lambda: _copy_of(stage), lambda begun: method(begun, *args, **options))
         _go(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from randomization.actions import lists
 from randomization.models import AllocationList
+from tests import stages
 from tests.cast import STUDY_FOLDER, Cast
 from trial.actions import studies
 
@@ -18,14 +20,18 @@ WEIGHTS = {"ici": 2, "imdc": 1, "lesions": 1, "site": 1}
 MINIMIZED: dict[str, Any] = {"probability": "4/5", "imbalance": "range", "weights": WEIGHTS}
 
 
-def cast_of(tmp_path: Path, **said: Any) -> Cast:
+def cast_of(**said: Any) -> Cast:
     """The cast in a copy of the study whose randomization.yaml says `said`."""
-    target = tmp_path / "study"
-    shutil.copytree(STUDY_FOLDER, target)
-    file = target / "randomization.yaml"
-    content = yaml.safe_load(file.read_text()) | said
-    file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-    version, problems = studies.publish(path=target, by=None, reason="Another scheme")
+    return stages.begin(f"scheme {said!r}", lambda: _make(said))
+
+
+def _make(said: dict[str, Any]) -> Cast:
+    with tempfile.TemporaryDirectory() as folder:
+        target = shutil.copytree(STUDY_FOLDER, Path(folder) / "study")
+        file = target / "randomization.yaml"
+        content = yaml.safe_load(file.read_text()) | said
+        file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+        version, problems = studies.publish(path=target, by=None, reason="Another scheme")
     assert version is not None, "\n".join(map(str, problems))
     return Cast()
 

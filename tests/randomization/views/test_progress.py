@@ -13,6 +13,7 @@ from randomization.models import Allocation, AllocationList
 from randomization.progress import progress
 from randomization.selectors import course_by_arm, course_of
 from tests.cast import Cast
+from tests.randomization.conftest import three_randomized
 from tests.randomization.marked import MARK
 from trial.models import Participant
 
@@ -32,7 +33,7 @@ def without_tokens(answer: object) -> str:
 
 @pytest.fixture
 def allocated(marked_cast: Cast) -> tuple[Cast, AllocationList, list[Participant]]:
-    participants = [marked_cast.randomized() for _n in range(3)]
+    participants = three_randomized(marked_cast)
     return marked_cast, marked_cast.list_in_use(), participants
 
 
