@@ -4,6 +4,7 @@ BIN := .venv/bin
 TESTS ?= tests
 TESTFLAGS ?= -n 2 --dist worksteal
 export PORT
+unexport PYTHONDONTWRITEBYTECODE # compiled modules are kept, even where the machine says otherwise: every start is quicker
 
 .PHONY: help demo test check bench chaos lock reset messages venv venv-dev format
 

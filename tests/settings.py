@@ -5,15 +5,21 @@ first test needs them (see `tests.harness`).
 """
 
 import os
+import sys
 
 from tests import harness
+
+# Compiled modules are kept even where the machine says otherwise: tests are compiled slowly (their assertions are
+# rewritten), and so is everything that each `manage.py` of the suite imports.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 os.environ.update(harness.addresses())
 os.environ.pop("STRATUM_ROLE", None)  # tests are the application: they own nothing
 
-from config.settings import *  # noqa: F403
-from config.settings import LOGGING as _LOGGING
-from config.settings import STORAGES as _STORAGES
+from config.settings import *  # noqa: E402, F403
+from config.settings import LOGGING as _LOGGING  # noqa: E402
+from config.settings import STORAGES as _STORAGES  # noqa: E402
 
 TESTING = True
 DEBUG = False

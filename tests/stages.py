@@ -3,35 +3,54 @@
 Bringing a participant to randomization takes a second of real actions, and hundreds of tests begin with it. A *stage*
 is a database of its own in which those actions have been committed: the cast (or another beginning), or the cast and
 what `cast.eligible()` and its like did. A test in a transaction that has written nothing yet continues on the stage's
-database instead of doing the same again; whatever it writes is rolled back as always. A test that has written, that
-travels in time, or that says more than a method's name, gets the actions themselves. Stages are made on first use, by
-the same methods.
+database instead of doing the same again; whatever it writes is rolled back as always. A test that has written, whose
+clock runs elsewhere, or that says what is no plain word or number, gets the actions themselves. Stages are made on
+first use, by the same methods; those of a frozen clock are met by tests that freeze it at the same moment.
 """
 
 from __future__ import annotations
 
 import copy
+import datetime as dt
+import itertools
 import os
 import threading
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import time_machine
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from audit import clock
 from tests import harness
+from trial import definitions
+from trial.definition import Definition
 from trial.definitions import definition_of
 
 Path = tuple[str, ...]
 Method = TypeVar("Method", bound=Callable[..., Any])
 Made = TypeVar("Made")
 
-LONGEST = 5
+LONGEST = 6
 """Steps of a path that is worth a database, its beginning among them; what goes further is done."""
+MOST = 30
+"""Databases kept; the one that nobody met for longest makes room. Each takes some 20 MB."""
 
-_made: dict[Path, tuple[str, Any, Any]] = {}  # path → its database, the cast as it is there, what the last method gave
+PLAIN = str | int | dt.date | None
+
+
+class Stage(NamedTuple):
+    """What is kept of a stage: its database, the cast as it is there, what the last method gave, what was compiled."""
+
+    name: str
+    cast: Any
+    outcome: Any
+    definitions: dict[int, Definition]
+
+
+_made: dict[Path, Stage] = {}  # the one met last at the end
+_numbers = itertools.count()
 _kept: dict[str, Any] = {}  # database → an open connection of psycopg2 that no test uses at this moment
 _base: tuple[str, Any] | None = None  # the worker's own database and its connection, while a test is on a stage
 _here: Path | None = None  # the stage on which the running test is
@@ -39,45 +58,61 @@ _day: Any = None  # stages are of a day: at midnight they are made again
 
 
 def staged(method: Method) -> Method:
-    """A method of the cast whose outcome, when nothing but a path of such methods was done before, is a stage."""
+    """A method of the cast (or a function of one) whose outcome, when nothing but such was done before, is a stage."""
 
     @wraps(method)
     def answer(cast: Any, *args: Any, **options: Any) -> Any:
         stage: Path | None = cast.stage
-        plain = args or options or stage is None or stage != _here or len(stage) == LONGEST
-        if plain or is_travelling() or _has_written():
+        plain = all(isinstance(each, PLAIN) for each in (*args, *options.values()))
+        if not plain or stage is None or stage != _here or len(stage) == LONGEST:
             return method(cast, *args, **options)
-        path = (*(stage or ()), method.__name__)
+        if _moment() != stage[0] or _has_written():
+            return method(cast, *args, **options)
+        words = [*map(repr, args), *(f"{name}={value!r}" for name, value in options.items())]
+        path = (*stage, f"{method.__module__}.{method.__qualname__}({', '.join(words)})")
         if path not in _made:
-            _make(path, lambda: _copy_of(path[:-1]), method)
+            _make(path, lambda: _copy_of(stage), lambda begun: method(begun, *args, **options))
         _go(path)
+        cast.version = copy.copy(_made[path].cast.version)  # the path may have published
+        cast.definition = definition_of(cast.version.pk)
         cast.stage = path
-        return copy.deepcopy(_made[path][2])
+        return copy.deepcopy(_made[path].outcome)
 
     return answer  # type: ignore[return-value]
 
 
-def begin(name: str, make: Callable[[], Made], again: Callable[[Made], Made]) -> Made:
+def begin(name: str, make: Callable[[], Made], again: Callable[[Made], Made] | None = None) -> Made:
     """What `make` makes in the database of a test, from its stage if that is the same thing, made anew if not.
 
-    `again` turns what was made for the stage into what one test may change.
+    `again` turns what was made for the stage into what one test may change; a cast needs none.
     """
     global _day
-    if is_travelling() or _has_written():
+    moment = _moment()
+    if moment is None or _has_written():
         return make()
-    if _day != clock.today():
+    if not is_travelling() and _day != clock.today():
         forget()
         _day = clock.today()
-    path = (name,)
+    path = (moment, name)
     if path not in _made:
         _make(path, make, None)
     _go(path)
-    return again(_made[path][1])
+    return again(_made[path].cast) if again else _copy_of(path)
 
 
 def cast_of(make: Callable[[], Any]) -> Any:
     """The cast of a test in a transaction."""
-    return begin("cast", make, lambda _kept: _copy_of(("cast",)))
+    return begin("cast", make)
+
+
+def _moment() -> str | None:
+    """The beginning of every path: when a frozen clock stands still; nothing on a day as it goes; None elsewhere."""
+    if not is_travelling():
+        return ""
+    if clock.is_simulated():
+        return None
+    now = clock.now()
+    return now.isoformat() if now == clock.now() else None
 
 
 def is_travelling() -> bool:
@@ -94,16 +129,21 @@ def leave() -> None:
 def forget() -> None:
     """Drop every stage."""
     leave()
-    for name, _cast, _outcome in _made.values():
-        _close(name)
-        harness.drop(name)
-    _made.clear()
+    for path in list(_made):
+        _drop(path)
+
+
+def _drop(path: Path) -> None:
+    name = _made.pop(path).name
+    _close(name)
+    harness.drop(name)
 
 
 def _copy_of(path: Path) -> Any:
     """The cast as it is on a stage, for one test to change; what never changes is shared."""
-    kept = _made[path][1]
-    cast = copy.deepcopy(kept, {id(kept.definition): kept.definition})
+    kept = _made[path].cast
+    never = (kept.definition, kept.version.content)
+    cast = copy.deepcopy(kept, {id(each): each for each in never})
     cast.definition = definition_of(cast.version.pk)  # as a cast that is made reads it: other tests empty the cache
     cast.stage = path
     return cast
@@ -119,14 +159,16 @@ def _has_written() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _make(path: Path, begin_with: Callable[[], Any], method: Callable[..., Any] | None) -> None:
+def _make(path: Path, begin_with: Callable[[], Any], method: Callable[[Any], Any] | None) -> None:
     """Make a stage's database from the one before it, in a thread with a connection of its own, and commit."""
-    name = f"stage_{os.getpid()}_{len(_made)}"
+    name = f"stage_{os.getpid()}_{next(_numbers)}"
     template = None
-    if len(path) > 1:
+    if method is not None:
         leave()
-        template = _made[path[:-1]][0]
+        template = _made[path[:-1]].name
         _close(template)
+    while len(_made) >= MOST:
+        _drop(next(each for each in _made if each not in (_here, path[:-1])))
     harness.clone(name, template=template)
     made: list[Any] = []
 
@@ -136,7 +178,7 @@ def _make(path: Path, begin_with: Callable[[], Any], method: Callable[..., Any] 
         try:
             with transaction.atomic():
                 begun = begin_with()
-                if len(path) > 1:
+                if method is not None:
                     begun.stage = None
                 made.append(begun)
                 made.append(method(begun) if method else None)
@@ -152,14 +194,18 @@ def _make(path: Path, begin_with: Callable[[], Any], method: Callable[..., Any] 
     if isinstance(made[0], BaseException):
         harness.drop(name)
         raise made[0]
-    _made[path] = (name, made[0], made[1])
+    _made[path] = Stage(name, made[0], made[1], dict(definitions._cache))
 
 
 def _go(path: Path | None) -> None:
     """Continue the test's transaction, which has written nothing, on another database with the same savepoints."""
     global _base, _here
     connection = connections[DEFAULT_DB_ALIAS]
-    own, name = connection.settings_dict["NAME"], _made[path][0] if path is not None else None
+    own, name = connection.settings_dict["NAME"], None
+    if path is not None:
+        stage = _made[path] = _made.pop(path)
+        name = stage.name
+        definitions._cache.update(stage.definitions)  # versions of another stage with their numbers are forgotten
     if connection.connection is not None:
         connection.connection.rollback()
     if _base is None:

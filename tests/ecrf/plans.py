@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
-from tests.cast import STUDY_FOLDER
+from tests.cast import STUDY_FOLDER, Cast
+from tests.stages import staged
 from trial.actions import studies
 from trial.models import Version
 
 LABEL = "label: {en: A plan, fr: Un plan}"
 
 
-def publish(folder: Path, text: str | None, reason: str = "Another plan") -> Version:
+@staged
+def publish(_cast: Cast, text: str | None) -> Version:
     """Publish the study with this verification.yaml, or without one."""
-    copy = folder / f"study{len(list(folder.iterdir()))}"
-    shutil.copytree(STUDY_FOLDER, copy)
-    path = copy / "verification.yaml"
-    path.unlink()
-    if text is not None:
-        path.write_text(text, encoding="utf-8")
-    version, problems = studies.publish(path=copy, by=None, reason=reason)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(STUDY_FOLDER, Path(folder) / "study")
+        path = copy / "verification.yaml"
+        path.unlink()
+        if text is not None:
+            path.write_text(text, encoding="utf-8")
+        version, problems = studies.publish(path=copy, by=None, reason="Another plan")
     assert version is not None, "\n".join(map(str, problems))
     return version
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,21 +15,27 @@ from ecrf.entry import Submission, Typed
 from ecrf.models import Record
 from randomization import gate
 from tests.cast import STUDY_FOLDER, Cast
-from tests.randomization.marked import publish_marked
+from tests.randomization import marked
+from tests.stages import staged
 from trial.actions import studies
 from trial.models import Participant, Person, Role, Version
 
 
 @pytest.fixture
-def marked_cast(db: None, tmp_path: Path) -> Cast:
+def marked_cast(db: None) -> Cast:
     """The cast in a study whose arms and pathways have names that stand nowhere else."""
-    publish_marked(tmp_path)
-    return Cast()
+    return marked.cast_of()
 
 
 def undelegated(cast: Cast) -> Person:
     """A coordinator of the first site to whom randomizing is not delegated."""
     return cast._person("Nora", "Undelegated", Role.COORDINATOR, cast.site)
+
+
+@staged
+def three_randomized(cast: Cast) -> list[Participant]:
+    """Three participants who are allocated."""
+    return [cast.randomized() for _n in range(3)]
 
 
 def one_of_each_arm(cast: Cast) -> dict[str, Participant]:
@@ -61,18 +68,21 @@ def change(
     )
 
 
-def amended(cast: Cast, tmp_path: Path, old: str, new: str) -> Version:
+@staged
+def amended(cast: Cast, old: str, new: str) -> Version:
     """Publish a version whose randomization.yaml differs in one place, in force at the first site from today on."""
-    shutil.copytree(STUDY_FOLDER, tmp_path / "storm01")
-    folder = tmp_path / "amendment"
-    folder.mkdir()
-    (folder / "amends.yaml").write_text("base: storm01\n")
-    text = (STUDY_FOLDER / "randomization.yaml").read_text()
-    assert old in text
-    (folder / "randomization.yaml").write_text(text.replace(old, new))
-    return in_force(cast, folder)
+    with tempfile.TemporaryDirectory() as place:
+        shutil.copytree(STUDY_FOLDER, Path(place) / "storm01")
+        folder = Path(place) / "amendment"
+        folder.mkdir()
+        (folder / "amends.yaml").write_text("base: storm01\n")
+        text = (STUDY_FOLDER / "randomization.yaml").read_text()
+        assert old in text
+        (folder / "randomization.yaml").write_text(text.replace(old, new))
+        return in_force(cast, folder)
 
 
+@staged
 def ended(cast: Cast) -> Version:
     """Publish the amendment that ends randomization, in force at the first site from today on."""
     return in_force(cast, STUDY_FOLDER.parent / "storm01-amendment")

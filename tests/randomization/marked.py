@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.cast import STUDY_FOLDER
+from tests import stages
+from tests.cast import STUDY_FOLDER, Cast
 from trial.actions import studies
 from trial.definition import Definition
 from trial.definitions import definition_of
@@ -62,11 +64,17 @@ def marked_folder(target: Path) -> Path:
     return target
 
 
-def publish_marked(tmp_path: Path) -> Version:
-    """Publish the marked copy, so that a cast made afterwards plays in it."""
-    version, problems = studies.publish(path=marked_folder(tmp_path / "marked"), by=None, reason="Marked")
+def cast_of() -> Cast:
+    """The cast in the marked copy of the study."""
+    return stages.begin("marked", make)
+
+
+def make() -> Cast:
+    """The same, in the database of the test itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        version, problems = studies.publish(path=marked_folder(Path(folder) / "marked"), by=None, reason="Marked")
     assert version is not None, "\n".join(map(str, problems))
-    return version
+    return Cast()
 
 
 def revealing_words(version: Version) -> set[str]:

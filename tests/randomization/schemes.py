@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from randomization import opening
 from randomization.actions import lists
 from randomization.models import AllocationList
+from tests import stages
 from tests.cast import STUDY_FOLDER, Cast
 from trial.actions import studies
 
@@ -19,16 +21,26 @@ WEIGHTS = {"ici": 2, "imdc": 1, "lesions": 1, "site": 1}
 MINIMIZED: dict[str, Any] = {"probability": "4/5", "imbalance": "range", "weights": WEIGHTS}
 
 
-def cast_of(tmp_path: Path, **said: Any) -> Cast:
+def cast_of(**said: Any) -> Cast:
     """The cast in a copy of the study whose randomization.yaml says `said`."""
-    target = tmp_path / "study"
+    return stages.begin(f"scheme {said!r}", lambda: _make(said))
+
+
+def _make(said: dict[str, Any]) -> Cast:
+    with tempfile.TemporaryDirectory() as folder:
+        target = study_saying(Path(folder) / "study", said)
+        version, problems = studies.publish(path=target, by=None, reason="Another scheme")
+    assert version is not None, "\n".join(map(str, problems))
+    return Cast()
+
+
+def study_saying(target: Path, said: dict[str, Any]) -> Path:
+    """A copy of the study folder whose randomization.yaml says `said`."""
     shutil.copytree(STUDY_FOLDER, target)
     file = target / "randomization.yaml"
     content = yaml.safe_load(file.read_text()) | said
     file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-    version, problems = studies.publish(path=target, by=None, reason="Another scheme")
-    assert version is not None, "\n".join(map(str, problems))
-    return Cast()
+    return target
 
 
 def in_use(cast: Cast, made: AllocationList) -> AllocationList:

@@ -6,7 +6,6 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from django.db import connections, transaction
@@ -190,9 +189,9 @@ def wait_until_it_waits() -> bool:
     return False
 
 
-def test_what_was_allocated_on_paper_is_entered_while_others_are_allocated(tmp_path: Path) -> None:
+def test_what_was_allocated_on_paper_is_entered_while_others_are_allocated() -> None:
     """RND-907: numbers follow each other, nobody fails, and what minimization counted comes out again at the replay."""
-    cast, used = running(tmp_path)
+    cast, used = running()
     with clock.simulated(clock.now() - dt.timedelta(hours=20)):
         told = [cast.eligible() for _n in range(2)]
     waiting = [cast.eligible() for _n in range(2)]

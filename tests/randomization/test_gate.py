@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -199,11 +198,11 @@ def test_a_closed_stratum_closes_the_gate(cast: Cast) -> None:
     assert codes(participant, cast.theo_coordinator) == {"stratum_closed"}
 
 
-def test_an_amendment_that_changes_strata_needs_a_new_list(cast: Cast, tmp_path: Path) -> None:
+def test_an_amendment_that_changes_strata_needs_a_new_list(cast: Cast) -> None:
     """RND-515: under the new version nobody takes from the old list; who is under the old version is moved first."""
     participant = cast.eligible()
     cast.list_in_use()
-    amended(cast, tmp_path, "SWITCH: 1}", "SWITCH: 2}")
+    amended(cast, "SWITCH: 1}", "SWITCH: 2}")
     assert codes(participant, cast.theo_coordinator) == {"amended"}
     participants.adopt_version(participant=participant, by=cast.theo_coordinator)
     assert codes(participant, cast.theo_coordinator) == {"other_version"}
@@ -211,21 +210,21 @@ def test_an_amendment_that_changes_strata_needs_a_new_list(cast: Cast, tmp_path:
         cast.allocate(participant)
 
 
-def test_an_amendment_of_words_goes_on_with_the_list(cast: Cast, tmp_path: Path) -> None:
+def test_an_amendment_of_words_goes_on_with_the_list(cast: Cast) -> None:
     """RND-516: the same rules in other words: the list in use serves both versions."""
     participant = cast.eligible()
     cast.list_in_use()
-    version = amended(cast, tmp_path, "With ICI", "With a checkpoint inhibitor")
+    version = amended(cast, "With ICI", "With a checkpoint inhibitor")
     assert codes(participant, cast.theo_coordinator) == set()
     participants.adopt_version(participant=participant, by=cast.theo_coordinator)
     assert cast.allocate(participant).version_id == version.pk
 
 
-def test_a_version_is_adopted_by_site_staff_before_inclusion_only(cast: Cast, tmp_path: Path) -> None:
+def test_a_version_is_adopted_by_site_staff_before_inclusion_only(cast: Cast) -> None:
     """RND-517: wrong role, wrong site; the second time nothing; after inclusion the version stays."""
     participant = cast.screened()
     included = cast.randomized()
-    version = amended(cast, tmp_path, "SWITCH: 1}", "SWITCH: 2}")
+    version = amended(cast, "SWITCH: 1}", "SWITCH: 2}")
     for person in (cast.mona_monitor, cast.oscar_coordinator, cast.dan_data_manager):
         with pytest.raises(Refused):
             participants.adopt_version(participant=participant, by=person)

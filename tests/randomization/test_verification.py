@@ -7,7 +7,6 @@ import io
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -199,9 +198,9 @@ def test_what_was_forged_under_a_correction_is_named(
     assert f"{verification.slot_words(stratum, 2)}: made unavailable by two persons" in said.getvalue()
 
 
-def test_minimization_is_replayed_from_draws_and_frozen_factors(tmp_path: Path, raw: Callable[..., None]) -> None:
+def test_minimization_is_replayed_from_draws_and_frozen_factors(raw: Callable[..., None]) -> None:
     """RND-953: a changed arm, draw or frozen factor is named at the allocation that it does not fit."""
-    cast = cast_of(tmp_path, **MINIMIZATION)
+    cast = cast_of(**MINIMIZATION)
     made = in_use(cast, lists.draft(version=cast.version, extra=MINIMIZED, by=cast.stella_statistician))
     first, second = cast.randomized().allocation, cast.randomized().allocation
     assert codes(made) == set()

@@ -9,9 +9,11 @@ from audit.errors import Refused
 from audit.models import Deed
 from randomization.actions import allocations, errors, treatments
 from reporting import consort
+from tests import stages
 from tests.cast import PASSWORD, Cast
+from tests.randomization import marked
 from tests.randomization.conftest import ended, one_of_each_arm
-from tests.randomization.marked import publish_marked, revealing_words
+from tests.randomization.marked import revealing_words
 from trial.actions import participants, statuses
 from trial.models import StatusKind
 
@@ -19,10 +21,13 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def played(db: None, tmp_path) -> Cast:  # type: ignore[no-untyped-def]
+def played(db: None) -> Cast:
     """One randomized of each arm, one excluded, one in screening, one who withdrew in screening."""
-    publish_marked(tmp_path)
-    cast = Cast()
+    return stages.begin("flow of participants", _play)
+
+
+def _play() -> Cast:
+    cast = marked.make()
     cast.by_arm = one_of_each_arm(cast)  # type: ignore[attr-defined]
     participants.fail_screening(participant=cast.screened(), reason="BRAIN", by=cast.theo_coordinator)
     cast.screened()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +18,7 @@ from ecrf.standings import plan_in_force, progress_by_site, rule_of, standings_o
 from ecrf.verification import drawn
 from tests.cast import Cast
 from tests.ecrf import plans
+from tests.stages import staged
 from trial.models import Participant
 
 pytestmark = pytest.mark.django_db
@@ -28,9 +28,9 @@ DRAWN = next(s for s in map("seed number {}".format, range(99)) if drawn("01-001
 
 
 @pytest.fixture(autouse=True)
-def a_plan(cast: Cast, tmp_path: Path) -> None:
+def a_plan(cast: Cast) -> None:
     """Critical items; the first participant of the site is not in the sample."""
-    plans.publish(tmp_path, plans.default("sample", share="20", seed=NONE_DRAWN, forms="[consent]"))
+    plans.publish(cast, plans.default("sample", share="20", seed=NONE_DRAWN, forms="[consent]"))
 
 
 @pytest.fixture
@@ -40,10 +40,16 @@ def participant(cast: Cast) -> Participant:
     return found
 
 
-@pytest.fixture
-def record(cast: Cast, participant: Participant) -> Record:
+@staged
+def with_vitals(cast: Cast) -> Record:
+    participant = Participant.objects.get(code="01-001")
     place = Where(participant, FORM, visit=cast.visit(participant, "SCR"))
     return cast.save(place, {"kps": 90, "ecog": "0", "weight": "80"})
+
+
+@pytest.fixture
+def record(cast: Cast, participant: Participant) -> Record:
+    return with_vitals(cast)
 
 
 def change(cast: Cast, record: Record, *, complete: bool = True, **said: str) -> Record:
@@ -82,9 +88,9 @@ class TestByThePlan:
         assert tally(record) == (2, 2, 0, False)
         assert verifications.verify_required(record=record, by=cast.mona_monitor) == []
 
-    def test_a_drawn_participant_is_verified_in_full(self, cast: Cast, record: Record, tmp_path: Path) -> None:
+    def test_a_drawn_participant_is_verified_in_full(self, cast: Cast, record: Record) -> None:
         """ECRF-316: every value that was entered; a later version of the plan counts for what stands already."""
-        plans.publish(tmp_path, plans.default("sample", share="20", seed=DRAWN))
+        plans.publish(cast, plans.default("sample", share="20", seed=DRAWN))
         everything = {i.id for i in cast.definition.form(FORM).items.values() if not i.is_derived}
         filled = {item for rows in record.data.values() for row in rows for item in row}
         assert asked(cast, record) == everything & filled
@@ -92,30 +98,30 @@ class TestByThePlan:
         assert tally(record)[0] == len(everything & filled)
         assert verifications.recount() == 0
 
-    def test_the_level_of_the_form_asks_for_the_whole_form(self, cast: Cast, record: Record, tmp_path: Path) -> None:
+    def test_the_level_of_the_form_asks_for_the_whole_form(self, cast: Cast, record: Record) -> None:
         """ECRF-316: one critical item asks for all values of its form."""
-        plans.publish(tmp_path, plans.default("critical", level="form"))
+        plans.publish(cast, plans.default("critical", level="form"))
         assert "weight" in asked(cast, record)
 
     def test_without_a_plan_nothing_is_asked_for_and_everything_may_be_verified(
-        self, cast: Cast, record: Record, tmp_path: Path
+        self, cast: Cast, record: Record
     ) -> None:
         """ECRF-316: a study folder without verification.yaml."""
-        plans.publish(tmp_path, None)
+        plans.publish(cast, None)
         assert plan_in_force()[1] is None
         assert asked(cast, record) == set()
         assert len(records.verify(record=record, values=[("", "weight")], by=cast.mona_monitor)) == 1
         verifications.recount()
         assert tally(record) == (0, 0, 0, False)
 
-    def test_the_day_of_the_data_decides(self, cast: Cast, record: Record, tmp_path: Path) -> None:
+    def test_the_day_of_the_data_decides(self, cast: Cast, record: Record) -> None:
         """ECRF-316: a stricter part of the plan asks for nothing that was entered for an earlier day."""
         tomorrow = clock.today() + dt.timedelta(days=1)
         text = plans.default("critical") + f"  - {{from: {tomorrow}, strategy: all, {plans.LABEL}}}\n"
-        plans.publish(tmp_path, text)
+        plans.publish(cast, text)
         assert asked(cast, record) == {"kps", "ecog"}
         own = f'sites:\n  - {{site: "01", from: 2021-01-01, strategy: all, {plans.LABEL}}}\n'
-        plans.publish(tmp_path, text + own)
+        plans.publish(cast, text + own)
         assert "weight" in asked(cast, record)
         record.visit.actual_on = dt.date(2020, 12, 1)
         assert asked(cast, record) == {"kps", "ecog"}
@@ -224,9 +230,9 @@ class TestCounting:
         for person in (cast.theo_coordinator, cast.ines_investigator, cast.oscar_coordinator, cast.adam_admin):
             assert list(progress_by_site(person)) == []
 
-    def test_what_reveals_the_arm_is_counted_apart(self, cast: Cast, participant: Participant, tmp_path: Path) -> None:
+    def test_what_reveals_the_arm_is_counted_apart(self, cast: Cast, participant: Participant) -> None:
         """ECRF-319: who may not see arms counts without the items that tell it."""
-        plans.publish(tmp_path, plans.default("all"))
+        plans.publish(cast, plans.default("all"))
         event = cast.save(
             Where(participant, "adverse_event"), {"serious": False, "relation_srt": "RELATED"}, complete=False
         )

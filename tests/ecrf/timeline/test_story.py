@@ -14,7 +14,7 @@ from audit import clock
 from ecrf.actions.records import Where
 from ecrf.casebooks import Casebook
 from tests.cast import STUDY_FOLDER, Cast
-from tests.randomization.marked import publish_marked
+from tests.randomization import marked
 from trial.actions import studies
 from trial.definitions import definition_of
 from trial.models import Participant, Person
@@ -80,10 +80,10 @@ def test_an_empty_story_shows_no_picture(cast: Cast) -> None:
     assert "lifeline" not in page
 
 
-def test_who_may_not_see_the_arm_sees_no_lane_of_it(tmp_path: Path) -> None:
+def test_who_may_not_see_the_arm_sees_no_lane_of_it() -> None:
     """ECRF-472: no lane, no label, no mark, no count: the page is as if the lane were not declared."""
-    version = publish_marked(tmp_path)
-    cast = Cast()
+    cast = marked.cast_of()
+    version = cast.version
     participant = cast.consented()
     form = next(f for f in definition_of(version.pk).forms.values() if f.id.endswith("systemic_treatment"))
     cast.save(

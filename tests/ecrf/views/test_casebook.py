@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,7 +20,8 @@ from ecrf.casebooks import Casebook
 from ecrf.standings import plan_in_force
 from simulation import patients
 from tests.cast import PASSWORD, Cast
-from tests.randomization.marked import only_of_arm, publish_marked, revealing_words
+from tests.randomization import marked
+from tests.randomization.marked import only_of_arm, revealing_words
 from trial.actions import participants, statuses, visits
 from trial.models import Participant, Person, StatusKind, Visit
 
@@ -332,16 +332,14 @@ def skeleton(text: str) -> list[str]:
     return parser.found
 
 
-def test_nothing_tells_the_arm_to_those_who_may_not_see_it(
-    db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_tells_the_arm_to_those_who_may_not_see_it(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """ECRF-214: no id or label of an arm, a pathway, a visit or a form that reveals, in any page; equal shape.
 
     Both participants have the same disease and the same history but for what their arm brings: its visit, dated and
     filled, and an entry in the log of its treatment.
     """
-    version = publish_marked(tmp_path)
-    cast = Cast()
+    cast = marked.cast_of()
+    version = cast.version
     monkeypatch.setattr(
         Cast, "patient", lambda self, participant: patients.draw_patient(Random(5), participant.screened_on)
     )

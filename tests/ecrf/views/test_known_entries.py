@@ -22,6 +22,7 @@ from ecrf.places import place_or_404
 from ecrf.templatetags import grid
 from simulation import patients
 from tests.cast import Cast
+from tests.stages import staged
 from trial.actions import visits
 from trial.models import Participant, Visit
 
@@ -32,6 +33,11 @@ FORM = "tumour_assessment"
 @pytest.fixture
 def randomized(cast: Cast) -> Participant:
     """A participant randomized seven months ago, with baseline lesions."""
+    return randomized_long_ago(cast)
+
+
+@staged
+def randomized_long_ago(cast: Cast) -> Participant:
     with clock.simulated(clock.now() - dt.timedelta(days=215)):
         return cast.randomized()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from ecrf.models import Record, Verification
 from ecrf.verification import drawn
 from tests.cast import Cast
 from tests.ecrf import plans
+from tests.stages import staged
 from trial.models import Participant
 
 pytestmark = pytest.mark.django_db
@@ -25,9 +25,14 @@ SEED = next(s for s in map("seed number {}".format, range(99)) if not drawn("01-
 
 
 @pytest.fixture
-def participant(cast: Cast, tmp_path: Path) -> Participant:
+def participant(cast: Cast) -> Participant:
     """A participant of site 01 with two complete forms; the plan asks for consent in full and critical items."""
-    plans.publish(tmp_path, plans.default("sample", share="20", seed=SEED, forms="[consent]"))
+    plans.publish(cast, plans.default("sample", share="20", seed=SEED, forms="[consent]"))
+    return with_two_forms(cast)
+
+
+@staged
+def with_two_forms(cast: Cast) -> Participant:
     found = cast.consented()
     cast.fill(found, FORM, visit="SCR", kps=90, ecog="0", weight="80")
     return found
@@ -188,9 +193,9 @@ def test_the_casebook_shows_verification_at_a_glance(cast: Cast, participant: Pa
     assert ["to_verify"] not in shown
 
 
-def test_a_study_without_a_plan_says_so(cast: Cast, participant: Participant, mona: Client, tmp_path: Path) -> None:
+def test_a_study_without_a_plan_says_so(cast: Cast, participant: Participant, mona: Client) -> None:
     """ECRF-318: nothing is asked for; verifying is still possible."""
-    plans.publish(tmp_path, None)
+    plans.publish(cast, None)
     assert "no plan" in text_of(mona.get("/verification/"))
     assert mona.get("/verification/?site=01").status_code == 200
     assert mona.post(verify_url(cast, participant), {"revision": 1, "whole": "1"}).status_code == 302

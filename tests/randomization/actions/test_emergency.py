@@ -21,6 +21,7 @@ from randomization.models import Allocation, AllocationList, EmergencyUse, ListK
 from reporting.actions import documents
 from tests.cast import PASSWORD, Cast
 from tests.randomization.conftest import undelegated
+from tests.stages import staged
 from trial.models import Notice, Participant, Role
 
 pytestmark = pytest.mark.django_db
@@ -30,10 +31,16 @@ THEN = dt.timedelta(hours=5)
 @pytest.fixture
 def used(cast: Cast) -> AllocationList:
     """A list in use since yesterday, with its emergency slots."""
+    return used_since_yesterday(cast)
+
+
+@staged
+def used_since_yesterday(cast: Cast) -> AllocationList:
     with clock.simulated(clock.now() - dt.timedelta(days=1)):
         return cast.list_in_use()
 
 
+@staged
 def waiting(cast: Cast, *, signed: bool = True) -> Participant:
     """A participant who was eligible when the system went down."""
     with clock.simulated(clock.now() - dt.timedelta(hours=20)):

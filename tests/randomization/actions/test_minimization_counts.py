@@ -22,7 +22,7 @@ from tests.cast import Cast
 from tests.randomization.actions.test_after_allocation import regimen
 from tests.randomization.actions.test_emergency import pages_of, telling
 from tests.randomization.conftest import change, in_force
-from tests.randomization.schemes import MINIMIZATION, MINIMIZED, WEIGHTS, cast_of, in_use
+from tests.randomization.schemes import MINIMIZATION, MINIMIZED, WEIGHTS, cast_of, in_use, study_saying
 from tests.randomization.test_verification import raw
 from trial.actions import transfers
 from trial.models import Participant
@@ -30,9 +30,9 @@ from trial.models import Participant
 __all__ = ["raw"]
 
 
-def running(tmp_path: Path, **said: Any) -> tuple[Cast, AllocationList]:
+def running(**said: Any) -> tuple[Cast, AllocationList]:
     """A study that minimizes, with a list in use since yesterday."""
-    cast = cast_of(tmp_path, **(MINIMIZATION | said))
+    cast = cast_of(**(MINIMIZATION | said))
     with clock.simulated(clock.now() - dt.timedelta(days=1)):
         made = lists.draft(version=cast.version, extra=MINIMIZED, by=cast.stella_statistician, seed=bytes(32))
         return cast, in_use(cast, made)
@@ -78,9 +78,9 @@ def by_hand(everybody: list[Allocation], drawn: set[int]) -> list[str]:
 
 
 @pytest.mark.django_db
-def test_who_was_allocated_on_paper_counts_from_the_entry_on(tmp_path: Path) -> None:
+def test_who_was_allocated_on_paper_counts_from_the_entry_on() -> None:
     """RND-345: before and after the entry each arm is what draws, factors and everybody known by then make."""
-    cast, used = running(tmp_path)
+    cast, used = running()
     drawn = [cast.randomized().allocation for _n in range(2)]
     paper = [on_paper(cast, used) for _n in range(3)]
     assert all(one.allocation_list == used.emergency.slots and one.draw == "" for one in paper)
@@ -95,9 +95,9 @@ def test_who_was_allocated_on_paper_counts_from_the_entry_on(tmp_path: Path) -> 
 
 
 @pytest.mark.django_db
-def test_the_page_of_the_list_says_whom_the_balance_counts(tmp_path: Path) -> None:
+def test_the_page_of_the_list_says_whom_the_balance_counts() -> None:
     """RND-346: in numbers, without an arm; the page of the emergency slots says since when those on paper count."""
-    cast, used = running(tmp_path)
+    cast, used = running()
     cast.randomized()
     on_paper(cast, used)
     page = cast.client_of(cast.bruno_blinded).get(f"/randomization/{used.pk}/").content.decode()
@@ -109,7 +109,7 @@ def test_the_page_of_the_list_says_whom_the_balance_counts(tmp_path: Path) -> No
 @pytest.mark.django_db
 def test_an_earlier_list_counts_where_it_allocated_by_the_same_rules(tmp_path: Path) -> None:
     """RND-347: a second list of the same rules goes on with the balance; one of other factors begins anew."""
-    cast, first = running(tmp_path)
+    cast, first = running()
     drawn = [cast.randomized().allocation for _n in range(2)]
     paper = on_paper(cast, first)
     lists.close(allocation_list=first, reason="Another list", by=cast.stella_statistician)
@@ -121,20 +121,16 @@ def test_an_earlier_list_counts_where_it_allocated_by_the_same_rules(tmp_path: P
     assert [one.arm for one in everybody] == by_hand(everybody, {one.pk for one in drawn})
     assert verification.verify(AllocationList.objects.get(pk=second.pk)).troubles == []
 
-    file = tmp_path / "study" / "randomization.yaml"
-    text = file.read_text()
-    assert "site_factor: true" in text
-    file.write_text(text.replace("site_factor: true", "site_factor: false"))
-    version = in_force(cast, tmp_path / "study")
+    version = in_force(cast, study_saying(tmp_path / "study", MINIMIZATION | {"site_factor": False}))
     weights = {name: weight for name, weight in WEIGHTS.items() if name != "site"}
     third = lists.draft(version=version, extra=MINIMIZED | {"weights": weights}, by=cast.stella_statistician)
     assert list(arms.counted_by(third)) == []
 
 
 @pytest.mark.django_db
-def test_a_list_of_the_first_version_is_replayed_as_it_ran(tmp_path: Path) -> None:
+def test_a_list_of_the_first_version_is_replayed_as_it_ran() -> None:
     """RND-348: `minimization/1` counts its own allocations alone, before and after."""
-    cast, used = running(tmp_path)
+    cast, used = running()
     used.algorithm = "minimization/1"
     audit.save(used, by=None)
     first = cast.randomized().allocation
@@ -148,9 +144,9 @@ def test_a_list_of_the_first_version_is_replayed_as_it_ran(tmp_path: Path) -> No
 
 
 @pytest.mark.django_db
-def test_a_transfer_to_another_site_is_no_other_stratum(tmp_path: Path) -> None:
+def test_a_transfer_to_another_site_is_no_other_stratum() -> None:
     """RND-537: the site of the allocation stays frozen; forms saved at the new site open no difference of the site."""
-    cast, used = running(tmp_path)
+    cast, used = running()
     participant = cast.randomized()
     with pytest.raises(Refused):
         transfers.transfer(participant=participant, to_site=cast.other_site, on=clock.today(), reason="Moved",
@@ -172,11 +168,9 @@ def test_a_transfer_to_another_site_is_no_other_stratum(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_arm_that_was_changed_on_paper_is_named_there_and_moves_no_replay(
-    tmp_path: Path, raw: Callable[..., None]
-) -> None:
+def test_an_arm_that_was_changed_on_paper_is_named_there_and_moves_no_replay(raw: Callable[..., None]) -> None:
     """RND-349: replay takes the arms of others from their sealed lists; without those it says that it cannot."""
-    cast, used = running(tmp_path)
+    cast, used = running()
     paper = on_paper(cast, used)
     cast.randomized()
     held = used.emergency.slots

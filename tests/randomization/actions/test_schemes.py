@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,10 +43,10 @@ def nothing_is_stored() -> bool:
     ],
 )
 def test_a_list_is_drafted_by_the_scheme_of_the_study(
-    tmp_path: Path, scheme: str, extra: dict[str, Any], django_assert_max_num_queries: Any
+    scheme: str, extra: dict[str, Any], django_assert_max_num_queries: Any
 ) -> None:
     """RND-321: every stratum is what the scheme's algorithm makes from the seed; parameters are sealed."""
-    cast = cast_of(tmp_path, scheme=scheme, list_size=6)
+    cast = cast_of(scheme=scheme, list_size=6)
     made = lists.draft(version=cast.version, extra=extra, by=cast.stella_statistician, seed=bytes(32))
     algorithm = current(scheme)
     assert made.algorithm == algorithm.name
@@ -72,10 +71,10 @@ def test_a_list_is_drafted_by_the_scheme_of_the_study(
     ],
 )
 def test_wrong_parameters_are_named_and_nothing_is_stored(
-    tmp_path: Path, said: dict[str, Any], extra: dict[str, Any], codes: set[str]
+    said: dict[str, Any], extra: dict[str, Any], codes: set[str]
 ) -> None:
     """RND-322: by their codes, without a value, before anything is there."""
-    cast = cast_of(tmp_path, **said)
+    cast = cast_of(**said)
     with pytest.raises(InvalidParameters) as refused:
         lists.draft(version=cast.version, extra=extra, by=cast.stella_statistician)
     assert {fault.code for fault in refused.value.faults} == codes
@@ -83,9 +82,9 @@ def test_wrong_parameters_are_named_and_nothing_is_stored(
     assert nothing_is_stored()
 
 
-def test_minimization_computes_the_arm_at_allocation(tmp_path: Path) -> None:
+def test_minimization_computes_the_arm_at_allocation() -> None:
     """RND-323: the list holds draws; each arm is what draws and frozen factors make, in order, and it all verifies."""
-    cast = cast_of(tmp_path, **MINIMIZATION)
+    cast = cast_of(**MINIMIZATION)
     made = lists.draft(version=cast.version, extra=MINIMIZED, by=cast.stella_statistician, seed=bytes(32))
     assert (made.strata, made.slots_total, made.algorithm) == (["all"], 120, "minimization/2")
     draws = opened(made)
@@ -111,9 +110,9 @@ def test_minimization_computes_the_arm_at_allocation(tmp_path: Path) -> None:
     assert "draw" not in answer
 
 
-def test_a_stratum_of_other_factors_is_not_one_of_the_list(tmp_path: Path) -> None:
+def test_a_stratum_of_other_factors_is_not_one_of_the_list() -> None:
     """RND-324: minimization too: a level or a factor that the list's version does not have is never a default."""
-    cast = cast_of(tmp_path, **MINIMIZATION)
+    cast = cast_of(**MINIMIZATION)
     made = lists.draft(version=cast.version, extra=MINIMIZED, by=cast.stella_statistician)
 
     def stratum(**codes: str) -> Stratum:
@@ -128,9 +127,9 @@ def test_a_stratum_of_other_factors_is_not_one_of_the_list(tmp_path: Path) -> No
         arms.label_in(made, stratum(ici="", imdc="FAV", lesions="ONE", site="01"))
 
 
-def test_a_list_is_imported_and_its_slots_are_given_in_order(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_list_is_imported_and_its_slots_are_given_in_order(caplog: pytest.LogCaptureFixture) -> None:
     """RND-325: sealed like any list, with the sponsor's own numbers; no log line or deed holds a cell."""
-    cast = cast_of(tmp_path, scheme="imported", list_size=4)
+    cast = cast_of(scheme="imported", list_size=4)
     strata = strata_of(cast)
     content = csv_of(strata, 4, numbers=True).encode()
     with caplog.at_level(logging.DEBUG):
@@ -148,9 +147,9 @@ def test_a_list_is_imported_and_its_slots_are_given_in_order(tmp_path: Path, cap
     assert verification.verify(made).is_clean
 
 
-def test_a_file_with_a_fault_stores_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_with_a_fault_stores_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """RND-326: each fault by its row, without a cell; neither list, slot, key, deed nor log line is left."""
-    cast = cast_of(tmp_path, scheme="imported", list_size=2)
+    cast = cast_of(scheme="imported", list_size=2)
     good = csv_of(strata_of(cast), 2)
     bad = good.replace("SWITCH", "ZQARM", 1)
     with caplog.at_level(logging.DEBUG), pytest.raises(InvalidParameters) as refused:
@@ -161,16 +160,16 @@ def test_a_file_with_a_fault_stores_nothing(tmp_path: Path, caplog: pytest.LogCa
     assert not Deed.objects.filter(verb__startswith="list.").exists()
 
 
-def test_what_was_imported_is_known_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_imported_is_known_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     """RND-327: a draft whose slots are not those of the file is named by the verification, before it is approved."""
-    cast = cast_of(tmp_path, scheme="imported", list_size=2)
+    cast = cast_of(scheme="imported", list_size=2)
     monkeypatch.setattr(lists, "fingerprint", lambda rows: "0" * 64)
     content = csv_of(strata_of(cast), 2).encode()
     made = lists.import_list(version=cast.version, content=content, by=cast.stella_statistician)
     assert [trouble.code for trouble in verification.verify(made).troubles] == ["slots_replaced"]
 
 
-def test_only_the_scheme_of_the_study_and_only_who_drafts(cast: Cast, tmp_path: Path) -> None:
+def test_only_the_scheme_of_the_study_and_only_who_drafts(cast: Cast) -> None:
     """RND-328: a study that draws its list imports none, one that imports draws none; sites and sponsor do neither."""
     content = csv_of(["ici=Y"], 2).encode()
     with pytest.raises(Refused) as refused:
@@ -183,9 +182,9 @@ def test_only_the_scheme_of_the_study_and_only_who_drafts(cast: Cast, tmp_path: 
     assert nothing_is_stored()
 
 
-def test_a_study_that_imports_draws_no_list(tmp_path: Path) -> None:
+def test_a_study_that_imports_draws_no_list() -> None:
     """RND-329: the way to a list is the one that the study says."""
-    cast = cast_of(tmp_path, scheme="imported")
+    cast = cast_of(scheme="imported")
     with pytest.raises(Refused) as refused:
         lists.draft(version=cast.version, by=cast.stella_statistician)
     assert refused.value.code == "imported_scheme"

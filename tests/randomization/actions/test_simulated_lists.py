@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,11 +24,9 @@ pytestmark = pytest.mark.django_db
         ("urn", {"alpha": 1, "beta": 2}),
     ],
 )
-def test_each_scheme_is_simulated_with_the_parameters_of_its_list(
-    tmp_path: Path, scheme: str, extra: dict[str, Any]
-) -> None:
+def test_each_scheme_is_simulated_with_the_parameters_of_its_list(scheme: str, extra: dict[str, Any]) -> None:
     """RND-360: a report of the list's own scheme, and a test list for the second person."""
-    cast = cast_of(tmp_path, scheme=scheme)
+    cast = cast_of(scheme=scheme)
     made = lists.draft(version=cast.version, extra=extra, by=cast.stella_statistician)
     simulations.simulate_list(allocation_list=made, by=cast.stella_statistician, trials=5)
     made.refresh_from_db()
@@ -39,9 +36,9 @@ def test_each_scheme_is_simulated_with_the_parameters_of_its_list(
     assert {len(arms) for arms in seen.test_list.values()} == {lists.TEST_SLOTS}
 
 
-def test_an_imported_list_is_approved_on_a_report_from_elsewhere(tmp_path: Path) -> None:
+def test_an_imported_list_is_approved_on_a_report_from_elsewhere() -> None:
     """RND-361: its page takes the digest alone; without an algorithm there is no test list and nothing to append."""
-    cast = cast_of(tmp_path, scheme="imported", list_size=4)
+    cast = cast_of(scheme="imported", list_size=4)
     strata = combinations(cast.definition.section("randomization").factors)
     made = lists.import_list(version=cast.version, content=csv_of(strata, 4).encode(), by=cast.stella_statistician)
     client = cast.client_of(cast.stella_statistician)

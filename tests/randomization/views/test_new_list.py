@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,10 +44,10 @@ def fields_of(answer: Any) -> set[str]:
     ],
 )  # fmt: skip
 def test_the_page_shows_the_fields_of_the_scheme_and_seals_them(
-    tmp_path: Path, said: dict[str, Any], fields: set[str], given: dict[str, str], extra: dict[str, Any]
+    said: dict[str, Any], fields: set[str], given: dict[str, str], extra: dict[str, Any]
 ) -> None:
     """RND-811: exactly those, in both languages; what is typed is what is sealed."""
-    cast = cast_of(tmp_path, **({"list_size": 4} | said))
+    cast = cast_of(**({"list_size": 4} | said))
     client = cast.client_of(cast.stella_statistician)
     assert fields_of(client.get(NEW)) == fields
     client.post("/language/", {"language": "fr"})
@@ -61,9 +60,9 @@ def test_the_page_shows_the_fields_of_the_scheme_and_seals_them(
     assert not [value for value in given.values() if "/" in value and value in shown]
 
 
-def test_a_fault_stands_at_its_field_and_nothing_typed_comes_back(tmp_path: Path) -> None:
+def test_a_fault_stands_at_its_field_and_nothing_typed_comes_back() -> None:
     """RND-812: wrong numbers, a probability of one, an empty weight: each at its field; no value in the page."""
-    cast = cast_of(tmp_path, **MINIMIZATION)
+    cast = cast_of(**MINIMIZATION)
     client = cast.client_of(cast.stella_statistician)
     said = {"probability": "0.7771/2", "imbalance": "range", "weight_ici": "7772", "weight_imdc": "x7773"}
     answer = client.post(NEW, said | {"weight_lesions": "1", "weight_site": ""})
@@ -78,8 +77,8 @@ def test_a_fault_stands_at_its_field_and_nothing_typed_comes_back(tmp_path: Path
 
 
 @pytest.fixture
-def importing(tmp_path: Path) -> Cast:
-    return cast_of(tmp_path, scheme="imported", list_size=2)
+def importing() -> Cast:
+    return cast_of(scheme="imported", list_size=2)
 
 
 def strata_shown(answer: Any) -> list[str]:

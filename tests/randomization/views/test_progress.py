@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+import audit
 from audit import clock
 from audit.models import Deed
 from randomization.actions import lists
@@ -19,6 +19,7 @@ from randomization.selectors import counts_by_arm, counts_by_stratum, course_by_
 from tests.cast import Cast
 from tests.randomization.actions.test_emergency import pages_of, stratum_of, telling, waiting
 from tests.randomization.actions.test_minimization_counts import on_paper, running
+from tests.randomization.conftest import three_randomized
 from tests.randomization.marked import MARK
 from trial.models import Participant, Role
 
@@ -38,7 +39,7 @@ def without_tokens(answer: object) -> str:
 
 @pytest.fixture
 def allocated(marked_cast: Cast) -> tuple[Cast, AllocationList, list[Participant]]:
-    participants = [marked_cast.randomized() for _n in range(3)]
+    participants = three_randomized(marked_cast)
     return marked_cast, marked_cast.list_in_use(), participants
 
 
@@ -145,9 +146,9 @@ def test_who_was_allocated_on_paper_counts_at_the_true_time(cast: Cast) -> None:
     assert sum(free.values()) + sum(used.values()) == made.slots_total  # no slot of the list was taken by it
 
 
-def test_one_sequence_of_draws_counts_those_on_paper_in_its_one_stratum(tmp_path: Path) -> None:
+def test_one_sequence_of_draws_counts_those_on_paper_in_its_one_stratum() -> None:
     """RND-SIM-75: pages go by factors, the list does not."""
-    cast, made = running(tmp_path)
+    cast, made = running()
     on_paper(cast, made)
     cast.randomized()
     counts = counts_by_arm(cast.stella_statistician, made)
@@ -190,4 +191,5 @@ def test_the_committee_reaches_the_balance_and_nothing_else_of_a_list(marked_cas
 def _exchange(arms: list[str]) -> None:
     """Give everybody the other arm, past every action."""
     for allocation in Allocation.objects.all():
-        Allocation.objects.filter(pk=allocation.pk).update(arm=arms[1 - arms.index(allocation.arm)])
+        allocation.arm = arms[1 - arms.index(allocation.arm)]
+        audit.save(allocation, by=None, reason="The other arm, to compare")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import audit
 from audit import clock
 from tests.cast import Cast
+from tests.stages import staged
 from trial.actions import statuses, visits
 from trial.models import Participant, StatusKind, Visit
 
@@ -22,6 +23,7 @@ def on_day(day: dt.date) -> Iterator[None]:
         yield
 
 
+@staged
 def randomized(cast: Cast, *, days_ago: int, pathway: str = "srt") -> Participant:
     """A participant who consented and was allocated that many days ago, with the visits of the pathway planned.
 
