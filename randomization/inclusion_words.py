@@ -64,17 +64,27 @@ def flag_words(flags: Iterable[RandomizedInError]) -> list[Words]:
 
 
 def treatment_words(
-    told: TreatmentReceived | None, allocated: str, definition: Definition, by_forms: dict[str, dt.date]
+    told: TreatmentReceived | None,
+    allocated: str,
+    definition: Definition,
+    by_forms: dict[str, dt.date],
+    *,
+    is_registered: bool = False,
 ) -> Words:
-    """What was received beside what was allocated, and what the forms say; only for those who may see the arm."""
+    """What was received beside what was allocated, and what the forms say; only for those who may see the arm.
+
+    `is_registered`: `allocated` is the arm of a registration, without randomization.
+    """
     words: Words = {
+        "is_registered": is_registered,
         "is_told": told is not None,
         "by_forms": [
             {"label": arm_words(definition, arm), "value": date_words(day, locale())} for arm, day in by_forms.items()
         ],
         "disagrees": told is not None and bool(by_forms) and told.received not in by_forms,
     }
-    words["facts"] = [{"label": _("Allocated"), "value": arm_words(definition, allocated)}]
+    label = _("Registered for") if is_registered else _("Allocated")
+    words["facts"] = [{"label": label, "value": arm_words(definition, allocated)}]
     if told is None:
         return words
     received = arm_words(definition, told.received) if told.received else _("None of these treatments")

@@ -259,7 +259,13 @@ def treatment_card(person: Person, participant: Participant, arm: str) -> Words:
     from .inclusion_words import treatment_words  # which reads this module
 
     definition = definition_of(participant.version_id)
-    words = treatment_words(treatment_of(person, participant), arm, definition, begun_by_forms(participant, definition))
+    words = treatment_words(
+        treatment_of(person, participant),
+        arm,
+        definition,
+        begun_by_forms(participant, definition),
+        is_registered=participant.randomized_on is None,
+    )
     if user_can_record_treatment(person, participant.site_id):
         words["url"] = reverse("treatment", args=[participant.code])
     return words

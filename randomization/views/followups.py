@@ -110,7 +110,9 @@ def treatment(request: SignedInRequest, code: str) -> HttpResponse:
             return redirect("allocation" if participant.randomized_on is not None else "registration", code)
     context = {
         "participant": participant,
-        "treatment": inclusion_words.treatment_words(told, arm, definition, by_forms),
+        "treatment": inclusion_words.treatment_words(
+            told, arm, definition, by_forms, is_registered=participant.randomized_on is None
+        ),
         "form": form,
     }
     return render(request, "randomization/treatment.html", context, status=tried.status)

@@ -60,6 +60,7 @@ def test_after_the_amendment_a_participant_is_registered_from_the_casebook(cast:
     assert Registration.objects.count() == 1
     words = page(client, url(participant, "registration"))
     assert "not randomized" in words and "Next visits" in words and "Stereotactic radiotherapy" in words
+    assert "Registered for" in words and ">Allocated<" not in words
     assert "Registered, not randomized" in page(client, f"/participants/{participant.code}/")
     for person, status in ((undelegated(cast), 403), (cast.oscar_coordinator, 404), (cast.stella_statistician, 404)):
         assert cast.client_of(person).get(url(participant, "register")).status_code == status
