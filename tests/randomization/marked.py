@@ -17,43 +17,45 @@ from trial.definition import Definition
 from trial.definitions import definition_of
 from trial.models import Version
 
-ARMS = {"SRT": "ZQARMONE", "SWITCH": "ZQARMTWO"}
-PATHWAYS = {"srt": "zqpathone", "switch": "zqpathtwo"}
-VISITS = {"SRT_PLAN": "ZQVISITONE", "SWITCH_START": "ZQVISITTWO"}
-MARK = "zq"
-"""Every id and label of an arm, a pathway, a visit or a form that reveals begins with it, in capitals or not."""
+ARMS = {"SRT": "ZQMARKARMONE", "SWITCH": "ZQMARKARMTWO"}
+PATHWAYS = {"srt": "zqmarkpathone", "switch": "zqmarkpathtwo"}
+VISITS = {"SRT_PLAN": "ZQMARKVISITONE", "SWITCH_START": "ZQMARKVISITTWO"}
+MARK = "zqmark"
+"""Every id and label of an arm, a pathway, a visit or a form that reveals begins with it, in capitals or not.
+
+Six letters: two of them stand in one of fifteen random tokens by chance."""
 
 
 def marked_folder(target: Path) -> Path:
     """Copy the study folder and rename in it everything that would tell the arm."""
     shutil.copytree(STUDY_FOLDER, target)
     revealing = [path.stem for path in (target / "forms").glob("*.yaml") if _read(path).get("reveals_arm")]
-    names = VISITS | {form: f"zq_{form}" for form in revealing}
+    names = VISITS | {form: f"zqmark_{form}" for form in revealing}
     for path in target.rglob("*.yaml"):
         text = path.read_text()
         for old, new in names.items():
             text = re.sub(rf"\b{old}\b", new, text)
         path.write_text(text)
     for form in revealing:
-        path = (target / "forms" / f"{form}.yaml").rename(target / "forms" / f"zq_{form}.yaml")
+        path = (target / "forms" / f"{form}.yaml").rename(target / "forms" / f"zqmark_{form}.yaml")
         content = _read(path)
-        content["label"] = {locale: f"Zqform {form} {locale}" for locale in content["label"]}
+        content["label"] = {locale: f"Zqmarkform {form} {locale}" for locale in content["label"]}
         content["pathways"] = [PATHWAYS[name] for name in content.get("pathways", [])]
         _write(path, content)
     study = _read(target / "study.yaml")
     for arm in study["arms"]:
         arm["id"] = ARMS[arm["id"]]
-        arm["label"] = {locale: f"Zqarm {arm['id']} {locale}" for locale in arm["label"]}
+        arm["label"] = {locale: f"Zqmarkarm {arm['id']} {locale}" for locale in arm["label"]}
         arm["pathway"] = PATHWAYS[arm["pathway"]]
     for pathway in study["pathways"]:
         pathway["id"] = PATHWAYS[pathway["id"]]
-        pathway["label"] = {locale: f"Zqpath {pathway['id']} {locale}" for locale in pathway["label"]}
+        pathway["label"] = {locale: f"Zqmarkpath {pathway['id']} {locale}" for locale in pathway["label"]}
     _write(target / "study.yaml", study)
     schedule = _read(target / "schedule.yaml")
     for visit in schedule["visits"]:
         visit["pathways"] = [PATHWAYS[name] for name in visit.get("pathways", [])]
         if visit["id"] in VISITS.values():
-            visit["label"] = {locale: f"Zqvisit {visit['id']} {locale}" for locale in visit["label"]}
+            visit["label"] = {locale: f"Zqmarkvisit {visit['id']} {locale}" for locale in visit["label"]}
     _write(target / "schedule.yaml", schedule)
     randomization = _read(target / "randomization.yaml")
     randomization["ratio"] = {ARMS[arm]: share for arm, share in randomization["ratio"].items()}

@@ -353,8 +353,8 @@ def test_nothing_tells_the_arm_to_those_who_may_not_see_it(db: None, monkeypatch
                 of_arm.setdefault(participant.allocation.arm, participant)
             if len(of_arm) == 2:
                 break
-    srt = cast.definition.form("zq_srt_course")  # an entry of the log of each pathway, whichever arm came first
-    logs = {arm: srt.id if srt.is_for(p.pathway) else "zq_systemic_treatment" for arm, p in of_arm.items()}
+    srt = cast.definition.form("zqmark_srt_course")  # an entry of the log of each pathway, whichever arm came first
+    logs = {arm: srt.id if srt.is_for(p.pathway) else "zqmark_systemic_treatment" for arm, p in of_arm.items()}
     assert len(set(logs.values())) == len(of_arm) == 2
     for arm, participant in of_arm.items():
         attend(cast, cast.visit(participant, "D56"))
