@@ -14,6 +14,8 @@ from ecrf.actions.records import Where
 from ecrf.models import Query, Record
 from randomization.models import Allocation, Slot
 from tests.cast import Cast
+from tests.randomization.conftest import one_of_each_arm
+from tests.stages import staged
 from trial.actions import visits
 from trial.models import Participant, Person, Visit
 
@@ -105,15 +107,17 @@ def test_an_allocation_says_nothing_of_its_slot(api: Any, cast: Cast) -> None:
 @pytest.fixture
 def both_arms(cast: Cast) -> dict[str, Participant]:
     """A participant of each arm, with markers in what only their arm has: a record, a value, a query."""
-    found: dict[str, Participant] = {}
-    while len(found) < 2:
-        participant = cast.randomized()
-        found.setdefault(Allocation.objects.get(participant=participant).arm, participant)
-        assert Allocation.objects.count() < 12
-    for participant in found.values():
-        _mark(cast, participant)
+    found = marked_by_arm(cast)
     assert Record.objects.filter(reveals_arm=True).count() >= 2
     assert Query.objects.filter(reveals_arm=True).count() >= 2
+    return found
+
+
+@staged
+def marked_by_arm(cast: Cast) -> dict[str, Participant]:
+    found: dict[str, Participant] = one_of_each_arm(cast)
+    for participant in found.values():
+        _mark(cast, participant)
     return found
 
 

@@ -38,6 +38,7 @@ def three_randomized(cast: Cast) -> list[Participant]:
     return [cast.randomized() for _n in range(3)]
 
 
+@staged
 def one_of_each_arm(cast: Cast) -> dict[str, Participant]:
     """A randomized participant of each arm."""
     found: dict[str, Participant] = {}

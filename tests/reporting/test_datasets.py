@@ -23,6 +23,7 @@ from reporting.datasets import RESERVED, STATUSES, Shape, Table, values_of
 from reporting.writers import CountError, Written, write_csv, zip_folder
 from tests.cast import PASSWORD
 from tests.randomization.conftest import change, ended
+from tests.stages import staged
 from trial.actions import participants, statuses
 from trial.definitions import definition_of, latest_version
 from trial.language import ItemType
@@ -365,6 +366,7 @@ def test_other_sites_are_absent(cast, tmp_path: Path) -> None:
     assert theirs.code.encode() in everything(tmp_path / "all")
 
 
+@staged
 def both_arms(cast: Any) -> list[Participant]:
     """Participants until both arms are there, each with what only its arm has, a query and a verification on it."""
     found: list[Participant] = []
