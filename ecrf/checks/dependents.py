@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trial.definition import Definition, Form
 
-from .evaluation import Only
+from .outcome import Only
 
 
 @dataclass(frozen=True)
