@@ -80,6 +80,15 @@ class Entry:
             return UNKNOWN
         return self.form.readers[item](stored)
 
+    def missing(self, group: str, index: int, item: str) -> str:
+        """Return the missing code of an item in a row, "" when it has none or is hidden."""
+        value = None if self.is_hidden(group, index, item) else self.value(group, index, item)
+        return value.missing if value is not None else ""
+
+    def limit(self, group: str, index: int, item: str, side: Literal["low", "high"]) -> object:
+        """Return a limit of the range that is kept with an item in a row; UNKNOWN when it has none or is hidden."""
+        return limit_of(None if self.is_hidden(group, index, item) else self.value(group, index, item), side)
+
     def value(self, group: str, index: int, item: str) -> Value | None:
         """Return the value of an item in a row, None when it was never filled or the row does not exist."""
         rows = self.data.get(group, ())
@@ -119,11 +128,12 @@ class Reading:
         return UNKNOWN if found is None else found[0].seen(found[1], found[2], ref.item)
 
     def missing(self, ref: Ref) -> str:
-        value = self._value(ref)
-        return value.missing if value is not None else ""
+        found = self._found(ref)
+        return "" if found is None else found[0].missing(found[1], found[2], ref.item)
 
     def reference(self, ref: Ref, side: Literal["low", "high"]) -> object:
-        return limit_of(self._value(ref), side)
+        found = self._found(ref)
+        return UNKNOWN if found is None else found[0].limit(found[1], found[2], ref.item, side)
 
     def rows(self, ref: Ref) -> Sequence[Row]:
         form = ref.form or self.entry.form.id
@@ -141,12 +151,6 @@ class Reading:
 
     def _is_own(self, ref: Ref) -> bool:
         return (ref.form is None or ref.form == self.entry.form.id) and ref.visit == ""
-
-    def _value(self, ref: Ref) -> Value | None:
-        found = self._found(ref)
-        if found is None or found[0].is_hidden(found[1], found[2], ref.item):
-            return None
-        return found[0].value(found[1], found[2], ref.item)
 
     def _found(self, ref: Ref) -> tuple[Entry, str, int] | None:
         """Return the entry, group and row in which an item is read; None when there is no such record.

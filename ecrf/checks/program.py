@@ -404,20 +404,22 @@ class _Writer:
         """An item of another record, as it is stored."""
         ref = argument.ref
         form = ref.form or self.form.id
-        if argument.how != "get":
-            asked = "missing(" if argument.how == "missing" else "reference("
-            side = "" if argument.how == "missing" else f", {argument.how!r}"
-            return self.assign("v", f"{self.outlook()}.{asked}{self.constant(ref)}{side})")
         record = self.once(
             ("record", form, ref.visit), lambda: self.assign("e", f"book.find({form!r}, {ref.visit!r}, place)")
         ).text
-        group = self.definition.form(form).group_of(ref.item).id
-        return self.assign("v", f"U if {record} is None else {record}.seen({group!r}, 0, {ref.item!r})")
+        at = f"{self.definition.form(form).group_of(ref.item).id!r}, 0, {ref.item!r}"
+        match argument.how:
+            case "get":
+                return self.assign("v", f"U if {record} is None else {record}.seen({at})")
+            case "missing":
+                return self.assign("v", f"'' if {record} is None else {record}.missing({at})")
+            case side:
+                return self.assign("v", f"U if {record} is None else {record}.limit({at}, {side!r})")
 
     def other_rows(self, argument: Argument) -> _Code:
         """The rows of a list in other records, as they are stored; or how many they are."""
         ref = self.constant(argument.ref)
-        rows = self.once(("list", argument.ref), lambda: self.assign("rows", f"{self.outlook()}.rows({ref})")).text
+        rows = self.once(("list", argument.ref), lambda: self.assign("rows", f"Reading(book, entry).rows({ref})")).text
         if argument.how == "count":
             return _Code(f"len({rows})")
         asked = []
@@ -426,10 +428,6 @@ class _Writer:
             asked.append(f"r.reference({what}, {how!r})" if how in ("low", "high") else f"r.{how}({what})")
         reads = "".join(f"{each}, " for each in asked)
         return self.once(tuple(argument), lambda: self.assign("l", f"[({reads}) for r in {rows}]"))
-
-    def outlook(self) -> str:
-        """What reads other records from where this one stands."""
-        return self.once(("outlook",), lambda: self.assign("other", "Reading(book, entry)")).text
 
     # -- what is told
 

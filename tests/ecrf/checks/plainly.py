@@ -7,10 +7,10 @@ for; the edit checks on consent are tested by themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from ecrf.checks import Book, Entry, Evaluation
-from ecrf.checks.book import ROW_ID, Reading
+from ecrf.checks.book import ROW_ID, Reading, limit_of
 from trial.definition import Item
 from trial.language import UNKNOWN, Fault, Ref, Row, Value, operand, result_value
 
@@ -23,11 +23,19 @@ class Plainly(Reading):
     def get(self, ref: Ref) -> object:
         if ref.kind != "item" or not self._is_own(ref):
             return super().get(ref)
-        return operand(self._value(ref))
+        return operand(self.answer(ref))
 
-    def _value(self, ref: Ref) -> Value | None:
+    def missing(self, ref: Ref) -> str:
         if not self._is_own(ref):
-            return super()._value(ref)
+            return super().missing(ref)
+        value = self.answer(ref)
+        return value.missing if value is not None else ""
+
+    def reference(self, ref: Ref, side: Literal["low", "high"]) -> object:
+        return limit_of(self.answer(ref), side) if self._is_own(ref) else super().reference(ref, side)
+
+    def answer(self, ref: Ref) -> Value | None:
+        """The value of an item of the form at hand, None while it is hidden."""
         item = self.entry.form.item(ref.item)
         place = self.beside(item)
         return None if place.shown(item) is False else place.value(item)
