@@ -40,7 +40,10 @@ TWISTS = {
       - {id: began, type: partial_date, label: {en: Began, fr: Debut}}
       - {id: lag, type: integer, label: {en: Lag, fr: Delai}, derived: "days_between(began, taken_on)"}
       - {id: large, type: yesno, label: {en: Large, fr: Grand}, derived: "any(share > 0.5, dose > 2)"}
-      - {id: lost, type: yesno, label: {en: Lost, fr: Perdu}, derived: "is_missing(reason) or is_missing(previous.value, 'ND')"}
+      - id: lost
+        type: yesno
+        label: {en: Lost, fr: Perdu}
+        derived: "is_missing(reason) or is_missing(previous.value, 'ND')"
       - {id: unsaid, type: integer, label: {en: Unsaid, fr: Tu}, derived: "count(is_missing(why))"}
       - {id: earlier, type: integer, label: {en: Earlier, fr: Avant}, derived: "sum(previous.panel.dose)"}
       - {id: thin, type: yesno, label: {en: Thin, fr: Mince}, shown_when: "not large", derived: "depth < lesion_depth"}
