@@ -277,6 +277,8 @@ def says_the_same(before: Any, after: Any) -> bool:
 def _term_errors(definition: Definition, form: Form, data: Rows) -> list[FieldError]:
     errors = []
     for item in form.items.values():
+        if item.type not in (ItemType.TERM, ItemType.GRADE):
+            continue
         group = form.group_of(item.id)
         for row in data.get(group.id, []):
             stored = row.get(item.id)

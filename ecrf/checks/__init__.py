@@ -2,7 +2,8 @@
 
 from .book import Book, Entry, Facts, Place
 from .dependents import Changed, dependents
-from .evaluation import Evaluation, Fired, Only, evaluate, range_check_id
+from .evaluation import evaluate
+from .outcome import Evaluation, Fired, Only, range_check_id
 
 __all__ = [
     "Book",

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from trial.definition import Definition, Form, Phase
-from trial.language import UNKNOWN, Fault, Ref, Row, Value, load, operand
+from trial.language import UNKNOWN, Fault, ItemSpec, Ref, Row, Value, load
 
 HIDDEN = "_hidden"
 ROW_ID = "_id"
@@ -59,48 +60,40 @@ class Place:
 
 @dataclass
 class Entry:
-    """One record: where it stands and its rows of values, read lazily from the stored data."""
+    """One record: where it stands and its rows of values, read from the stored data when they are asked for.
+
+    Nothing that was read is kept: calculated values move in the data while a book is brought up to date.
+    """
 
     place: Place
     data: Rows
     form: Form
     definition: Definition
     expected: bool = True
-    _values: dict[tuple[str, int, str], Value | None] = field(default_factory=dict)
-    _operands: dict[tuple[str, int], dict[str, object]] = field(default_factory=dict)
 
-    def operands(self, group: str, index: int) -> dict[str, object]:
-        """Return what an expression sees of the entered items of a row, all read at once; empty items are not in it."""
-        key = (group, index)
-        found = self._operands.get(key)
-        if found is None:
-            rows = self.data.get(group, ())
-            row = rows[index] if index < len(rows) else {}
-            readers = self.form.readers
-            found = self._operands[key] = {item: readers[item](held) for item, held in row.items() if item in readers}
-        return found
+    def seen(self, group: str, index: int, item: str) -> object:
+        """Return what an expression sees of an item in a row: UNKNOWN when it is hidden or says nothing."""
+        rows = self.data.get(group, ())
+        row = rows[index] if index < len(rows) else {}
+        stored = row.get(item)
+        if stored is None or (HIDDEN in row and item in row[HIDDEN]):
+            return UNKNOWN
+        return self.form.readers[item](stored)
 
-    def operand(self, group: str, index: int, item: str) -> object:
-        """Return what an expression sees of an item in a row as it is stored: `operand(self.value(…))`."""
-        if item in self.form.readers:
-            return self.operands(group, index).get(item, UNKNOWN)
-        return operand(self.value(group, index, item))  # calculated values move while a book is brought up to date
+    def missing(self, group: str, index: int, item: str) -> str:
+        """Return the missing code of an item in a row, "" when it has none or is hidden."""
+        value = None if self.is_hidden(group, index, item) else self.value(group, index, item)
+        return value.missing if value is not None else ""
+
+    def limit(self, group: str, index: int, item: str, side: Literal["low", "high"]) -> object:
+        """Return a limit of the range that is kept with an item in a row; UNKNOWN when it has none or is hidden."""
+        return limit_of(None if self.is_hidden(group, index, item) else self.value(group, index, item), side)
 
     def value(self, group: str, index: int, item: str) -> Value | None:
         """Return the value of an item in a row, None when it was never filled or the row does not exist."""
-        key = (group, index, item)
-        if key in self._values:
-            return self._values[key]
         rows = self.data.get(group, ())
         stored = rows[index].get(item) if index < len(rows) else None
-        value: Value | None = None
-        if stored is not None:
-            try:
-                value = load(self.definition.spec(self.form.id, item), stored)
-            except Fault:  # written under a version in which the item had another type: unknown, never a crash
-                value = None
-        self._values[key] = value
-        return value
+        return None if stored is None else stored_value(self.definition.spec(self.form.id, item), stored)
 
     def is_hidden(self, group: str, index: int, item: str) -> bool:
         """Tell whether the stored row marks the item as hidden by skip logic."""
@@ -116,7 +109,7 @@ class Entry:
 
 
 class Reading:
-    """Reads references from one entry, and from one row of it; the base of every context."""
+    """Reads references from one entry as it is stored, and from one row of it."""
 
     __slots__ = ("book", "entry", "group", "index")
 
@@ -132,61 +125,47 @@ class Reading:
         if ref.kind == "context":
             return self.book.context_value(ref.name, self.entry)
         found = self._found(ref)
-        return UNKNOWN if found is None else found[0].operand(found[1], found[2], ref.item)
+        return UNKNOWN if found is None else found[0].seen(found[1], found[2], ref.item)
 
     def missing(self, ref: Ref) -> str:
-        value = self._value(ref)
-        return value.missing if value is not None else ""
+        found = self._found(ref)
+        return "" if found is None else found[0].missing(found[1], found[2], ref.item)
 
     def reference(self, ref: Ref, side: Literal["low", "high"]) -> object:
-        value = self._value(ref)
-        text = value.extra.get("lo" if side == "low" else "hi") if value is not None else None
-        return UNKNOWN if not text else _decimal(str(text))
+        found = self._found(ref)
+        return UNKNOWN if found is None else found[0].limit(found[1], found[2], ref.item, side)
 
     def rows(self, ref: Ref) -> Sequence[Row]:
         form = ref.form or self.entry.form.id
         if ref.item == "":
             return [Reading(self.book, entry) for entry in self.book.log_entries(form)]
         if self._is_own(ref):
-            return [self._at(ref.item, index) for index in self._own_rows(ref.item)]
+            return self._rows_of(self.entry, ref.item)
         if self.book.definition.form(form).is_log:
-            return [
-                Reading(self.book, entry, ref.item, index)
-                for entry in self.book.log_entries(form)
-                for index in entry.rows_shown(ref.item)
-            ]
+            return [row for entry in self.book.log_entries(form) for row in self._rows_of(entry, ref.item)]
         found = self.book.find(form, ref.visit, self.entry.place)
-        if found is None:
-            return []
-        return [Reading(self.book, found, ref.item, index) for index in found.rows_shown(ref.item)]
+        return [] if found is None else self._rows_of(found, ref.item)
 
-    def _own_rows(self, group: str) -> Sequence[int]:
-        return self.entry.rows_shown(group)
-
-    def _at(self, group: str, index: int) -> Reading:
-        return Reading(self.book, self.entry, group, index)
+    def _rows_of(self, entry: Entry, group: str) -> list[Row]:
+        return [Reading(self.book, entry, group, index) for index in entry.rows_shown(group)]
 
     def _is_own(self, ref: Ref) -> bool:
         return (ref.form is None or ref.form == self.entry.form.id) and ref.visit == ""
 
-    def _value(self, ref: Ref) -> Value | None:
-        found = self._found(ref)
-        return None if found is None else found[0].value(found[1], found[2], ref.item)
-
     def _found(self, ref: Ref) -> tuple[Entry, str, int] | None:
-        """Return the entry, group and row in which an item is read; None when it is in none, or hidden there."""
+        """Return the entry, group and row in which an item is read; None when there is no such record.
+
+        A row answers for the items of its group, also when the list that it is of was named by a visit.
+        """
         if self._is_own(ref):
-            entry = self.entry
-            group = entry.form.groups_of_items[ref.item].id
-            index = self.index if group == self.group else 0
-        else:
-            form_id = ref.form or self.entry.form.id
-            found = self.book.find(form_id, ref.visit, self.entry.place)
-            if found is None:
-                return None
-            entry, index = found, 0
-            group = entry.form.groups_of_items[ref.item].id
-        return None if entry.is_hidden(group, index, ref.item) else (entry, group, index)
+            group = self.entry.form.groups_of_items[ref.item].id
+            return self.entry, group, self.index if group == self.group else 0
+        form = self.book.definition.form(ref.form or self.entry.form.id)
+        group = form.groups_of_items[ref.item].id
+        if group == self.group and form.id == self.entry.form.id:
+            return self.entry, group, self.index
+        entry = self.book.find(form.id, ref.visit, self.entry.place)
+        return None if entry is None else (entry, group, 0)
 
 
 class Book:
@@ -323,15 +302,18 @@ def _is_hidden_row(row: Mapping[str, Any]) -> bool:
     return bool(filled) and set(filled) <= set(row.get(HIDDEN, ()))
 
 
-def _decimal(text: str) -> object:
-    from decimal import Decimal, InvalidOperation
-
+def stored_value(spec: ItemSpec, stored: Mapping[str, Any]) -> Value | None:
+    """Return the value that stored data hold; None for what a version wrote in which the item had another type."""
     try:
-        return Decimal(text)
+        return load(spec, stored)
+    except Fault:
+        return None
+
+
+def limit_of(value: Value | None, side: Literal["low", "high"]) -> object:
+    """Return a limit of the laboratory's range that is kept with a value; UNKNOWN where there is none."""
+    text = value.extra.get("lo" if side == "low" else "hi") if value is not None else None
+    try:
+        return Decimal(str(text)) if text else UNKNOWN
     except InvalidOperation:
         return UNKNOWN
-
-
-def mapping_of(data: Rows, group: str, row_id: str) -> Mapping[str, Any]:
-    """Return the stored row of a group by its id; an empty one when it does not exist."""
-    return next((row for row in data.get(group, ()) if row.get(ROW_ID) == row_id), {})

@@ -1,4 +1,4 @@
-"""What of a form may be different after some of its items changed: only that is evaluated while a person types."""
+"""What of a form may be different after some of its items changed: only that is told while a person types."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trial.definition import Definition, Form
 
-from .evaluation import Only
+from .outcome import Only
 
 
 @dataclass(frozen=True)

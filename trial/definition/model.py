@@ -546,8 +546,8 @@ class Form(Part):
 
     @cached_property
     def readers(self) -> Mapping[str, Callable[[Any], object]]:
-        """Per entered item what reads an operand of expressions from its stored data: made once, called often."""
-        return {item.id: operand_reader(item.type) for item in self.items.values() if not item.is_derived}
+        """Per item what reads an operand of expressions from its stored data: made once, called often."""
+        return {item.id: operand_reader(item.type) for item in self.items.values()}
 
     @cached_property
     def groups_of_items(self) -> Mapping[str, Group]:

@@ -33,14 +33,16 @@ Expressions, at run time
     `expression.evaluate(context)` → Python value, True, False or `UNKNOWN`; never raises for the data's sake.
     The caller implements `Context`: `get(ref)`, `missing(ref)`, `reference(ref, "low"|"high")`, `rows(ref)`; a row has
     the first three. `operand(value)` turns a stored Value (or None) into what `get` must answer, `operand_reader(type)`
-    makes a function that takes it straight from the stored data. `expression.reads` are the Refs (as `Symbol.ref` made
-    them). `explain(expression, context)` lists what was read.
+    makes a function that takes it straight from the stored data. `expression.compute(*values)` takes the values of
+    `expression.arguments` from whoever knows them already. `expression.reads` are the Refs (as `Symbol.ref` made them).
+    `explain(expression, context)` lists what was read.
     `result_value(spec, result)` turns a derivation's result into the Value to store, or None.
     `dependencies({key: (expression, …)})` orders derivations. `DictScope` and `DictContext` serve tests.
 """
 
 from trial.language.expressions import (
     FUNCTIONS,
+    Argument,
     Expression,
     ExpressionError,
     Read,
@@ -98,6 +100,7 @@ __all__ = [
     "MISSING",
     "RESERVED",
     "UNKNOWN",
+    "Argument",
     "Context",
     "DictContext",
     "DictScope",

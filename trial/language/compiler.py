@@ -1,8 +1,8 @@
 """One walk over an expression's tree that checks types against a scope and writes one Python function.
 
 The generated function holds no text of the author: names become numbered variables, literals become constants; nothing
-but the functions of `trial.language.operators` is reachable from it. It reads everything it needs of the context first,
-then goes through the lists, then computes, one statement per operation.
+but the functions of `trial.language.operators` is reachable from it. What it needs of the context are its arguments; it
+goes through the lists, then computes, one statement per operation.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from trial.language import operators
 from trial.language.faults import Fault, fault
@@ -70,6 +70,18 @@ class Read(NamedTuple):
     rows: Ref | None = None
 
 
+class Argument(NamedTuple):
+    """What `compute` is given: what a context answers to `how` for `ref`.
+
+    "get" a value, "missing" a missing code, "low" and "high" a laboratory limit; "count" the number of rows of a list;
+    "rows" its rows, each the tuple of the answers to `each`.
+    """
+
+    how: Literal["get", "missing", "low", "high", "count", "rows"]
+    ref: Ref
+    each: tuple[Argument, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Expression:
     """A compiled expression.
@@ -77,7 +89,8 @@ class Expression:
     `source`; `type` (a Kind), `unit` and `codes` of the result (codes: of the codelist, or the texts that it can give);
     `reads`, every Ref that a change of can change the result, lists included; `inputs`, what is read in the order of
     the text; `evaluate(context)` → Python value or UNKNOWN, which raises nothing for the data's sake; `code`, the
-    generated Python.
+    generated Python. `evaluate` asks the context for the `arguments` and gives them to `compute`; whoever knows them
+    already calls `compute` itself.
     """
 
     source: str
@@ -86,6 +99,8 @@ class Expression:
     codes: frozenset[str] | None
     reads: frozenset[Ref]
     inputs: tuple[Read, ...]
+    arguments: tuple[Argument, ...]
+    compute: Callable[..., Any]
     evaluate: Callable[[Context], Any]
     code: str
 
@@ -117,7 +132,7 @@ class _Frame:
 
     function: str
     lines: list[str] = field(default_factory=list)
-    loads: dict[str, str] = field(default_factory=dict)  # what is read of each row → its variable
+    loads: dict[Argument, str] = field(default_factory=dict)  # what is read of each row → its variable
     rows: Ref | None = None
     failed: bool = False
 
@@ -198,8 +213,8 @@ class Compiler:
         self.scope = scope
         self.faults: list[Fault] = []
         self.names: dict[str, object] = {}  # constants of the generated function
-        self.loads: dict[str, str] = {}  # what is read of the context, once → its variable
-        self.lists: list[str] = []  # what is read of rows, before anything is computed
+        self.loads: dict[Argument, str] = {}  # what is read of the context, once → its variable
+        self.lists: list[tuple[Argument, str]] = []  # lists that are read, and their variables
         self.loops: list[str] = []  # loops over rows, inner ones first
         self.lines: list[str] = []  # where code is written now
         self.margin = ""
@@ -399,7 +414,7 @@ class Compiler:
         ref = _shared(symbol.ref or ref)
         if symbol.rows is not None and not self.enter(node, symbol.rows, str(ref)):
             return _FAILED
-        code = self.read(f"get({self.ref(ref)})", symbol.rows is not None)
+        code = self.read(Argument("get", ref), symbol.rows is not None)
         self.note(ref, symbol.rows)
         return _Operand(code, symbol.kind, symbol.unit, symbol.codes, symbol.integer, symbol.partial)
 
@@ -407,10 +422,24 @@ class Compiler:
         """The constant that holds a Ref."""
         return self.refs.get(ref) or self.refs.setdefault(ref, self.constant(ref))
 
-    def read(self, code: str, of_row: bool) -> str:
+    def read(self, argument: Argument, of_row: bool) -> str:
         """The variable of something read, from the row of the innermost loop or from the context; once each."""
         loads = self.frames[-1].loads if of_row else self.loads
-        return loads.get(code) or loads.setdefault(code, self.fresh("v"))
+        return loads.get(argument) or loads.setdefault(argument, self.fresh("v"))
+
+    def asked(self, place: str, argument: Argument) -> str:
+        """The code that asks a context or a row for an argument."""
+        how, ref = argument.how, self.ref(argument.ref)
+        match how:
+            case "low" | "high":
+                return f'{place}.reference({ref}, "{how}")'
+            case "count":
+                return f"len({place}.rows({ref}))"
+            case "rows":
+                reads = "".join(f"{self.asked('r', each)}, " for each in argument.each)
+                return f"[({reads}) for r in {place}.rows({ref})]"
+            case _:
+                return f"{place}.{how}({ref})"
 
     def note(self, ref: Ref, rows: Ref | None) -> None:
         self.inputs.setdefault(Read(ref, rows))
@@ -787,7 +816,7 @@ class Compiler:
             return _FAILED
         ref, symbol = found
         self.note(ref, symbol.rows)
-        given = self.read(f"missing({self.ref(ref)})", symbol.rows is not None)
+        given = self.read(Argument("missing", ref), symbol.rows is not None)
         test = f"== {self.constant(code)}" if code else '!= ""'
         return _Operand(self.assign(f"{given} {test}"), Kind.BOOL, sure=True)
 
@@ -797,7 +826,7 @@ class Compiler:
     def call_uln(self, node: ast.Call) -> _Operand:
         return self.reference_limit(node, "uln", "high")
 
-    def reference_limit(self, node: ast.Call, name: str, side: str) -> _Operand:
+    def reference_limit(self, node: ast.Call, name: str, side: Literal["low", "high"]) -> _Operand:
         if not self.arity(node, 1, 1, "one laboratory item"):
             return _FAILED
         found = self.item_argument(node, name)
@@ -810,7 +839,7 @@ class Compiler:
         self.reads.add(ref)
         if symbol.rows is not None:
             self.reads.add(symbol.rows)
-        code = self.read(f'reference({self.ref(ref)}, "{side}")', symbol.rows is not None)
+        code = self.read(Argument(side, ref), symbol.rows is not None)
         return _Operand(code, Kind.NUMBER, symbol.unit)
 
     def item_argument(self, node: ast.Call, name: str) -> tuple[Ref, Symbol] | None:
@@ -942,7 +971,7 @@ class Compiler:
         self.note(rows, None)
         if len(node.args) == 1:
             name = self.fresh()
-            self.lists.append(f"{name} = len(c.rows({self.ref(rows)}))")
+            self.lists.append((Argument("count", rows), name))
             return _Operand(name, Kind.NUMBER, integer=True, sure=True)
         filtered = ast.Call(func=node.func, args=[node.args[1]], keywords=[])
         ast.copy_location(filtered, node)
@@ -1008,9 +1037,9 @@ class Compiler:
         self.loops.append(f"{target} = {start}")
         if name == "count":
             self.loops.append(f"{target}_ = 0")
-        rows = f"c.rows({self.ref(frame.rows)})" if frame.rows is not None else "()"
-        listed, reads = self.fresh("l"), "".join(f"r.{read}, " for read in frame.loads)
-        self.lists.append(f"{listed} = [({reads}) for r in {rows}]")
+        assert frame.rows is not None
+        listed = self.fresh("l")
+        self.lists.append((Argument("rows", frame.rows, tuple(frame.loads)), listed))
         self.loops.append(f"for {''.join(f'{variable}, ' for variable in frame.loads.values()) or '_'} in {listed}:")
         self.loops += frame.lines
         if name == "count":
@@ -1040,11 +1069,8 @@ class Compiler:
     def finish(self, result: _Operand) -> Expression:
         """The compiled expression."""
         result = self.exact(result)
-        # What the context answers is read outside the try: its bugs are to be seen, not to become UNKNOWN.
-        lines = ["def evaluate(c):"]
-        lines += [f" {variable} = c.{read}" for read, variable in self.loads.items()]
-        lines += [f" {line}" for line in self.lists]
-        lines += [" try:"]
+        read = [*self.loads.items(), *self.lists]
+        lines = [f"def compute({', '.join(variable for _argument, variable in read)}):", " try:"]
         lines += [f"  {line}" for line in self.loops]
         lines += [f"  {line}" for line in self.lines]
         if result.kind is Kind.BOOL:
@@ -1052,6 +1078,11 @@ class Compiler:
         else:
             lines.append(f"  return {result.code}")
         lines += [" except DATA_ERRORS:", "  return U"]
+        # What the context answers is read outside the try: its bugs are to be seen, not to become UNKNOWN.
+        lines += [
+            "def evaluate(c):",
+            f" return compute({', '.join(self.asked('c', each) for each, _variable in read)})",
+        ]
         text = "\n".join(lines)
         code: CodeType = compile(text, "<expression>", "exec", dont_inherit=True)
         namespace: dict[str, Any] = {**_NAMESPACE, **self.names}
@@ -1063,6 +1094,8 @@ class Compiler:
             codes=result.codes,
             reads=frozenset(self.reads),
             inputs=tuple(self.inputs),
+            arguments=tuple(argument for argument, _variable in read),
+            compute=namespace["compute"],
             evaluate=namespace["evaluate"],
             code=text,
         )

@@ -16,7 +16,7 @@ unknown.
 
 from __future__ import annotations
 
-from trial.language.compiler import FUNCTIONS, Compiler, Expression, Read
+from trial.language.compiler import FUNCTIONS, Argument, Compiler, Expression, Read
 from trial.language.refs import Context, Kind, Ref, Scope, Symbol
 from trial.language.syntax import MAX_CHARACTERS, MAX_DEPTH, ExpressionError, read
 from trial.language.unknown import UNKNOWN
@@ -75,6 +75,7 @@ __all__ = [
     "FUNCTIONS",
     "MAX_CHARACTERS",
     "MAX_DEPTH",
+    "Argument",
     "Expression",
     "ExpressionError",
     "Read",

@@ -86,7 +86,8 @@ class PartialDate:
 def bounds(day: date | PartialDate) -> tuple[date, date]:
     """The first and the last day that a date can stand for (the day itself when it is full)."""
     if isinstance(day, PartialDate):
-        return day.earliest, day.latest
+        first = day.earliest
+        return first, first if day.day is not None else day.latest
     return day, day
 
 

@@ -179,7 +179,7 @@ def parse(
     `typed` is one text, or the chosen codes of a multiple choice. `missing` is a missing code given instead of a value,
     with its `reason`. `today` is the last day that a date may name when the item has no future. Raises `Fault`.
     """
-    reason = clean_text(reason, limit=MAX_TEXT)
+    reason = clean_text(reason, limit=MAX_TEXT) if reason else ""
     many = _several(typed)
     if missing:
         if many:
@@ -233,6 +233,8 @@ def parse(
 
 def clean_text(text: str, *, limit: int, lines: bool = False) -> str:
     """The text without outer blanks, line ends as \\n; Fault when too long or when it holds what cannot be kept."""
+    if len(text) <= limit and text.isascii() and text.isprintable():  # nearly all: nothing but letters and blanks
+        return text.strip(" ")
     if len(text) > 2 * limit + MAX_TYPED:  # before any work on it
         raise fault("text.too_long", length=len(text), limit=limit)
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip(" \t\n\xa0")
@@ -255,12 +257,15 @@ def _several(typed: str | Sequence[str]) -> list[str]:
     texts = [typed] if isinstance(typed, str) else list(typed)
     if len(texts) > 1000:
         raise fault("value.one")
+    found = []
     for text in texts:
         if not isinstance(text, str):
             raise fault("value.type")
         if len(text) > 2 * MAX_LONGTEXT + MAX_TYPED:
             raise fault("text.too_long", length=len(text), limit=MAX_LONGTEXT)
-    return [text for text in (text.strip(" \t\r\n\xa0") for text in texts) if text]
+        if stripped := text.strip(" \t\r\n\xa0"):
+            found.append(stripped)
+    return found
 
 
 def _short(text: str) -> str:
@@ -360,14 +365,13 @@ def _parse_full_date(text: str) -> date:
 
 def _parse_date(text: str, *, partial: bool) -> PartialDate:
     typed = _short(text)
-    iso, month_year = _ISO.fullmatch(typed), _MONTH_YEAR.fullmatch(typed)
-    if iso:
-        parts: tuple[str, str, str] = (iso[3], iso[2], iso[1])
-    elif slashed := _SLASHED.fullmatch(typed):
-        parts = (slashed[1], slashed[3], slashed[4])
+    if slashed := _SLASHED.fullmatch(typed):
+        parts: tuple[str, str, str] = (slashed[1], slashed[3], slashed[4])
+    elif iso := _ISO.fullmatch(typed):
+        parts = (iso[3], iso[2], iso[1])
     elif compact := _COMPACT.fullmatch(typed):
         parts = (compact[1], compact[2], compact[3])
-    elif month_year:
+    elif month_year := _MONTH_YEAR.fullmatch(typed):
         parts = ("un", month_year[1], month_year[3])
     elif iso_month := _ISO_MONTH.fullmatch(typed):
         parts = ("un", iso_month[2], iso_month[1])
@@ -434,10 +438,14 @@ def dump(value: Value) -> dict[str, Any]:
     held = value.value
     if held is not None:
         data["value"] = _plain(held)
-    for name in ("missing", "reason", "typed", "unit"):
-        text = getattr(value, name)
-        if text:
-            data[name] = text
+    if value.missing:
+        data["missing"] = value.missing
+    if value.reason:
+        data["reason"] = value.reason
+    if value.typed:
+        data["typed"] = value.typed
+    if value.unit:
+        data["unit"] = value.unit
     if value.original is not None:
         data["original"] = canonical(value.original)
     if value.extra:
@@ -465,12 +473,9 @@ def load(spec: ItemSpec, data: Mapping[str, Any]) -> Value:
     try:
         held = data.get("value")
         value: Python | None = None if held is None else _REVIVERS[spec.type](held)
-        missing, reason = data.get("missing", ""), data.get("reason", "")
-        typed, unit = data.get("typed", ""), data.get("unit", "")
-        for text in (missing, reason, typed, unit):
-            if not isinstance(text, str):
-                raise TypeError
-        extra = dict(data.get("extra", {}).items())
+        missing, reason = _said(data.get("missing", "")), _said(data.get("reason", ""))
+        typed, unit = _said(data.get("typed", "")), _said(data.get("unit", ""))
+        extra = dict(data["extra"].items()) if "extra" in data else {}
         for item in extra.values():
             if item is not None and not isinstance(item, (str, int)):
                 raise TypeError
@@ -503,20 +508,25 @@ def operand_reader(type_: ItemType) -> Callable[[Any], object]:
     revive, bare, spec = _REVIVERS[type_], _BARE.get(type_), Spec(type_)
 
     def read(data: Any) -> object:
+        held = None
         try:
-            if "missing" in data or "original" in data or "reason" in data:
-                return operand(load(spec, data))
-            if ("typed" in data and data["typed"].__class__ is not str) or (
-                "unit" in data and data["unit"].__class__ is not str
-            ):
-                return operand(load(spec, data))
-            if "extra" in data:
-                for fact in data["extra"].values():
-                    if fact is not None and not isinstance(fact, (str, int)):
-                        return UNKNOWN
-            held = data["value"]
+            for name, beside in data.items():
+                if name == "value":
+                    held = beside
+                elif name == "extra":
+                    for fact in beside.values():
+                        if fact is not None and not isinstance(fact, (str, int)):
+                            return UNKNOWN
+                elif (name != "typed" and name != "unit") or beside.__class__ is not str:
+                    return whole(data)
             return held if held.__class__ is bare else revive(held)
-        except (Fault, KeyError, TypeError, ValueError, AttributeError, InvalidOperation):
+        except (TypeError, ValueError, AttributeError, InvalidOperation):
+            return UNKNOWN
+
+    def whole(data: Any) -> object:
+        try:
+            return operand(load(spec, data))
+        except Fault:
             return UNKNOWN
 
     return read
