@@ -55,7 +55,7 @@ class RandomSalt(Func):
         super().__init__(**extra)
 
 
-class _Stamped(DatabaseDefault):
+class _Unstamped(DatabaseDefault):
     """What an INSERT says of a stamp: a constant, since the trigger writes the stamp anyway and DEFAULT would make it
     twice. Django makes, resolves and copies one for every column of every row: this one is shared.
     """
@@ -74,7 +74,7 @@ class _StampField(models.Field):
 
     @cached_property
     def _get_default(self) -> Any:
-        default = _Stamped(self._db_default_expression, output_field=self)  # type: ignore[attr-defined]
+        default = _Unstamped(self._db_default_expression, output_field=self)  # type: ignore[attr-defined]
         return lambda: default
 
     def deconstruct(self) -> Any:

@@ -194,9 +194,7 @@ def reconcile(
     check(by, Permission.RANDOMIZE, participant.site_id)
     reason = kept(reason, needed=_("Give the reason."))
     opened_by = kept(opened_by, limit=200, needed=_("Name the two people who opened the page."))
-    locked = Participant.objects.select_for_update(no_key=True).get(
-        pk=participant.pk
-    )  # fmt: skip
+    locked = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
     existing = Allocation.objects.filter(participant=locked).select_related("slot", "emergency_use").first()
     if existing is not None:
         return _same(existing, position)

@@ -35,9 +35,7 @@ def record(
     Told again, it corrects what was told before, with the reason of the correction; the history keeps both.
     """
     check_user_can_record_treatment(by, participant.site_id)
-    participant = Participant.objects.select_for_update(no_key=True).get(
-        pk=participant.pk
-    )  # fmt: skip
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
     barriers.check_open(participant)
     given: Allocation | Registration | None = Allocation.objects.filter(participant=participant).first()
     given = given or Registration.objects.filter(participant=participant).first()

@@ -78,7 +78,7 @@ def owe_reminders() -> list[Notice]:
     """
     Study.objects.select_for_update(no_key=True).first()  # one run at a time
     today = clock.today()
-    people = _people_by_site_and_role(today)
+    people = _people_by_site_and_role(today, Delegation.objects.all())
     found: dict[str, tuple[Reminder, Visit, set[Person]]] = {}
     visits = (
         Visit.objects.filter(status=VisitStatus.PLANNED, planned_on__isnull=False, planned_on__lte=_horizon(today))
@@ -322,13 +322,12 @@ def people_holding(roles: Collection[str], site_id: int | None) -> set[Person]:
 
 
 def _people_by_site_and_role(
-    today: dt.date, delegations: QuerySet[Delegation] | None = None
+    today: dt.date, delegations: QuerySet[Delegation]
 ) -> dict[tuple[int | None, str], list[Person]]:
-    """Return who holds a role at a site today; under None, those who hold it at every site."""
-    among = delegations if delegations is not None else Delegation.objects.all()
+    """Return who holds a role at a site today, by some delegations; under None, those who hold it at every site."""
     people: dict[tuple[int | None, str], list[Person]] = {}
     held: dict[int, Person] = {}
-    for delegation in among.filter(person__is_active=True).select_related("person"):
+    for delegation in delegations.filter(person__is_active=True).select_related("person"):
         if delegation.is_in_force(today):
             person = held.setdefault(delegation.person_id, delegation.person)
             people.setdefault((delegation.site_id, delegation.role), []).append(person)

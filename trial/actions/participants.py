@@ -219,9 +219,7 @@ def adopt_version(*, participant: Participant, by: Person) -> Participant:
     criteria. After inclusion the version stays. Refused while a visit of the participant is not in the new plan.
     """
     check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
-    participant = Participant.objects.select_for_update(no_key=True).get(
-        pk=participant.pk
-    )  # fmt: skip
+    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
     barriers.check_open(participant)
     if participant.day_zero_on is not None:
         raise Refused(_("%(code)s is included: the version stays.") % {"code": participant.code}, code="included")

@@ -16,8 +16,8 @@ from typing import Any
 
 from django import template
 from django.templatetags.static import static
-from django.utils.html import conditional_escape, format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 register = template.Library()
@@ -92,10 +92,10 @@ def _icon(name: str, size: str) -> SafeString:
 
 def _drawn(name: str, label: str, size: str) -> SafeString:
     return format_html(
-        '<svg class="icon{}{}"{} focusable="false"><use href="{}#{}"></use></svg>',
+        '<svg class="icon{}{}" {} focusable="false"><use href="{}#{}"></use></svg>',
         " icon--" if size else "",
         size,
-        format_html(' role="img" aria-label="{}"', label) if label else mark_safe(' aria-hidden="true"'),
+        format_html('role="{}" aria-label="{}"', "img", label) if label else format_html('aria-hidden="{}"', "true"),
         _sprite(),
         name,
     )
@@ -110,12 +110,12 @@ def _sprite() -> str:
 def state(word: str, label: Any = "", plain: Any = False) -> SafeString:
     """Say a state in icon and words, never by color alone. `label`: other words than the default ones; `plain`: no
     capsule (in tables)."""
-    escaped = conditional_escape(word)
-    words = conditional_escape(label or STATE_WORDS.get(str(word), word))
-    capsule = " chip--plain" if plain else ""
-    return mark_safe(  # noqa: S308 (its parts are escaped)
-        f'<span class="chip{capsule}" data-state="{escaped}">{icon(f"state-{word}")}'
-        f'<span class="truncate">{words}</span></span>'
+    return format_html(
+        '<span class="chip{}" data-state="{}">{}<span class="truncate">{}</span></span>',
+        " chip--plain" if plain else "",
+        word,
+        icon(f"state-{word}"),
+        label or STATE_WORDS.get(str(word), word),
     )
 
 
@@ -128,21 +128,20 @@ def cell(held: Mapping[str, Any] | None, start: Any = False) -> SafeString:
     stop here.
     """
     if not held or not held.get("state"):
-        return mark_safe('<span class="cell__none" aria-hidden="true"></span>')
-    word, url, label = conditional_escape(held["state"]), held.get("url"), conditional_escape(held.get("label", ""))
-    opening, closing = "span", "span"
-    if url:
-        opening, closing = f'a href="{conditional_escape(url)}" data-cell', "a"
-        opening += " data-cell-start" if start else ""
-    beside = ""
-    if held.get("marks"):
-        marks = "".join(
-            f'<span data-state="{conditional_escape(m)}">{icon(f"state-{m}")}</span>' for m in held["marks"]
-        )
-        beside += f'<span class="cell__marks" aria-hidden="true">{marks}</span>'
-    if held.get("queries"):
-        beside += f'<span class="cell__queries" aria-hidden="true">{conditional_escape(held["queries"])}</span>'
-    return mark_safe(  # noqa: S308 (its parts are escaped)
-        f'<{opening} class="cell" data-state="{word}" title="{label}">{icon(f"state-{word}")}{beside}'
-        f'<span class="visually-hidden">{label}</span></{closing}>'
+        return format_html('<span class="{}" aria-hidden="true"></span>', "cell__none")
+    url, word, label = held.get("url"), held["state"], held.get("label", "")
+    marks = format_html_join(
+        "", '<span data-state="{}">{}</span>', ((m, icon(f"state-{m}")) for m in held.get("marks") or ())
+    )
+    queries = held.get("queries")
+    return format_html(
+        '<{} class="cell" data-state="{}" title="{}">{}{}{}<span class="visually-hidden">{}</span></{}>',
+        format_html('a href="{}" data-cell{}', url, " data-cell-start" if start else "") if url else "span",
+        word,
+        label,
+        icon(f"state-{word}"),
+        format_html('<span class="cell__marks" aria-hidden="true">{}</span>', marks) if marks else "",
+        format_html('<span class="cell__queries" aria-hidden="true">{}</span>', queries) if queries else "",
+        label,
+        "a" if url else "span",
     )
