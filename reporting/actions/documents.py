@@ -16,9 +16,9 @@ from trial.definitions import definition_of
 from trial.models import Person, Version
 from trial.permissions import Permission, check
 
+from ..documents import allocation as allocation_paper
 from ..documents import commitment, emergency
-from ..documents import registration as paper
-from ..documents.allocation import confirmation
+from ..documents import registration as registration_paper
 from ..documents.simulation import simulation_report
 
 
@@ -26,7 +26,7 @@ from ..documents.simulation import simulation_report
 def print_allocation(*, allocation: Allocation, by: Person) -> bytes:
     """Return the confirmation of an allocation as a PDF in the language of the page, and keep who took it."""
     check(by, Permission.ARM_VIEW, allocation.participant.site_id)
-    document = confirmation(allocation, locale=get_language() or "en", printed_by=by.printed_name)
+    document = allocation_paper.confirmation(allocation, locale=get_language() or "en", printed_by=by.printed_name)
     audit.deed("allocation.viewed", allocation, by=by, document="confirmation")
     return document
 
@@ -35,7 +35,7 @@ def print_allocation(*, allocation: Allocation, by: Person) -> bytes:
 def print_registration(*, registration: Registration, by: Person) -> bytes:
     """Return the confirmation of a registration as a PDF in the language of the page, and keep who took it."""
     check(by, Permission.ARM_VIEW, registration.participant.site_id)
-    document = paper.confirmation(registration, locale=get_language() or "en", printed_by=by.printed_name)
+    document = registration_paper.confirmation(registration, locale=get_language() or "en", printed_by=by.printed_name)
     audit.deed("registration.viewed", registration, by=by, document="confirmation")
     return document
 

@@ -21,7 +21,7 @@ from randomization.presenters import stratum_words
 from trial.definition import Definition
 from trial.definitions import definition_of
 
-from .allocation import (
+from .paper import (
     BODY,
     HEADING,
     INK,
@@ -35,10 +35,10 @@ from .allocation import (
     TITLE,
     WATERMARK,
     WIDTH,
-    _facts,
-    _moment,
-    _plain,
-    _text,
+    facts,
+    moment,
+    plain,
+    text,
 )
 
 
@@ -64,9 +64,9 @@ class _Printed:
             rightMargin=MARGIN,
             topMargin=32 * mm,
             bottomMargin=24 * mm,
-            title=_plain(_("Commitment of allocation list %(number)s") % {"number": self.list.pk}),
-            author=_plain(self.definition.study.sponsor),
-            subject=_plain(self.definition.study.acronym),
+            title=plain(_("Commitment of allocation list %(number)s") % {"number": self.list.pk}),
+            author=plain(self.definition.study.sponsor),
+            subject=plain(self.definition.study.acronym),
             lang=self.locale,
             invariant=1,
         )
@@ -78,25 +78,25 @@ class _Printed:
     def _story(self) -> list[Flowable]:
         study = self.definition.study
         return [
-            _text(_("Commitment of the allocation list"), TITLE),
-            _text(self.definition.text(study.title, self.locale), SUBTITLE),
-            _text(_("The list"), HEADING),
-            _facts(self._the_list()),
-            _text(_("Who and when"), HEADING),
-            _facts(self._people()),
-            _text(_("Commitment (Merkle root)"), HEADING),
-            _facts(self._roots(), value_style=MONO),
-            _text(_("Strata"), HEADING),
-            _facts(
+            text(_("Commitment of the allocation list"), TITLE),
+            text(self.definition.text(study.title, self.locale), SUBTITLE),
+            text(_("The list"), HEADING),
+            facts(self._the_list()),
+            text(_("Who and when"), HEADING),
+            facts(self._people()),
+            text(_("Commitment (Merkle root)"), HEADING),
+            facts(self._roots(), value_style=MONO),
+            text(_("Strata"), HEADING),
+            facts(
                 [
                     (_("Stratum %(number)s") % {"number": number}, stratum_words(stratum, self.definition))
                     for number, stratum in enumerate(self.list.strata, start=1)
                 ]
             ),
-            _text(_("How to check it"), HEADING),
-            *(_text(words, BODY) for words in self._how()),
+            text(_("How to check it"), HEADING),
+            *(text(words, BODY) for words in self._how()),
             Spacer(0, 4),
-            _text(
+            text(
                 _(
                     "A root is the SHA-256 Merkle tree (RFC 6962) over every slot of the list, each with a secret salt "
                     "of 256 bits: it fixes all slots and their order, and tells nothing of any."
@@ -120,11 +120,11 @@ class _Printed:
     def _people(self) -> list[tuple[str, str]]:
         current = self.list
         found = [
-            (_("Drafted"), f"{current.drafted_by.printed_name}, {_moment(current.drafted_at, self.locale)}"),
+            (_("Drafted"), f"{current.drafted_by.printed_name}, {moment(current.drafted_at, self.locale)}"),
         ]
         if current.approval is not None:
             signed = current.approval
-            found.append((_("Approved and signed"), f"{signed.by_name}, {_moment(signed.signed_at, self.locale)}"))
+            found.append((_("Approved and signed"), f"{signed.by_name}, {moment(signed.signed_at, self.locale)}"))
         return found
 
     def _roots(self) -> list[tuple[str, str]]:
@@ -151,7 +151,7 @@ class _Printed:
             canvas.rotate(52)
             canvas.setFillColor(WATERMARK)
             canvas.setFont("Helvetica-Bold", 62)
-            canvas.drawCentredString(0, -20, _plain(_("SIMULATED DATA")))
+            canvas.drawCentredString(0, -20, plain(_("SIMULATED DATA")))
             canvas.restoreState()
         study = self.definition.study
         top = A4[1] - 16 * mm
@@ -159,21 +159,21 @@ class _Printed:
         canvas.rect(0, A4[1] - 4 * mm, A4[0], 4 * mm, stroke=0, fill=1)
         canvas.setFont("Helvetica-Bold", 11)
         canvas.setFillColor(INK)
-        canvas.drawString(MARGIN, top, _plain(study.acronym))
+        canvas.drawString(MARGIN, top, plain(study.acronym))
         canvas.setFont("Helvetica", 8)
         canvas.setFillColor(MUTED)
         version = _("Protocol version %(version)s") % {"version": study.protocol_version}
         registries = " · ".join(registry.id for registry in study.registries)
-        canvas.drawString(MARGIN, top - 11, _plain(" · ".join(filter(None, [study.sponsor, version, registries]))))
-        canvas.drawRightString(A4[0] - MARGIN, top, _plain(_("Trial master file")))
+        canvas.drawString(MARGIN, top - 11, plain(" · ".join(filter(None, [study.sponsor, version, registries]))))
+        canvas.drawRightString(A4[0] - MARGIN, top, plain(_("Trial master file")))
         canvas.setStrokeColor(LINE)
         canvas.line(MARGIN, top - 18, A4[0] - MARGIN, top - 18)
         canvas.line(MARGIN, 18 * mm, A4[0] - MARGIN, 18 * mm)
         canvas.setFont("Helvetica", 7.5)
-        who = _("Printed on %(when)s by %(who)s") % {"when": _moment(clock.now(), self.locale), "who": self.printed_by}
-        canvas.drawString(MARGIN, 18 * mm - 11, _plain(who))
+        who = _("Printed on %(when)s by %(who)s") % {"when": moment(clock.now(), self.locale), "who": self.printed_by}
+        canvas.drawString(MARGIN, 18 * mm - 11, plain(who))
         note = _("Holds no confidential parameter and no arm of any slot.")
-        canvas.drawString(MARGIN, 18 * mm - 21, _plain(note))
+        canvas.drawString(MARGIN, 18 * mm - 21, plain(note))
         page = _("Page %(number)s") % {"number": canvas.getPageNumber()}
-        canvas.drawRightString(A4[0] - MARGIN, 18 * mm - 11, _plain(page))
+        canvas.drawRightString(A4[0] - MARGIN, 18 * mm - 11, plain(page))
         canvas.restoreState()

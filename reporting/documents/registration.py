@@ -9,7 +9,7 @@ from reportlab.platypus import Flowable
 from randomization.models import Registration
 from randomization.section import RandomizationSection
 
-from .allocation import ARM, ARM_NOTE, BODY, HEADING, SUBTITLE, TITLE, Confirmation, _box, _facts, _moment, _text
+from .paper import ARM, ARM_NOTE, BODY, HEADING, SUBTITLE, TITLE, Confirmation, box, facts, moment, text
 
 
 def confirmation(registration: Registration, *, locale: str, printed_by: str) -> bytes:
@@ -30,22 +30,22 @@ class _Confirmation(Confirmation):
     def story(self) -> list[Flowable]:
         arm = self.definition.text(self.definition.arms[self.registration.arm].label, self.locale)
         return [
-            _text(_("Confirmation of registration"), TITLE),
-            _text(self.definition.text(self.definition.study.title, self.locale), SUBTITLE),
-            _box([_text(arm, ARM), _text(_("Registered, not randomized"), ARM_NOTE)]),
-            _text(_("Participant"), HEADING),
-            _facts(self.who()),
-            _text(_("Registration"), HEADING),
-            _facts(
+            text(_("Confirmation of registration"), TITLE),
+            text(self.definition.text(self.definition.study.title, self.locale), SUBTITLE),
+            box([text(arm, ARM), text(_("Registered, not randomized"), ARM_NOTE)]),
+            text(_("Participant"), HEADING),
+            facts(self.who()),
+            text(_("Registration"), HEADING),
+            facts(
                 [
-                    (_("Registered on"), _moment(self.registration.registered_at, self.locale)),
+                    (_("Registered on"), moment(self.registration.registered_at, self.locale)),
                     (_("Registered by"), self.registration.registered_by.printed_name),
                     *self.signed(self.registration.signature),
                 ]
             ),
-            _text(_("Why not randomized"), HEADING),
-            *([_text(self._why(), BODY)] if self._why() else []),
-            _text(
+            text(_("Why not randomized"), HEADING),
+            *([text(self._why(), BODY)] if self._why() else []),
+            text(
                 _(
                     "No place of an allocation list was taken and no randomization number was given. This participant "
                     "does not count among the randomized."

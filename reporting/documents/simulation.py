@@ -33,7 +33,7 @@ from randomization import simulated
 from randomization.simulation import Report
 from trial.definition import Definition
 
-from .allocation import (
+from .paper import (
     BODY,
     HEADING,
     INK,
@@ -47,9 +47,9 @@ from .allocation import (
     SOFT,
     SUBTITLE,
     TITLE,
-    _moment,
-    _plain,
-    _text,
+    moment,
+    plain,
+    text,
 )
 
 PAGE = landscape(A4)
@@ -93,9 +93,9 @@ class _Document:
             pagesize=PAGE,
             leftMargin=MARGIN,
             rightMargin=MARGIN,
-            title=_plain(_("Simulation of randomization schemes")),
-            author=_plain(self.definition.study.sponsor),
-            subject=_plain(self.definition.study.acronym),
+            title=plain(_("Simulation of randomization schemes")),
+            author=plain(self.definition.study.sponsor),
+            subject=plain(self.definition.study.acronym),
             lang=self.locale,
             invariant=1,
         )
@@ -107,34 +107,34 @@ class _Document:
     def _story(self) -> list[Flowable]:
         report = self.report
         story: list[Flowable] = [
-            _text(_("Simulation of randomization schemes"), TITLE),
-            _text(self.definition.text(self.definition.study.title, self.locale), SUBTITLE),
+            text(_("Simulation of randomization schemes"), TITLE),
+            text(self.definition.text(self.definition.study.title, self.locale), SUBTITLE),
         ]
         if self.of_list:
-            story.append(_text(self.of_list, BODY))
+            story.append(text(self.of_list, BODY))
         story += [
-            _text(_("What was simulated"), HEADING),
+            text(_("What was simulated"), HEADING),
             _pairs([(str(f["label"]), _said(f)) for f in simulated.report_facts(report)]),
             Spacer(0, 6),
             _pairs([(str(f["label"]), str(f["value"])) for f in simulated.proof_facts(report)], MONO),
             PageBreak(),
         ]
-        charts = [[_text(chart.title, GROUP), _Dots(chart), _legend(chart)] for chart in simulated.charts(report)]
+        charts = [[text(chart.title, GROUP), _Dots(chart), _legend(chart)] for chart in simulated.charts(report)]
         for at in range(0, len(charts), 2):
             story.append(KeepTogether(_side_by_side(charts[at : at + 2])))
         story.append(PageBreak())
         for table in simulated.tables(report):
-            parts: list[Flowable] = [_text(table.caption, HEADING), _table(table)]
+            parts: list[Flowable] = [text(table.caption, HEADING), _table(table)]
             if table.note:
-                parts.append(_text(table.note, SMALL))
+                parts.append(text(table.note, SMALL))
             story.append(KeepTogether(parts))
         prevalences = simulated.prevalence_rows(report, self.definition)
         if prevalences.rows:
-            story.append(KeepTogether([_text(prevalences.caption, HEADING), _table(prevalences)]))
+            story.append(KeepTogether([text(prevalences.caption, HEADING), _table(prevalences)]))
         for label, tables in simulated.group_tables(report, self.definition):
-            story += [PageBreak(), _text(label, HEADING)]
+            story += [PageBreak(), text(label, HEADING)]
             for table in tables:
-                story += [_text(table.caption, GROUP), _table(table)]
+                story += [text(table.caption, GROUP), _table(table)]
         return story
 
     def _page(self, canvas: Canvas, document: Any) -> None:
@@ -145,29 +145,29 @@ class _Document:
         canvas.rect(0, PAGE[1] - 4 * mm, PAGE[0], 4 * mm, stroke=0, fill=1)
         canvas.setFont("Helvetica-Bold", 11)
         canvas.setFillColor(INK)
-        canvas.drawString(MARGIN, top, _plain(study.acronym))
+        canvas.drawString(MARGIN, top, plain(study.acronym))
         canvas.setFont("Helvetica", 8)
         canvas.setFillColor(MUTED)
         line = _("Protocol version %(version)s") % {"version": study.protocol_version}
-        canvas.drawString(MARGIN, top - 11, _plain(" · ".join(filter(None, [study.sponsor, line]))))
-        canvas.drawRightString(PAGE[0] - MARGIN, top, _plain(_("Confidential")))
+        canvas.drawString(MARGIN, top - 11, plain(" · ".join(filter(None, [study.sponsor, line]))))
+        canvas.drawRightString(PAGE[0] - MARGIN, top, plain(_("Confidential")))
         if self.is_simulated:
-            canvas.drawRightString(PAGE[0] - MARGIN, top - 11, _plain(_("SIMULATED DATA")))
+            canvas.drawRightString(PAGE[0] - MARGIN, top - 11, plain(_("SIMULATED DATA")))
         canvas.setStrokeColor(LINE)
         canvas.line(MARGIN, top - 17, PAGE[0] - MARGIN, top - 17)
         canvas.line(MARGIN, 16 * mm, PAGE[0] - MARGIN, 16 * mm)
         canvas.setFont("Helvetica", 7.5)
         printed = _("Printed on %(when)s by %(who)s") % {
-            "when": _moment(clock.now(), self.locale),
+            "when": moment(clock.now(), self.locale),
             "who": self.printed_by,
         }
-        canvas.drawString(MARGIN, 16 * mm - 10, _plain(printed))
+        canvas.drawString(MARGIN, 16 * mm - 10, plain(printed))
         note = _(
             "Confidential parameters can be told from these numbers. Keep the report with those who may know them."
         )
-        canvas.drawString(MARGIN, 16 * mm - 19, _plain(note))
+        canvas.drawString(MARGIN, 16 * mm - 19, plain(note))
         page = _("Page %(number)s") % {"number": canvas.getPageNumber()}
-        canvas.drawRightString(PAGE[0] - MARGIN, 16 * mm - 10, _plain(page))
+        canvas.drawRightString(PAGE[0] - MARGIN, 16 * mm - 10, plain(page))
         canvas.drawRightString(PAGE[0] - MARGIN, 16 * mm - 19, self.report.digest[:16])
         canvas.restoreState()
 
@@ -199,7 +199,7 @@ class _Dots(Flowable):
             canvas.setStrokeColor(LINE)
             canvas.line(x(value), 12, x(value), self.height)
             canvas.setFillColor(MUTED)
-            canvas.drawCentredString(x(value), 3, _plain(words))
+            canvas.drawCentredString(x(value), 3, plain(words))
         if self.chart.reference is not None:
             canvas.setDash(3, 2)
             canvas.setStrokeColor(MUTED)
@@ -209,7 +209,7 @@ class _Dots(Flowable):
             top = self.height - at * self.ROW
             canvas.setFillColor(INK)
             canvas.setFont("Helvetica", 7.5)
-            canvas.drawString(0, top - 8, _plain(row.label))
+            canvas.drawString(0, top - 8, plain(row.label))
             places = [x(point.value) for point in row.points]
             canvas.setStrokeColor(PETROL)
             canvas.setLineWidth(1)
@@ -256,7 +256,7 @@ def _draw_mark(canvas: Canvas, shape: str, x: float, y: float) -> None:
 def _legend(chart: simulated.Chart) -> Table:
     cells: list[Flowable] = []
     for shape, words in chart.legend:
-        cells += [_Mark(shape), _text(words, SMALL)]
+        cells += [_Mark(shape), text(words, SMALL)]
     share = (WIDTH / 2 - 6 * mm) / len(chart.legend) - 12
     legend = Table([cells], colWidths=[12, share] * len(chart.legend))
     legend.setStyle(
@@ -280,7 +280,7 @@ def _side_by_side(parts: list[list[Flowable]]) -> list[Flowable]:
 
 def _pairs(rows: list[tuple[str, str]], value_style: ParagraphStyle = BODY) -> Table:
     table = Table(
-        [[_text(label, LABEL), _text(value or "–", value_style)] for label, value in rows],
+        [[text(label, LABEL), text(value or "–", value_style)] for label, value in rows],
         colWidths=[62 * mm, WIDTH - 62 * mm],
     )
     table.setStyle(
@@ -300,8 +300,8 @@ def _pairs(rows: list[tuple[str, str]], value_style: ParagraphStyle = BODY) -> T
 def _table(table: simulated.TableWords) -> Table:
     first = 78 * mm if len(table.heads) > 4 else 100 * mm
     others = (WIDTH - first) / (len(table.heads) - 1)
-    rows = [[_text(head, HEAD_END if at else HEAD) for at, head in enumerate(table.heads)]]
-    rows += [[_text(text, CELL_END if at else CELL) for at, text in enumerate(row)] for row in table.rows]
+    rows = [[text(head, HEAD_END if at else HEAD) for at, head in enumerate(table.heads)]]
+    rows += [[text(words, CELL_END if at else CELL) for at, words in enumerate(row)] for row in table.rows]
     made = Table(rows, colWidths=[first, *([others] * (len(table.heads) - 1))], repeatRows=1)
     made.setStyle(
         TableStyle(
