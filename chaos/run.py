@@ -122,7 +122,10 @@ class Chaos:
         lost = self.notes.read_text().splitlines() if self.notes.exists() else []
         hold_against(verdict, used, told, lost)
         verdict.say("not answered", len(told.unanswered), told.unanswered)
-        verdict.say("answered with an error", len(told.unexpected), told.unexpected)
+        if verdict.say("answered with an error", len(told.unexpected), told.unexpected):
+            self.words += [
+                f"{name}: {line}" for line in web.log.read_text(errors="replace").splitlines() if "Traceback" in line
+            ][-3:]
         self.words += [f"{name}: {line}" for line in verdict.words]
         found = list(_measures(name, verdict, told, len(codes), len(so_far), taken))
         if faults:
