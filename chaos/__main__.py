@@ -21,7 +21,7 @@ from config.services.commands import MIGRATE
 
 STUDY = ROOT / "studies" / "storm01"
 FULL = {"allocations": 5_000, "clients": 64, "sites": 16, "originals": 6, "kills": 60, "lost": 250, "limit": 3_600}
-QUICK = {"allocations": 12, "clients": 6, "sites": 2, "originals": 1, "kills": 4, "lost": 3, "limit": 120}
+QUICK = {"allocations": 12, "clients": 6, "sites": 2, "originals": 1, "kills": 4, "lost": 8, "limit": 120}
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -45,12 +45,13 @@ def is_database_away(error: BaseException | None) -> bool:
     """Tell whether an error came of a database that is restarted, cut off or out of connections: worth a second try.
 
     PostgreSQL says so by class 08 (connection), 53 (resources) or 57P (shutting down); a connection that broke has no
-    code at all. A statement that was cancelled or a deadlock is no such thing.
+    code at all, and psycopg2 then sometimes knows no kind either. A statement that was cancelled, a deadlock, or what
+    Django itself has to say is no such thing.
     """
-    if not isinstance(error, OperationalError | InterfaceError):
-        return False
-    code = getattr(error.__cause__, "pgcode", None)
-    return code is None or code.startswith(("08", "53", "57P"))
+    code = getattr(error.__cause__, "pgcode", None) if error is not None else None
+    if isinstance(error, OperationalError | InterfaceError):
+        return code is None or code.startswith(("08", "53", "57P"))
+    return type(error) is DatabaseError and error.__cause__ is not None and code is None
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg2
 import pytest
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection
 from django.test import Client
 
 from tests.cast import Cast
@@ -28,8 +28,8 @@ class Deadlock(psycopg2.OperationalError):
     pgcode = "40P01"
 
 
-def raised(cause: BaseException | None) -> OperationalError:
-    error = OperationalError("…")
+def raised(cause: BaseException | None, kind: type[DatabaseError] = OperationalError) -> DatabaseError:
+    error = kind("…")
     error.__cause__ = cause
     return error
 
@@ -82,6 +82,9 @@ def test_only_a_lost_database_is_worth_a_second_try() -> None:
     assert is_database_away(raised(Stopped()))
     assert is_database_away(raised(psycopg2.OperationalError("connection refused")))
     assert is_database_away(InterfaceError("connection already closed"))
+    assert is_database_away(raised(psycopg2.DatabaseError("no message from the libpq"), DatabaseError))
+    assert not is_database_away(raised(None, DatabaseError))  # Django's own: an update that found no row
+    assert not is_database_away(raised(psycopg2.IntegrityError("…"), IntegrityError))
     assert not is_database_away(raised(Deadlock()))
     assert not is_database_away(ValueError())
     assert not is_database_away(None)
