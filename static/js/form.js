@@ -107,7 +107,10 @@ function start(form) {
     timer = setTimeout(() => keep(), ms);
   }
 
+  /* What is too long is not sent: no answer of the server is about it, so its fault is the page's own. */
   const tooLong = (fields) => Object.keys(fields).filter((name) => fields[name].length > LONGEST_TEXT && !Array.isArray(fields[name]));
+
+  const ownFaults = () => Object.fromEntries(tooLong(Object.fromEntries(values())).map((name) => [name, words.textTooLong]));
 
   async function keep({ last = false } = {}) {
     clearTimeout(timer);
@@ -231,10 +234,10 @@ function start(form) {
       event.preventDefault();
       return;
     }
-    const [long] = tooLong(Object.fromEntries(values()));
+    const [long] = Object.keys(ownFaults());
     if (long) {
       event.preventDefault();
-      showFaults({ [long]: words.textTooLong }, [long]);
+      showFaults(ownFaults(), [long]);
       form.querySelector(`[name="${CSS.escape(long)}"]`)?.focus();
       return;
     }
@@ -380,7 +383,7 @@ function start(form) {
       const place = by("data-echo", `f-${name}`);
       if (place) place.textContent = text;
     }
-    if (faults) showFaults(faults, names);
+    if (faults) showFaults({ ...faults, ...ownFaults() }, names);
     if (findings) showFindings(findings, about && new Set(about));
     form.dispatchEvent(new CustomEvent("stratum:evaluated", { bubbles: true, detail: { shown: visible, derived, findings } }));
   }

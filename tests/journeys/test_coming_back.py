@@ -94,7 +94,11 @@ def test_typing_without_a_pause_is_kept_and_judged_in_its_field(
 
     page.locator("#f-height").evaluate("(control) => { control.value = '1'.repeat(300000); }")
     page.get_by_role("button", name="Save as not finished").last.click()
-    expect(page.locator("[data-field=height] .error")).to_contain_text("too long to be sent")
+    long = page.locator("[data-field=height] .error")
+    expect(long).to_contain_text("too long to be sent")
+    leave_field(page, "weight", "light", to="height")
+    expect(wrong).to_have_text("“light” is not a number.")
+    expect(long).to_contain_text("too long to be sent")  # the answer was about the others alone
     assert page.url.endswith(path(stage, participant))
 
 
