@@ -121,13 +121,13 @@ def start() -> None:
     with _lock(fcntl.LOCK_SH, "lock"):
         if kept.exists():
             kept.touch()
-            _copy_cluster(kept / "cluster", postgres.data)
+            copy_cluster(kept / "cluster", postgres.data)
     if not postgres.data.exists():
         with _lock(fcntl.LOCK_EX, "lock"):
             if not kept.exists():
                 _make_template(kept)
             else:
-                _copy_cluster(kept / "cluster", postgres.data)
+                copy_cluster(kept / "cluster", postgres.data)
             _forget_old_templates(kept)
     if _services.watch is None:
         _services.start()
@@ -144,7 +144,7 @@ def stop() -> None:
     _services = None
 
 
-def _copy_cluster(source: Path, target: Path) -> None:
+def copy_cluster(source: Path, target: Path) -> None:
     """A stopped cluster, file by file, owned by the account that will run it."""
     shutil.copytree(source, target, symlinks=True)
     account = server_account()
@@ -160,7 +160,7 @@ def kept_cluster(folder: Path) -> None:
     start()
     kept = TEMPLATES / fingerprint(SHAPING, also=sys.version)
     with _lock(fcntl.LOCK_SH, "lock"):
-        _copy_cluster(kept / "cluster", folder / "postgres")
+        copy_cluster(kept / "cluster", folder / "postgres")
     shutil.copy(TEMPLATES / "secrets.json", folder / "secrets.json")
 
 

@@ -18,6 +18,7 @@ import pytest
 from config import demo
 from config.services.bundle import ROOT
 from config.services.processes import wait_until
+from tests import harness
 from tests.conftest import free_port
 
 SCRIPT = """
@@ -25,7 +26,7 @@ import sys
 from pathlib import Path
 import config.demo as demo
 demo.DATA = Path(sys.argv[1])
-demo.PUBLISH = demo.SIMULATE = ["check"]
+demo.PUBLISH = demo.SIMULATE = ["version"]
 demo.fingerprint = lambda patterns: "same"
 sys.exit(demo.Demo().run())
 """
@@ -75,10 +76,16 @@ def all_gone(family: list[psutil.Process]) -> bool:
     return not psutil.wait_procs(family, timeout=20)[1]
 
 
-def test_demo_comes_up_comes_back_and_leaves_nothing(folder: Path) -> None:
-    """Up and healthy; a killed worker is started again; SIGTERM and SIGKILL both leave no process; data are kept."""
+def test_demo_comes_up_comes_back_and_leaves_nothing(services: None, folder: Path) -> None:
+    """Up and healthy; a killed worker is started again; SIGTERM and SIGKILL both leave no process; data are kept.
+
+    In a cluster whose tables the harness made from nothing, by the same command.
+    """
+    folder.mkdir()
+    harness.kept_cluster(folder)
     first = Run(folder, free_port())
     first.wait_for("Ctrl-C stops everything")
+    assert "Tables" in first.said()
     assert {name: line["status"] for name, line in first.health().items() if name != "status"} == {
         "database": "up",
         "redis": "up",

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ import redis as redis_library
 from config.services import ServiceError, Services, running, running_environment
 from config.services.bundle import ROOT
 from config.services.processes import Watch, spawn, wait_until
+from tests import harness
 
 NOTHING_GIVEN: dict[str, str] = {}
 HOLDER = """
@@ -65,6 +67,35 @@ def folder(short_tmp: Path) -> Iterator[Path]:
         shutil.rmtree(database.resolve(), ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def throwaway() -> Iterator[Services]:
+    """Throwaway services of another run than the suite's."""
+    with running(None, given=NOTHING_GIVEN) as services:
+        yield services
+
+
+@pytest.fixture(scope="module")
+def stopped() -> Iterator[Path]:
+    """A `.data` in which services ran once and were stopped, for each test to copy."""
+    place = Path(tempfile.mkdtemp(prefix="st-"))
+    place.chmod(0o755)
+    with running(place / "data", given=NOTHING_GIVEN):
+        pass
+    yield place / "data"
+    shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture
+def used(stopped: Path, folder: Path) -> Path:
+    """A `.data` of its own, in which services ran before."""
+    folder.mkdir()
+    harness.copy_cluster(stopped / "postgres", folder / "postgres")
+    for path in stopped.iterdir():
+        if path.is_file():
+            shutil.copy(path, folder)
+    return folder
+
+
 @pytest.fixture
 def hold() -> Iterator[Callable[[str], tuple[subprocess.Popen[str], int, int, Path]]]:
     """Another process that holds services, to be killed."""
@@ -100,24 +131,23 @@ def test_throwaway_services_answer_and_leave_nothing() -> None:
     assert not short.exists()
 
 
-def test_application_owns_nothing_and_cannot_become_owner() -> None:
-    with running(None, given=NOTHING_GIVEN) as services:
-        told = services.environment()
-        ask(told["DATABASE_OWNER_URL"], "CREATE TABLE kept (id int)")
-        ask(told["DATABASE_URL"], "INSERT INTO kept VALUES (1)")
-        for forbidden in (
-            "DROP TABLE kept",
-            "TRUNCATE kept",
-            "ALTER TABLE kept DISABLE TRIGGER ALL",
-            "CREATE TABLE mine (id int)",
-            "SET ROLE stratum_owner",
-            "SET session_replication_role = replica",
-            "CREATE DATABASE other",
-        ):
-            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-                ask(told["DATABASE_URL"], forbidden)
-        with pytest.raises(psycopg2.OperationalError, match="password"):
-            ask(told["DATABASE_OWNER_URL"].replace(services.secrets["owner"], services.secrets["app"]), "SELECT 1")
+def test_application_owns_nothing_and_cannot_become_owner(throwaway: Services) -> None:
+    told = throwaway.environment()
+    ask(told["DATABASE_OWNER_URL"], "CREATE TABLE kept (id int)")
+    ask(told["DATABASE_URL"], "INSERT INTO kept VALUES (1)")
+    for forbidden in (
+        "DROP TABLE kept",
+        "TRUNCATE kept",
+        "ALTER TABLE kept DISABLE TRIGGER ALL",
+        "CREATE TABLE mine (id int)",
+        "SET ROLE stratum_owner",
+        "SET session_replication_role = replica",
+        "CREATE DATABASE other",
+    ):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            ask(told["DATABASE_URL"], forbidden)
+    with pytest.raises(psycopg2.OperationalError, match="password"):
+        ask(told["DATABASE_OWNER_URL"].replace(throwaway.secrets["owner"], throwaway.secrets["app"]), "SELECT 1")
 
 
 def test_kept_services_keep_their_data_through_stop_and_start(folder: Path) -> None:
@@ -132,14 +162,14 @@ def test_kept_services_keep_their_data_through_stop_and_start(folder: Path) -> N
         assert (folder / secret).stat().st_mode & 0o077 == 0
 
 
-def test_second_start_on_the_same_folder_is_refused(folder: Path) -> None:
-    with running(folder, given=NOTHING_GIVEN), pytest.raises(ServiceError, match="running already"):
-        Services(folder, given=NOTHING_GIVEN).start()
+def test_second_start_on_the_same_folder_is_refused(used: Path) -> None:
+    with running(used, given=NOTHING_GIVEN), pytest.raises(ServiceError, match="running already"):
+        Services(used, given=NOTHING_GIVEN).start()
 
 
-def test_two_runs_at_once_do_not_meet() -> None:
-    with running(None, given=NOTHING_GIVEN) as one, running(None, given=NOTHING_GIVEN) as two:
-        ask(one.environment()["DATABASE_OWNER_URL"], "CREATE TABLE only_here (id int)")
+def test_two_runs_at_once_do_not_meet(throwaway: Services) -> None:
+    with running(None, given=NOTHING_GIVEN) as two:
+        ask(throwaway.environment()["DATABASE_OWNER_URL"], "CREATE TABLE only_here (id int)")
         assert ask(two.environment()["DATABASE_URL"], "SELECT to_regclass('only_here')") == [(None,)]
 
 
@@ -158,10 +188,10 @@ def test_everything_ends_when_the_holder_is_killed(hold) -> None:
     assert wait_until(lambda: not short.exists(), seconds=10)
 
 
-def test_a_crash_of_everything_is_cleared_at_the_next_start(folder: Path, hold) -> None:
+def test_a_crash_of_everything_is_cleared_at_the_next_start(used: Path, hold) -> None:
     """Supervisor, watch, PostgreSQL and Redis all die by SIGKILL: stale pid file, stale sockets, stale note."""
-    holder, postgres, redis, short = hold(str(folder))
-    told = running_environment(folder)
+    holder, postgres, redis, short = hold(str(used))
+    told = running_environment(used)
     assert told is not None
     ask(told["DATABASE_OWNER_URL"], "CREATE TABLE kept AS SELECT 7 AS number")
     for child in psutil.Process(holder.pid).children():
@@ -171,35 +201,33 @@ def test_a_crash_of_everything_is_cleared_at_the_next_start(folder: Path, hold) 
     holder.wait()
     for pid in (postgres, redis):
         os.kill(pid, signal.SIGKILL)
-    assert (folder / "services.json").exists()
-    assert (folder / "postgres" / "postmaster.pid").exists()
-    with running(folder, given=NOTHING_GIVEN) as services:
+    assert (used / "services.json").exists()
+    assert (used / "postgres" / "postmaster.pid").exists()
+    with running(used, given=NOTHING_GIVEN) as services:
         assert ask(services.environment()["DATABASE_URL"], "SELECT number FROM kept") == [(7,)]
     assert not short.exists()
 
 
-def test_servers_left_behind_are_ended_before_the_next_start(folder: Path, hold) -> None:
+def test_servers_left_behind_are_ended_before_the_next_start(used: Path, hold) -> None:
     """Supervisor and watch die, the servers live on: the next start ends them and takes the data."""
-    holder, postgres, redis, _ = hold(str(folder))
+    holder, postgres, redis, _ = hold(str(used))
     for child in psutil.Process(holder.pid).children():
         if child.pid not in (postgres, redis):
             child.kill()
     holder.kill()
     holder.wait()
     assert psutil.pid_exists(postgres)
-    with running(folder, given=NOTHING_GIVEN) as services:
+    with running(used, given=NOTHING_GIVEN) as services:
         assert gone(postgres, redis)
         assert ask(services.environment()["DATABASE_URL"], "SELECT 1") == [(1,)]
 
 
-def test_a_pid_file_that_names_a_stranger_harms_nobody(folder: Path) -> None:
-    with running(folder, given=NOTHING_GIVEN):
-        pass
+def test_a_pid_file_that_names_a_stranger_harms_nobody(used: Path) -> None:
     stranger = spawn(["sleep", "60"], log=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
     try:
-        (folder / "postgres" / "postmaster.pid").write_text(f"{stranger.pid}\n{folder}\n")
-        (folder / "services.json").write_text(json.dumps({"redis_pid": stranger.pid, "short": "/etc"}))
-        with running(folder, given=NOTHING_GIVEN) as services:
+        (used / "postgres" / "postmaster.pid").write_text(f"{stranger.pid}\n{used}\n")
+        (used / "services.json").write_text(json.dumps({"redis_pid": stranger.pid, "short": "/etc"}))
+        with running(used, given=NOTHING_GIVEN) as services:
             assert ask(services.environment()["DATABASE_URL"], "SELECT 1") == [(1,)]
         assert stranger.poll() is None
         assert Path("/etc").exists()
@@ -217,21 +245,17 @@ def test_half_made_cluster_is_made_again(folder: Path) -> None:
     assert not (folder / "postgres.new").exists()
 
 
-def test_lost_passwords_are_explained(folder: Path) -> None:
-    with running(folder, given=NOTHING_GIVEN):
-        pass
-    (folder / "secrets.json").unlink()
+def test_lost_passwords_are_explained(used: Path) -> None:
+    (used / "secrets.json").unlink()
     with pytest.raises(ServiceError, match="make reset"):
-        Services(folder, given=NOTHING_GIVEN).start()
-    assert running_environment(folder) is None
+        Services(used, given=NOTHING_GIVEN).start()
+    assert running_environment(used) is None
 
 
-def test_database_of_another_version_is_explained(folder: Path) -> None:
-    with running(folder, given=NOTHING_GIVEN):
-        pass
-    (folder / "postgres" / "PG_VERSION").write_text("16\n")
+def test_database_of_another_version_is_explained(used: Path) -> None:
+    (used / "postgres" / "PG_VERSION").write_text("16\n")
     with pytest.raises(ServiceError, match="was made by PostgreSQL 16"):
-        Services(folder, given=NOTHING_GIVEN).start()
+        Services(used, given=NOTHING_GIVEN).start()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
