@@ -3,7 +3,8 @@
 `db` (or the mark `django_db`) is a transaction on this worker's own clone, rolled back. `transactional_db` (or
 `django_db(transaction=True)`) is a clone of its own per test, dropped afterwards, because audited tables refuse to be
 emptied. Both begin migrated and with the study published; `@pytest.mark.template("migrated")` gives a transactional
-test the database before publishing. Tests connect as `stratum_app`, which owns nothing.
+test the database before publishing, and `template("cast", "randomized")` one in which the cast has done that already.
+Tests connect as `stratum_app`, which owns nothing.
 """
 
 from __future__ import annotations
@@ -36,6 +37,16 @@ from config.services.bundle import ROOT
 from tests import harness, stages
 from trial.definitions import forget_definitions
 
+LONG = {
+    "tests/bench/test_bench.py::test_a_quick_run_measures_everything_and_writes_valid_json",
+    "tests/chaos/test_chaos.py::test_the_smallest_run_breaks_everything_once_and_finds_nothing_wrong",
+    "tests/config/test_demo.py::test_demo_comes_up_comes_back_and_leaves_nothing",
+    "tests/config/test_messages_french.py::test_every_page_speaks_french",
+    "tests/journeys/test_in_the_browser.py::test_from_screening_to_randomization",
+    "tests/journeys/test_in_the_browser.py::test_a_visit_a_query_and_a_dataset",
+    "tests/simulation/test_simulate.py::test_the_same_seed_gives_the_same_trial",
+}
+"""Tests of half a minute and more."""
 NO_BROWSER = "no Chromium on this machine"
 BROWSER_FLAGS = [
     "--no-sandbox",
@@ -53,7 +64,9 @@ BROWSER_FLAGS = [
 def pytest_configure(config: pytest.Config) -> None:
     """The first process of a parallel run starts the services; a single process starts them when they are needed."""
     gc.set_threshold(50_000, 20, 50)  # compiled definitions are many objects that live long: look at them seldom
-    config.addinivalue_line("markers", 'template(name): the database to clone, "migrated" or "published"')
+    config.addinivalue_line(
+        "markers", 'template(name, *steps): the database to clone, "migrated", "published" or "cast" (brought further)'
+    )
     config.addinivalue_line("markers", "browser: drives a real Chromium")
     if not hasattr(config, "workerinput"):
         messages.compile_all()  # a fresh clone has no compiled catalogue, and pages are tested in French
@@ -67,7 +80,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever asks for a page is a browser test."""
+    """The long tests are begun first, so that no core waits for them at the end; what asks for a page has a browser."""
+    items.sort(key=lambda item: item.nodeid.partition("[")[0] not in LONG)  # the others stay in their order
     for item in items:
         if {"page", "context", "browser"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.browser)
@@ -130,15 +144,18 @@ def django_db_setup(services: None, django_test_environment: None, django_db_blo
 
 
 _template_of_test: str | None = None
+_steps_of_test: tuple[str, ...] | None = None  # what of the cast a test's own database holds from the beginning
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """The template is known before any fixture begins: pytest-django's own come first."""
-    global _template_of_test
+    global _template_of_test, _steps_of_test
     mark = item.get_closest_marker("template")
-    names = {"migrated": harness.MIGRATED, "published": None}
+    names = {"migrated": harness.MIGRATED, "published": None, "cast": None}
     _template_of_test = names[mark.args[0]] if mark else None
+    asks = "cast" in getattr(item, "fixturenames", ()) if mark is None else mark.args[0] == "cast"
+    _steps_of_test = tuple(mark.args[1:] if mark else ()) if asks else None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -160,7 +177,12 @@ def _let_transactional_tests_clone() -> None:
 
     def set_up(case: Any) -> None:
         case._clone = f"clone_{uuid.uuid4().hex[:16]}"
-        harness.clone(case._clone, template=_template_of_test)
+        if _steps_of_test is None or stages.is_travelling():
+            harness.clone(case._clone, template=_template_of_test)
+        else:
+            from tests.cast import Cast
+
+            stages.settle(case._clone, Cast, _steps_of_test)
         case._cloned_from = _use(case._clone)
 
     def tear_down(case: Any) -> None:

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests import stages
 from tests.cast import Cast
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.template("cast")]
 
 
 def test_the_api_page_works_and_breaks_no_policy(page: Page, server: Any, redis: Any) -> None:
     """API-011: Swagger reads the schema and asks an address, and the browser blocks nothing of it."""
-    cast = Cast()
+    cast = stages.cast_of(Cast)
     cookie = cast.client_of(cast.theo_coordinator).cookies["stratum_session"].value
     page.context.add_cookies([{"name": "stratum_session", "value": cookie, "url": server.url}])
     said: list[str] = []

@@ -12,17 +12,18 @@ from playwright.sync_api import BrowserContext, Page, expect
 from ecrf.actions import drafts
 from ecrf.actions.records import Where
 from ecrf.models import Draft
+from tests import stages
 from tests.cast import PASSWORD, Cast
 from trial.models import Participant, Person
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.template("cast", "consented")]
 FORM = "vitals_performance"
 
 
 @pytest.fixture
 def stage(server: Any) -> Cast:
     """The cast on the server's own database."""
-    return Cast()
+    return stages.cast_of(Cast)
 
 
 def path(cast: Cast, participant: Participant) -> str:

@@ -58,6 +58,7 @@ def second_coordinator(cast: Cast) -> Person:
     return person
 
 
+@pytest.mark.template("cast", "eligible")
 def test_everybody_at_once_gets_one_slot_each_and_none_is_skipped(cast: Cast) -> None:
     """RND-901: two coordinators ask for each of six participants in the same moment."""
     waiting = [cast.eligible() for _n in range(PARTICIPANTS)]
@@ -83,6 +84,7 @@ def test_everybody_at_once_gets_one_slot_each_and_none_is_skipped(cast: Cast) ->
     assert verification.verify(cast.list_in_use()).is_clean
 
 
+@pytest.mark.template("cast", "eligible", "list_in_use")
 def test_a_double_click_through_the_page_gives_one_allocation(cast: Cast) -> None:
     """RND-902: the same form posted four times at once; each answer leads to the one allocation."""
     participant = cast.eligible()
@@ -97,6 +99,7 @@ def test_a_double_click_through_the_page_gives_one_allocation(cast: Cast) -> Non
     assert Allocation.objects.count() == 1
 
 
+@pytest.mark.template("cast", "eligible")
 def test_one_that_fails_leaves_its_slot_to_the_next(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     """RND-903: a worker lost in the middle of one allocation neither skips a slot nor blocks the others."""
     waiting = [cast.eligible() for _n in range(3)]

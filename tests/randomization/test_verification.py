@@ -48,6 +48,7 @@ def codes(made: AllocationList) -> set[str]:
     return {trouble.code for trouble in verification.verify(AllocationList.objects.get(pk=made.pk)).troubles}
 
 
+@pytest.mark.template("cast", "randomized")
 def test_each_kind_of_change_is_named(cast: Cast, raw: Callable[..., None]) -> None:
     """RND-950: one clean list; then a slot changed, replaced, removed, skipped; an allocation and the root altered."""
     first, second = cast.randomized().allocation, cast.randomized().allocation
@@ -98,6 +99,7 @@ def test_each_kind_of_change_is_named(cast: Cast, raw: Callable[..., None]) -> N
         assert arm not in said.getvalue().replace("ici=", "")
 
 
+@pytest.mark.template("cast", "randomized")
 def test_without_the_keys_it_says_so(cast: Cast, settings: Any) -> None:
     """RND-951: the list's key cannot be opened: that is a fault, not a crash; proofs need no key and still hold."""
     allocation: Allocation = cast.randomized().allocation
@@ -106,6 +108,7 @@ def test_without_the_keys_it_says_so(cast: Cast, settings: Any) -> None:
     assert {trouble.code for trouble in report.troubles} >= {"no_key"}
 
 
+@pytest.mark.template("cast", "randomized")
 def test_one_allocation_is_checked_without_any_key(cast: Cast, raw: Callable[..., None], settings: Any) -> None:
     """RND-952: before the list is revealed, with salt, arm and proof against the published root; what is wrong is
     named, and neither its arm nor any other is printed.

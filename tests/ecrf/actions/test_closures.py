@@ -351,6 +351,7 @@ def test_closing_takes_as_many_statements_for_30_participants_as_for_3(cast: Cas
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.template("cast", "consented")
 @pytest.mark.parametrize("name", ["record", *SCOPES])
 def test_a_save_that_races_a_lock_is_either_covered_or_refused(cast: Cast, name: str) -> None:
     """ECRF-247: two connections; whoever comes first wins, and never a value that was saved after the lock."""
@@ -385,6 +386,7 @@ def test_a_save_that_races_a_lock_is_either_covered_or_refused(cast: Cast, name:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.template("cast", "consented")
 def test_a_lock_waits_for_the_save_that_holds_the_participant(cast: Cast) -> None:
     """ECRF-247: while a save is under way the lock waits for it; a save that comes after the lock is refused."""
     from django.db import transaction
@@ -412,6 +414,7 @@ def test_a_lock_waits_for_the_save_that_holds_the_participant(cast: Cast) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.template("cast", "consented")
 def test_a_query_that_races_a_lock_is_either_seen_or_refused(cast: Cast) -> None:
     """ECRF-248: a query never stands open in a locked form."""
     participant = cast.consented()

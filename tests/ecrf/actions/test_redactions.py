@@ -24,6 +24,7 @@ from ecrf.actions.records import Where
 from ecrf.entry import Submission, Typed
 from ecrf.models import Change, Draft, Finding, QueryMessage, Record
 from ecrf.redaction_places import find
+from tests import stages
 from tests.audit.conftest import address_of, connected_as
 from tests.cast import PASSWORD, Cast
 from trial.actions import people, statuses, visits
@@ -104,9 +105,10 @@ def faults() -> list[str]:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.template("cast")
 def test_the_text_is_nowhere_in_the_database_and_nothing_else_changed(short_tmp: Path) -> None:
     """ECRF-410: value, history, changes, queries, reasons, ledger, signature and draft, searched in a dump."""
-    cast = Cast()
+    cast = stages.cast_of(Cast)
     dora = second_data_manager(cast)
     record = told_everywhere(cast)
     other = cast.fill(record.participant, "demographics", visit="SCR")
@@ -379,9 +381,10 @@ def test_everything_else_that_touches_history_is_still_refused(cast: Cast, dora:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.template("cast")
 def test_tampering_after_a_redaction_is_told_as_tampering() -> None:
     """ECRF-426: a redaction is no cloak: the row must stand as the redaction left it."""
-    cast = Cast()
+    cast = stages.cast_of(Cast)
     record = told_everywhere(cast)
     redactions.approve(redaction=proposed(cast, record), password=PASSWORD, by=second_data_manager(cast))
     spot = first_text(record)

@@ -27,11 +27,14 @@ from reporting.actions import exports
 from reporting.heartbeat import Heartbeat, LostLease
 from reporting.models import Export, ExportState
 from reporting.snapshot import snapshot
+from tests import stages
 from tests.cast import Cast
 from trial import leases
 from trial.actions import people
 from trial.models import Delegation, Lease, Participant
 from trial.permissions import forget_access
+
+pytestmark = pytest.mark.template("cast")
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def media(tmp_path: Path, settings) -> Path:
 @pytest.fixture
 def committed(transactional_db, media: Path) -> Cast:
     """The cast in a database of its own, with real commits."""
-    return Cast()
+    return stages.cast_of(Cast)
 
 
 def files(media: Path) -> list[str]:
@@ -113,6 +116,7 @@ def test_an_unknown_format_is_refused(cast, media) -> None:
 # ---------------------------------------------------------------- carrying out
 
 
+@pytest.mark.template("cast", "consented")
 def test_the_whole_way_in_place(committed, media) -> None:
     """EXP-004: request → file → download, with checksum, size, rows and four lines of the ledger."""
     participant = committed.consented()
@@ -131,6 +135,7 @@ def test_the_whole_way_in_place(committed, media) -> None:
     assert leases.progress_of(exports.WORK, export.pk) == 100
 
 
+@pytest.mark.template("cast", "consented")
 def test_the_same_data_are_the_same_file(committed, media) -> None:
     """EXP-005: two exports of unchanged data have one checksum."""
     committed.consented()
@@ -139,6 +144,7 @@ def test_the_same_data_are_the_same_file(committed, media) -> None:
     assert first.file_name != second.file_name
 
 
+@pytest.mark.template("cast", "consented")
 def test_a_dataset_holds_the_sites_of_the_one_who_asked(committed, media) -> None:
     """EXP-006: a data manager of one site exports one site; arms only where they may be seen."""
     mine = committed.consented()
@@ -295,6 +301,7 @@ class threaded:  # noqa: N801
     def __exit__(self, *rest: object) -> None: ...
 
 
+@pytest.mark.template("cast", "consented")
 def test_progress_is_seen_while_the_export_runs(committed, media, monkeypatch) -> None:
     """EXP-056: progress and lease are written beside the reading transaction, so that everybody sees them at once."""
     committed.consented()
@@ -388,9 +395,10 @@ def worker_media(tmp_path: Path, settings, monkeypatch) -> Path:
     return Path(settings.MEDIA_ROOT)
 
 
+@pytest.mark.template("cast", "consented")
 def test_a_worker_writes_what_was_asked_for(worker_media, worker) -> None:
     """EXP-070: request → worker → ready, in a process of its own."""
-    cast = Cast()
+    cast = stages.cast_of(Cast)
     cast.consented()
     export = exports.request(by=cast.dan_data_manager)
     assert Export.objects.get(pk=export.pk).state == ExportState.REQUESTED
@@ -398,9 +406,10 @@ def test_a_worker_writes_what_was_asked_for(worker_media, worker) -> None:
     assert wait_until(lambda: files(worker_media) == [written(export).file_name], seconds=5, every=0.1)
 
 
+@pytest.mark.template("cast", "consented")
 def test_a_killed_worker_is_followed_by_another(worker_media, worker: subprocess.Popen[bytes], database_urls) -> None:
     """EXP-071: SIGKILL in the middle; the lease runs out, the sweeper finishes; one file, and nothing left over."""
-    cast = Cast()
+    cast = stages.cast_of(Cast)
     cast.consented()
     holder = psycopg2.connect(database_urls("owner"))
     with holder.cursor() as cursor:

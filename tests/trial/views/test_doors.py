@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from tests.stages import staged
 from trial import urls
 from trial.actions import people
 
@@ -100,14 +101,20 @@ def test_the_administrator_reads_no_participant(cast):
     assert participant.code not in words(client.get("/sites/01/"))
 
 
+@staged
+def one_consented_among_many(cast):
+    participant = cast.consented()
+    for _n in range(12):
+        cast.screened()
+    return participant
+
+
 @pytest.mark.parametrize(
     "who", ["theo_coordinator", "mona_monitor", "dan_data_manager", "paul_sponsor", "adam_admin", "stella_statistician"]
 )
 def test_no_page_takes_many_statements(cast, who):
     """TRIAL-135: at most 15 statements on every page that opens, also with many participants."""
-    participant = cast.consented()
-    for _n in range(12):
-        cast.screened()
+    participant = one_consented_among_many(cast)
     client = cast.client_of(getattr(cast, who))
     for name, address in addresses(cast, participant).items():
         if name in OPEN or name in POST_ONLY:
