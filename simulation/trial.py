@@ -127,6 +127,14 @@ def _in_processes(run: _Run, count: int) -> Outcome:
 
 
 def _child(run: _Run, pace: Pace, number: int, places: list[Place], answers: Any) -> None:
+    """Take some of the sites, in a process of its own with a connection of its own.
+
+    What Django holds here at the beginning is the parent's: in a parent that runs an event loop, `close_all` saw others
+    than a process without one does. They are neither used nor closed.
+    """
+    inherited = connections.all()
+    for one in inherited:
+        del connections[one.alias]
     try:
         with _quick_commits():
             runner = Runner(pace, number, run.plan.end - CLOSE)
