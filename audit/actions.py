@@ -3,12 +3,14 @@
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any, TypeVar
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections, models, router, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from audit import clock, outside
@@ -18,6 +20,7 @@ from audit.appending import insert
 from audit.context import author_of, current_origin, writing_as
 from audit.errors import Conflict, Refused
 from audit.models import HISTORY, AuditedModel, Deed, Signature, stored_value
+from audit.prepared import prepared
 from audit.verbs import check_verb
 
 log = logging.getLogger(__name__)
@@ -226,8 +229,16 @@ def _check_plain_values(instance: AuditedModel) -> None:
 
 def _locked(model: type[M], keys: list[Any], using: str) -> dict[Any, M]:
     """The rows as they stand, locked against other writers but not against references, in key order."""
-    rows = model._base_manager.using(using).select_for_update(no_key=True, of=("self",))
-    return {row.pk: row for row in rows.filter(pk__in=keys).order_by("pk")}
+    return {row.pk: row for row in _locking(model, using)(tuple(keys))}
+
+
+@cache
+def _locking(model: type[M], using: str) -> Callable[[tuple[Any, ...]], list[M]]:
+    def locked(keys: tuple[Any, ...]) -> QuerySet[M]:
+        rows = model._base_manager.using(using).select_for_update(no_key=True, of=("self",))
+        return rows.filter(pk__in=keys).order_by("pk")
+
+    return prepared(locked)
 
 
 def _check_unchanged(instance: AuditedModel, current: AuditedModel | None) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import partial
+from typing import Any
+
+from django.db.models import QuerySet
 
 from audit import clock
+from audit.prepared import prepared
 from trial.consents import documents_at
 from trial.definition import Definition
 from trial.models import Participant, Visit
@@ -47,22 +51,7 @@ def book_of(participant: Participant, definition: Definition, forms: Collection[
 
     Entries removed, not done or not yet filled are left out: they hold no value.
     """
-    records = Record.objects.filter(participant=participant, removed_at=None).exclude(
-        entry_state__in=[EntryState.EXPECTED, EntryState.NOT_DONE, EntryState.NOT_APPLICABLE]
-    )
-    if forms is not None:
-        records = records.filter(form__in=forms)
-    rows = records.values_list(  # plain values: a book is read at every save, and no row of it is written
-        "form",
-        "number",
-        "visit_id",
-        "visit__event",
-        "visit__order",
-        "visit__occurrence",
-        "visit__actual_on",
-        "visit__planned_on",
-        "data",
-    )
+    rows = _entries(participant.pk, None if forms is None else tuple(forms))
     entries = [
         (
             Place(form=form, number=number or 0)
@@ -73,6 +62,27 @@ def book_of(participant: Participant, definition: Definition, forms: Collection[
         for form, number, visit, event, order, occurrence, actual_on, planned_on, data in rows
     ]
     return Book(definition, facts_of(participant), entries)
+
+
+@prepared
+def _entries(participant_id: int, forms: tuple[str, ...] | None) -> QuerySet[Record, Any]:
+    """Plain values: a book is read at every save, and no row of it is written."""
+    records = Record.objects.filter(participant_id=participant_id, removed_at=None).exclude(
+        entry_state__in=[EntryState.EXPECTED, EntryState.NOT_DONE, EntryState.NOT_APPLICABLE]
+    )
+    if forms is not None:
+        records = records.filter(form__in=forms)
+    return records.values_list(
+        "form",
+        "number",
+        "visit_id",
+        "visit__event",
+        "visit__order",
+        "visit__occurrence",
+        "visit__actual_on",
+        "visit__planned_on",
+        "data",
+    )
 
 
 def book_around(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 
+from django.db.models import QuerySet
+
+from audit.prepared import prepared
 from trial.definition import Criterion, Definition
 from trial.definition.model import CriterionKind
 from trial.definitions import definition_of
@@ -95,9 +98,14 @@ def deciding_record(participant: Participant, definition: Definition) -> Record 
     """The record of the eligibility form that decides today; None while nobody has saved it."""
     if definition.eligibility is None:
         return None
-    records = Record.objects.filter(participant=participant, form=definition.eligibility.form, removed_at=None)
-    latest = records.select_related("visit", "signature").order_by("-pk")
+    latest = _latest(participant.pk, definition.eligibility.form)
     return next((record for record in latest if decides(record, participant)), None)
+
+
+@prepared
+def _latest(participant_id: int, form: str) -> QuerySet[Record]:
+    records = Record.objects.filter(participant_id=participant_id, form=form, removed_at=None)
+    return records.select_related("visit", "signature").order_by("-pk")
 
 
 def decides(record: Record, participant: Participant) -> bool:

@@ -10,6 +10,7 @@ from django.http import Http404
 
 from audit import clock
 from audit.models import Redaction, RedactionState
+from audit.prepared import prepared
 from trial.definition import Definition
 from trial.definitions import definition_of
 from trial.models import Delegation, Notice, Participant, Transfer, Visit
@@ -38,11 +39,16 @@ from .permissions import hides
 
 def visit_or_404(person: Any, participant: Participant, visit_id: int) -> Visit:
     """Return a visit of the participant; not found when it would reveal the arm to this person."""
-    visit = Visit.objects.filter(participant=participant, pk=visit_id).first()
+    visit = next(iter(_visit(participant.pk, visit_id)), None)
     if visit is None or (visit.reveals_arm and not access_of(person).has(Permission.ARM_VIEW, participant.site_id)):
         raise Http404("No such visit.")
     visit.participant = participant
     return visit
+
+
+@prepared
+def _visit(participant_id: int, visit_id: int) -> QuerySet[Visit]:
+    return Visit.objects.filter(participant_id=participant_id, pk=visit_id)
 
 
 def records_for(person: Any, participant: Participant) -> QuerySet[Record]:
@@ -84,15 +90,10 @@ def record_at(
         raise Http404("No such form at this visit.")
     if not access_of(person).has(Permission.RECORD_VIEW, participant.site_id):
         raise Http404("No such form.")
-    records = Record.objects.filter(participant=participant, form=form).select_related("signature", "visit")
-    records = records.annotate(closures_around=closures.beside(participant))
-    if for_page:
-        saves = saves_of(OuterRef("pk"), OuterRef("revision"))
-        records = records.annotate(
-            saved_on=Subquery(saves.values("history_date")[:1]),
-            saved_by_name=Subquery(saves.values("by_name")[:1]),
-        )
-    record = (records.filter(visit=visit) if visit is not None else records.filter(number=number)).first()
+    visit_id = visit.pk if visit is not None else None
+    number = number if visit is None else None
+    found = _at_place(participant.pk, participant.site_id, form, visit_id, number, for_page)
+    record = found[0] if found else None
     if record is not None:
         closures.keep(participant, record.__dict__["closures_around"])
     if record is None and visit is None and number is not None:
@@ -100,6 +101,23 @@ def record_at(
     if record is not None:
         record.participant = participant
     return record
+
+
+@prepared
+def _at_place(
+    participant_id: int, site_id: int, form: str, visit_id: int | None, number: int | None, for_page: bool
+) -> QuerySet[Record]:
+    records = Record.objects.filter(participant_id=participant_id, form=form).select_related("signature", "visit")
+    records = records.annotate(closures_around=closures.beside(participant_id, site_id))
+    if for_page:
+        saves = saves_of(OuterRef("pk"), OuterRef("revision"))
+        records = records.annotate(
+            saved_on=Subquery(saves.values("history_date")[:1]),
+            saved_by_name=Subquery(saves.values("by_name")[:1]),
+        )
+    return (records.filter(visit_id=visit_id) if visit_id is not None else records.filter(number=number)).order_by(
+        "pk"
+    )[:1]
 
 
 def file_or_404(person: Any, participant: Participant, key: str) -> Attachment | Upload:

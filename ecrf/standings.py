@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from django.db.models import BigIntegerField, Case, Count, DateTimeField, F, Min, Q, QuerySet, Sum, When
 from django.db.models import Value as Literal
 
+from audit.prepared import prepared
 from trial.definition import Definition
 from trial.definitions import definition_of
 from trial.models import Version
@@ -65,8 +66,13 @@ def sees_plan(person: Any, site_id: int) -> bool:
 
 def plan_in_force() -> tuple[int | None, Plan | None]:
     """Return the newest version's id and its plan; None where there is none."""
-    newest = Version.objects.order_by("-number").values_list("pk", flat=True).first()
+    newest = next(iter(_newest()), None)
     return newest, definition_of(newest).section(NAME) if newest is not None else None
+
+
+@prepared
+def _newest() -> QuerySet[Version, int]:
+    return Version.objects.order_by("-number").values_list("pk", flat=True)[:1]
 
 
 def day_of(record: Record) -> dt.date:

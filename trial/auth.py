@@ -6,8 +6,11 @@ from typing import Any
 
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import make_password
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
+
+from audit.prepared import prepared
 
 from .models import Person
 
@@ -35,4 +38,9 @@ class Backend(BaseBackend):
 
     def get_user(self, user_id: int) -> Person | None:
         """Return the person of a session with the credential that the session's hash is checked against: one query."""
-        return Person.objects.select_related("credential").filter(pk=user_id, is_active=True).first()
+        return next(iter(_active(int(user_id))), None)
+
+
+@prepared
+def _active(person_id: int) -> QuerySet[Person]:
+    return Person.objects.select_related("credential").filter(pk=person_id, is_active=True)

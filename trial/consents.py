@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, When
 
 from audit import clock
+from audit.prepared import prepared
 
 from .definitions import definition_of
 from .models import Consent, ConsentDocument, Participant
@@ -29,8 +30,13 @@ STILL_IN = (
 def documents_at(participant: Participant) -> list[tuple[str, dt.date]]:
     """Return (version, first day) of each consent version at the participant's site, oldest first."""
     found = {d.version: d.from_ for d in definition_of(participant.version_id).study_file.consent.documents}
-    found |= dict(ConsentDocument.objects.filter(site_id=participant.site_id).values_list("version", "from_on"))
+    found |= dict(_versions_at(participant.site_id))
     return sorted(found.items(), key=lambda pair: (pair[1], pair[0]))
+
+
+@prepared
+def _versions_at(site_id: int) -> QuerySet[ConsentDocument, tuple[str, dt.date]]:
+    return ConsentDocument.objects.filter(site_id=site_id).values_list("version", "from_on")
 
 
 def site_documents(site_id: Any) -> QuerySet[ConsentDocument]:
@@ -60,12 +66,12 @@ def awaiting(participants: QuerySet[Participant], on: dt.date | None = None) -> 
     return participants.filter(STILL_IN).filter(Exists(_not_yet_given(on or clock.today())))
 
 
-def with_awaited(participants: QuerySet[Participant]) -> QuerySet[Participant]:
+def with_awaited(participants: QuerySet[Participant], on: dt.date | None = None) -> QuerySet[Participant]:
     """Add to each participant what is pending: `awaited_consent` (the version) and `awaited_since`; None when nothing.
 
     In the statement that reads the participant, because every page about one shows it.
     """
-    asked = _not_yet_given(clock.today()).order_by("-from_on", "-pk")
+    asked = _not_yet_given(on or clock.today()).order_by("-from_on", "-pk")
     return participants.annotate(
         **{
             name: Case(When(STILL_IN, then=Subquery(asked.values(column)[:1])), default=None)

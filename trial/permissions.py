@@ -13,10 +13,12 @@ from enum import StrEnum
 from functools import wraps
 from typing import Any, ParamSpec
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from audit import clock
 from audit.errors import Refused
+from audit.prepared import prepared
 
 from .models import Delegation, Person, Role
 
@@ -179,10 +181,15 @@ def access_of(person: Any, on: dt.date | None = None) -> Access:
     cached = getattr(person, "_access", None)
     if cached and cached[0] == day:
         return cached[1]
-    delegations = [d for d in Delegation.objects.filter(person=person) if d.is_in_force(day)]
+    delegations = [d for d in _delegated(person.pk) if d.is_in_force(day)]
     access = _access_from(delegations)
     person._access = (day, access)
     return access
+
+
+@prepared
+def _delegated(person_id: int) -> QuerySet[Delegation]:
+    return Delegation.objects.filter(person_id=person_id)
 
 
 def forget_access(person: Person) -> None:

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext_noop
 
 import audit
 from audit import clock
+from audit.prepared import prepared
 from trial.definition import Definition, Severity
 from trial.definitions import definition_of
 from trial.models import Participant, Person, Visit
@@ -100,18 +102,11 @@ def _recompute_forms(
     """Evaluate again the records of some forms (`but`: not this one at first), and what reads those that change."""
     touched: list[Record] = []
     for turn in range(MOST_ROUNDS if pending else 0):
-        candidates = list(
-            Record.objects.select_for_update(no_key=True, of=("self",))
-            .filter(participant=participant, form__in=pending, removed_at=None)
-            .exclude(pk=but.pk if but is not None and turn == 0 else 0)
-            .exclude(entry_state__in=[EntryState.EXPECTED, EntryState.NOT_DONE, EntryState.NOT_APPLICABLE])
-            .select_related("visit", "signature")
-            .order_by("pk")
-        )
+        candidates = _candidates(participant.pk, tuple(pending), but.pk if but is not None and turn == 0 else 0)
         if not candidates:
             break
         book = book_of(participant, definition)
-        judged = set(Finding.objects.filter(record__in=candidates).values_list("record_id", flat=True))
+        judged = set(_judged(tuple(record.pk for record in candidates)))
         moved: set[str] = set()
         for other in candidates:
             other.participant = participant
@@ -122,6 +117,23 @@ def _recompute_forms(
         if not pending:
             break
     return touched
+
+
+@prepared
+def _candidates(participant_id: int, forms: tuple[str, ...], but: int) -> QuerySet[Record]:
+    return (
+        Record.objects.select_for_update(no_key=True, of=("self",))
+        .filter(participant_id=participant_id, form__in=forms, removed_at=None)
+        .exclude(pk=but)
+        .exclude(entry_state__in=[EntryState.EXPECTED, EntryState.NOT_DONE, EntryState.NOT_APPLICABLE])
+        .select_related("visit", "signature")
+        .order_by("pk")
+    )
+
+
+@prepared
+def _judged(records: tuple[int, ...]) -> QuerySet[Finding, int]:
+    return Finding.objects.filter(record_id__in=records).values_list("record_id", flat=True)
 
 
 def _reads(definition: Definition, form: str, source: str, items: frozenset[str]) -> bool:

@@ -9,13 +9,14 @@ from types import MappingProxyType
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 import audit
 from audit import clock
 from audit.errors import Conflict, Refused
+from audit.prepared import prepared
 from trial.definition import Definition, Form, Item
 from trial.definitions import definition_of
 from trial.free_text import kept
@@ -100,7 +101,7 @@ def save(
 
 
 def _save(where: Where, revision: int, submission: Submission, complete: bool, by: Person, reason: str) -> Record:
-    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
+    (participant,) = _participant(where.participant.pk)
     if Participant.site.is_cached(where.participant) and participant.site_id == where.participant.site_id:
         participant.site = where.participant.site  # not joined: a join is as old as the wait for the lock
     definition = definition_of(participant.version_id)
@@ -457,24 +458,46 @@ def _visit(where: Where, participant: Participant) -> Visit | None:
     """Return the visit of the place as it now stands; refused when it is not the participant's."""
     if where.visit is None:
         return None
-    visit = Visit.objects.filter(pk=where.visit.pk, participant=participant).first()
-    if visit is None:
+    found = _visits(where.visit.pk, participant.pk)
+    if not found:
         raise Refused(_("There is no such form here."), code="unknown_form")
-    return visit
+    return found[0]
 
 
 def _find(where: Where, *, lock: bool) -> Record | None:
-    records = Record.objects.all()
-    if lock:
-        records = records.select_for_update(no_key=True, of=("self",))
     if where.visit is not None:
-        return records.filter(visit=where.visit, form=where.form).first()
+        return next(iter(_at_visit(where.visit.pk, where.form, lock)), None)
     if where.number is None:
         return None
-    found = records.filter(participant=where.participant, form=where.form, number=where.number).first()
-    if found is None:
+    found = _in_log(where.participant.pk, where.form, where.number, lock)
+    if not found:
         raise Refused(_("There is no such entry."), code="unknown_entry")
-    return found
+    return found[0]
+
+
+@prepared
+def _participant(pk: int) -> QuerySet[Participant]:
+    return Participant.objects.select_for_update(no_key=True, of=("self",)).filter(pk=pk)
+
+
+@prepared
+def _visits(pk: int, participant_id: int) -> QuerySet[Visit]:
+    return Visit.objects.filter(pk=pk, participant_id=participant_id)
+
+
+@prepared
+def _at_visit(visit_id: int, form: str, lock: bool) -> QuerySet[Record]:
+    return _maybe_locked(lock).filter(visit_id=visit_id, form=form)[:1]
+
+
+@prepared
+def _in_log(participant_id: int, form: str, number: int, lock: bool) -> QuerySet[Record]:
+    return _maybe_locked(lock).filter(participant_id=participant_id, form=form, number=number)[:1]
+
+
+def _maybe_locked(lock: bool) -> QuerySet[Record]:
+    records = Record.objects.all()
+    return records.select_for_update(no_key=True, of=("self",)) if lock else records
 
 
 def _new(participant: Participant, definition: Definition, where: Where) -> Record:

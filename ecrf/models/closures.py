@@ -10,6 +10,7 @@ from django.db.models.functions import JSONObject
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditedModel
+from audit.prepared import prepared
 from trial.models import Participant, Site, Visit
 
 READ_BESIDE = ("id", "kind", "scope", "site_id", "participant_id", "visit_id", "reason")
@@ -100,14 +101,16 @@ def closures_of(participant: Participant) -> list[Closure]:
     """Return every closure in force that concerns a participant: study, site, their own, and those of their visits."""
     held: list[Closure] | None = participant.__dict__.get("_closures")
     if held is None:
-        held = list(_concerning(participant))
+        held = _read(participant.pk, participant.site_id)
         participant.__dict__["_closures"] = held
     return held
 
 
-def beside(participant: Participant) -> ArraySubquery:
+def beside(participant_id: int, site_id: int) -> ArraySubquery:
     """The same, as a column of another statement about the participant; `keep` takes what it holds."""
-    return ArraySubquery(_concerning(participant).values(closure=JSONObject(**{name: name for name in READ_BESIDE})))
+    return ArraySubquery(
+        _concerning(participant_id, site_id).values(closure=JSONObject(**{name: name for name in READ_BESIDE}))
+    )
 
 
 def keep(participant: Participant, rows: list[dict[str, Any]]) -> None:
@@ -115,10 +118,11 @@ def keep(participant: Participant, rows: list[dict[str, Any]]) -> None:
     participant.__dict__.setdefault("_closures", [Closure(**row) for row in rows])
 
 
-def _concerning(participant: Participant) -> models.QuerySet[Closure]:
-    concerned = (
-        models.Q(scope=ClosureScope.STUDY)
-        | models.Q(site_id=participant.site_id)
-        | models.Q(participant_id=participant.pk)
-    )
+def _concerning(participant_id: int, site_id: int) -> models.QuerySet[Closure]:
+    concerned = models.Q(scope=ClosureScope.STUDY) | models.Q(site_id=site_id) | models.Q(participant_id=participant_id)
     return Closure.objects.filter(concerned, lifted_at=None)
+
+
+@prepared
+def _read(participant_id: int, site_id: int) -> models.QuerySet[Closure]:
+    return _concerning(participant_id, site_id)

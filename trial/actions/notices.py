@@ -18,6 +18,7 @@ from django.utils.translation import gettext
 
 import audit
 from audit import clock
+from audit.prepared import prepared
 from trial.definition import Definition, Reminder
 
 from .. import leases, notice_kinds
@@ -204,12 +205,15 @@ def _is_wanted(notice: Notice) -> bool:
 @transaction.atomic
 def cancel_settled(*, participant: Participant, by: Person | None) -> None:
     """Cancel notices about visits that are no longer planned: nobody is reminded of what is settled."""
-    stale = Notice.objects.filter(participant=participant, visit__isnull=False, state=NoticeState.OWED).exclude(
-        visit__status=VisitStatus.PLANNED
-    )
-    for notice in stale:
+    for notice in _settled(participant.pk):
         notice.state = NoticeState.CANCELLED
         audit.save(notice, by=by)
+
+
+@prepared
+def _settled(participant_id: int) -> QuerySet[Notice]:
+    about_visits = Notice.objects.filter(participant_id=participant_id, visit__isnull=False, state=NoticeState.OWED)
+    return about_visits.exclude(visit__status=VisitStatus.PLANNED)
 
 
 @transaction.atomic

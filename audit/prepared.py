@@ -1,0 +1,147 @@
+"""Questions that are asked at every click: Django writes the statement of each once, and only the values change.
+
+Writing a statement costs Django more than PostgreSQL needs to answer it: where every page and every save asks, it was
+a fifth of all that the server did. What is kept is text and the way back to objects, never a row.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import uuid
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connections
+from django.db.models import QuerySet
+
+Values = ParamSpec("Values")
+Row = TypeVar("Row")
+
+# What stands for a value while its statement is written: plain, and like no value that a statement holds by itself.
+_STAND_INS: dict[type, Callable[[int], Any]] = {
+    int: lambda number: 2_101_000_000 + number,
+    str: lambda number: f"⟨stand-in {number}⟩",
+    dt.date: lambda number: dt.date(9000, 1, 1) + dt.timedelta(days=number),
+    dt.datetime: lambda number: dt.datetime(9000, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=number),
+    uuid.UUID: lambda number: uuid.UUID(int=(0x57A4D1 << 96) + number),
+}
+
+
+def prepared(make: Callable[Values, QuerySet[Any, Row]]) -> Callable[Values, list[Row]]:
+    """Turn a function that makes a queryset from values into one that asks it and returns the rows.
+
+    `make` runs once for each *shape* of its values, with stand-ins: whatever changes from call to call (the day, the
+    person) must be one of them, and it may not branch on them. Values are given by place: whole numbers, texts, days,
+    moments and UUIDs, or tuples of one of these (for `__in`; a tuple's length is rounded up by naming its last again).
+    Anything else (None, True, a member of an enumeration) is part of the shape, so `make` may branch on it. A tuple
+    without anything is too. Raises TypeError where a value does not reach the statement as it is (`iexact`,
+    `contains`) or stands for a small integer, and for prefetched relations.
+    """
+    written: dict[tuple[Hashable, ...], _Written] = {}
+
+    @wraps(make)
+    def ask(*values: Values.args, **named: Values.kwargs) -> list[Row]:
+        if named:
+            raise TypeError("The values of a prepared question are given by place.")
+        shape, flat = _taken(values)
+        statement = written.get(shape)
+        if statement is None:
+            statement = written[shape] = _Written(make, values)
+        return statement.rows(flat)
+
+    return ask
+
+
+def _taken(values: Sequence[Any]) -> tuple[tuple[Hashable, ...], list[Any]]:
+    """The shape of some values, and what of them a statement is given."""
+    shape: list[Hashable] = []
+    flat: list[Any] = []
+    for value in values:
+        kind = value.__class__
+        if kind in _STAND_INS:
+            shape.append(kind)
+            flat.append(value)
+        elif kind is tuple and value:
+            length = _rounded(len(value))
+            shape.append((value[0].__class__, length))
+            flat += value
+            flat += value[-1:] * (length - len(value))
+        else:
+            shape.append((None, kind, value))  # True is no 1
+    return tuple(shape), flat
+
+
+def _rounded(length: int) -> int:
+    return 1 << (length - 1).bit_length()
+
+
+class _Written:
+    """The statement of one question for one shape, and the way from its rows to what the queryset would have made."""
+
+    def __init__(self, make: Callable[..., QuerySet[Any, Any]], values: Sequence[Any]) -> None:
+        numbers: Iterator[int] = iter(range(10_000))
+        stand_ins: dict[Any, int] = {}  # what stands for a value → where the value is among those given
+
+        def stand_in(kind: type) -> Any:
+            number = next(numbers)
+            one = _STAND_INS[kind](number)
+            stand_ins[one] = number
+            return one
+
+        given = [
+            stand_in(value.__class__)
+            if value.__class__ in _STAND_INS
+            else tuple(stand_in(value[0].__class__) for _ in range(_rounded(len(value))))
+            if value.__class__ is tuple and value
+            else value
+            for value in values
+        ]
+        queryset = make(*given)
+        if queryset._prefetch_related_lookups:  # type: ignore[attr-defined]
+            raise TypeError(f"{make.__qualname__}: what is prepared cannot prefetch.")
+        self.alias = queryset.db
+        self.iterable: Any = queryset._iterable_class  # type: ignore[attr-defined]
+        self.compiler = queryset.query.get_compiler(using=self.alias)
+        try:
+            self.text, parameters = self.compiler.as_sql()
+        except EmptyResultSet:
+            if () not in values:  # a stand-in is a large number
+                raise TypeError(f"{make.__qualname__}: a value is none that its column could hold.") from None
+            self.text, parameters = "", ()
+            return
+        self.parameters = [
+            (stand_ins.get(one), one) if isinstance(one, Hashable) else (None, one) for one in parameters
+        ]
+        lost = set(stand_ins.values()) - {number for number, _ in self.parameters}
+        if lost:
+            raise TypeError(f"{make.__qualname__}: a value does not reach its statement as it is.")
+        self.compiler.connection = None  # of the thread that wrote it
+
+    def rows(self, flat: Sequence[Any]) -> list[Any]:
+        if not self.text:
+            return []
+        parameters = tuple([one if number is None else flat[number] for number, one in self.parameters])
+        compiler = copy.copy(self.compiler)
+        compiler.connection = connections[self.alias]
+        compiler.as_sql = lambda *_args, **_options: (self.text, parameters)
+        return list(self.iterable(_Asked(self.alias, compiler)))
+
+
+class _Asked:
+    """What Django's way from rows to objects wants to know of a queryset."""
+
+    def __init__(self, db: str, compiler: Any) -> None:
+        self.db = db
+        self.query = self
+        self._compiler = compiler
+        self._known_related_objects: dict[Any, Any] = {}
+        self._fields = ()
+
+    def get_compiler(self, using: str) -> Any:
+        return self._compiler
+
+
+__all__ = ["prepared"]
