@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, IntegerField, Q, Subquery, Value
+from django.db.models import Count, IntegerField, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, JSONObject
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from audit import clock
 from audit.errors import Refused
+from audit.prepared import prepared
 from ecrf.books import book_of
 from ecrf.eligibility import Eligibility, assess
 from trial import barriers
@@ -32,11 +33,11 @@ from trial.definition import Definition
 from trial.definitions import definition_of
 from trial.models import Consent, Participant, Person, SiteActivation, Status
 from trial.permissions import Permission, can
-from trial.selectors import likely_duplicates
+from trial.selectors import alike_elsewhere, likely_duplicates
 
 from . import slots
 from .arms import has_stratum, label_in
-from .models import AllocationList, IdentityCheck, ListState
+from .models import AllocationList, IdentityCheck, ListState, Slot
 from .section import RandomizationSection, randomizes_alike
 from .strata import Stratum, stratum_of
 
@@ -132,28 +133,8 @@ class _Facts:
 
 
 def _facts_of(participant: Participant) -> _Facts:
-    # Standing consents, newest first: the one that counts today.
-    newest = Consent.objects.filter(participant=participant, withdrawn_on=None).order_by("-signed_on", "-pk")
-    checks = IdentityCheck.objects.filter(participant=participant).order_by("-pk")
-    alike = likely_duplicates(participant).filter(_INCLUDED)
-    in_force_here = SiteActivation.objects.filter(
-        site_id=participant.site_id, activated_on__lte=clock.today()
-    ).order_by("-version__number")
-    found: Any = (
-        with_awaited(Participant.objects.filter(pk=participant.pk))
-        .annotate(
-            gate_consent=Subquery(newest.values("document_version")[:1]),
-            gate_consent_on=Subquery(newest.values("signed_on")[:1]),
-            gate_documents=ArraySubquery(
-                site_documents(participant.site_id).values(pair=JSONObject(version="version", on="from_on"))
-            ),
-            gate_alike=_counted(alike),
-            gate_checked=Subquery(checks.values("against")[:1]),
-            gate_included=_counted(Participant.objects.filter(_INCLUDED)),
-            gate_version=Subquery(in_force_here.values("version_id")[:1]),
-        )
-        .get()
-    )
+    found: Any
+    (found,) = _facts(participant.pk, participant.site_id, clock.today())
     return _Facts(
         consent_version=found.gate_consent or "",
         consent_on=found.gate_consent_on,
@@ -164,6 +145,29 @@ def _facts_of(participant: Participant) -> _Facts:
         included=found.gate_included,
         version_in_force=found.gate_version,
     )
+
+
+@prepared
+def _facts(participant_id: int, site_id: int, today: dt.date) -> QuerySet[Participant]:
+    # Standing consents, newest first: the one that counts today.
+    newest = Consent.objects.filter(participant_id=participant_id, withdrawn_on=None).order_by("-signed_on", "-pk")
+    checks = IdentityCheck.objects.filter(participant_id=participant_id).order_by("-pk")
+    in_force_here = SiteActivation.objects.filter(site_id=site_id, activated_on__lte=today).order_by("-version__number")
+    documents = site_documents(site_id).values(pair=JSONObject(version="version", on="from_on"))
+    return with_awaited(Participant.objects.filter(pk=participant_id), today).annotate(
+        gate_consent=Subquery(newest.values("document_version")[:1]),
+        gate_consent_on=Subquery(newest.values("signed_on")[:1]),
+        gate_documents=ArraySubquery(documents),
+        gate_alike=_counted(alike_elsewhere().filter(_INCLUDED)),
+        gate_checked=Subquery(checks.values("against")[:1]),
+        gate_included=_counted(Participant.objects.filter(_INCLUDED)),
+        gate_version=Subquery(in_force_here.values("version_id")[:1]),
+    )
+
+
+@prepared
+def _unused(list_id: int, closed_strata: tuple[str, ...], stratum: str) -> QuerySet[Slot, int]:
+    return slots.unused(list_id, closed_strata).filter(stratum=stratum).values_list("pk", flat=True)[:1]
 
 
 _INCLUDED = Q(randomized_on__isnull=False) | Q(registered_on__isnull=False)
@@ -346,8 +350,8 @@ def _list_reasons(
                 Reason("stratum_closed", _("This stratum is closed to randomization. Ask the statistician."))
             )
         else:
-            unused = slots.available(allocation_list).filter(stratum=label_in(allocation_list, stratum))
-            if participant.randomized_on is None and not unused.exists():
+            closed, label = tuple(allocation_list.closed_strata), label_in(allocation_list, stratum)
+            if participant.randomized_on is None and not _unused(allocation_list.pk, closed, label):
                 reasons.append(
                     Reason("exhausted", _("The list has no place left in this stratum. Ask the statistician."))
                 )

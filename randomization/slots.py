@@ -9,9 +9,14 @@ from .models import AllocationList, CorrectionKind, CorrectionState, Slot
 
 def available(allocation_list: AllocationList) -> QuerySet[Slot]:
     """Return the slots that can still be given, in no order."""
+    return unused(allocation_list.pk, tuple(allocation_list.closed_strata))
+
+
+def unused(list_id: int, closed_strata: tuple[str, ...]) -> QuerySet[Slot]:
+    """Return the same of a list and its closed strata."""
     return (
-        Slot.objects.filter(allocation_list=allocation_list, allocation=None)
-        .exclude(stratum__in=allocation_list.closed_strata)
+        Slot.objects.filter(allocation_list_id=list_id, allocation=None)
+        .exclude(stratum__in=closed_strata)
         .exclude(corrections__state=CorrectionState.APPROVED)
     )
 

@@ -29,13 +29,12 @@ def participants_for(person: Any, permission: Permission = Permission.PARTICIPAN
 
 
 _ALIKE = ("sex", "birth_month", "birth_year", "initials")
-_LIKELY_DUPLICATE = Exists(
-    Participant.objects.filter(**{field: OuterRef(field) for field in _ALIKE})
-    .exclude(sex="")
-    .exclude(pk=OuterRef("pk"))
-    .order_by()
-)
-"""Whether someone else, at any site, is alike: same sex, month and year of birth, initials; nobody half known."""
+
+
+def alike_elsewhere() -> QuerySet[Participant]:
+    """Others, at any site, with the sex, month and year of birth and initials of the outer row; nobody half known."""
+    alike = Participant.objects.filter(**{field: OuterRef(field) for field in _ALIKE})
+    return alike.exclude(sex="").exclude(pk=OuterRef("pk")).order_by()
 
 
 def participant_or_404(person: Any, code: str, *, for_page: bool = True) -> Participant:
@@ -68,7 +67,9 @@ def _by_code(code: str, sites: tuple[int, ...] | None) -> QuerySet[Participant]:
 def _for_page(code: str, sites: tuple[int, ...] | None, today: dt.date) -> QuerySet[Participant]:
     from .consents import with_awaited  # which reads participants through this module
 
-    found = with_awaited(Participant.objects.select_related("site"), today).annotate(likely_duplicate=_LIKELY_DUPLICATE)
+    found = with_awaited(Participant.objects.select_related("site"), today).annotate(
+        likely_duplicate=Exists(alike_elsewhere())
+    )
     return found.filter(code=code) if sites is None else found.filter(code=code, site_id__in=sites)
 
 

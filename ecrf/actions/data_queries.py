@@ -14,6 +14,7 @@ from audit.errors import Refused
 from trial.definition import Definition, Form
 from trial.definitions import definition_of
 from trial.free_text import kept
+from trial.locks import lock_participant
 from trial.models import Participant, Person, Role
 from trial.permissions import Permission, access_of, can, check
 
@@ -38,7 +39,7 @@ def ask(
     *, where: Where, text: str, by: Person, item: str = "", row: str = "", addressed_to: str = Role.COORDINATOR
 ) -> Query:
     """Ask a role about a value, a row or a whole form, filled or not; whoever holds it there is told."""
-    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
+    participant = lock_participant(where.participant.pk)
     check(by, Permission.QUERY_ASK, participant.site_id)
     definition = definition_of(participant.version_id)
     text = kept(text, limit=MOST_WORDS, needed=_("Write the question."))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext_noop
 
 import audit
 from audit import clock
+from audit.prepared import prepared
 from trial.actions import notices
 from trial.definition import Definition
 from trial.models import Participant, Person, Role
@@ -57,7 +59,7 @@ def sync(
     becomes a query to the site; one that returns opens its query again, so that there is one thread.
     """
     fired = {(f.check_id, f.row): f for f in evaluation.fired}
-    held = {} if is_first else {(f.check_id, f.row): f for f in Finding.objects.filter(record=record)}
+    held = {} if is_first else {(f.check_id, f.row): f for f in _findings(record)}
     if not fired and not held:
         return
     for key, now in fired.items():
@@ -74,6 +76,18 @@ def sync(
             resolve(finding, by=by)
 
 
+def _findings(record: Record) -> list[Finding]:
+    found = _of_record(record.pk)
+    for finding in found:
+        finding.record = record
+    return found
+
+
+@prepared
+def _of_record(record_id: int) -> QuerySet[Finding]:
+    return Finding.objects.filter(record_id=record_id)
+
+
 def confirm(
     record: Record,
     evaluation: Evaluation,
@@ -83,7 +97,7 @@ def confirm(
 ) -> bool:
     """Keep why values that stand are right, where no value changes; tell whether anything was confirmed anew."""
     asked = [f for f in evaluation.fired if justifications.get((f.check_id, f.row), "").strip()]
-    held = {(f.check_id, f.row): f for f in Finding.objects.filter(record=record)} if asked else {}
+    held = {(f.check_id, f.row): f for f in _findings(record)} if asked else {}
     is_new = False
     for now in asked:
         finding = held.get((now.check_id, now.row)) or Finding(record=record, check_id=now.check_id, row=now.row)
@@ -98,7 +112,7 @@ def confirm(
 def resolve_all(record: Record, *, by: Person | None) -> None:
     """Resolve every finding of a record that no longer holds data, its queries saying why."""
     words = ENTRY_REMOVED if record.removed_at is not None else FORM_NOT_DONE
-    for finding in Finding.objects.filter(record=record):
+    for finding in _findings(record):
         resolve(finding, by=by, words=words)
 
 

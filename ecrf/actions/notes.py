@@ -10,7 +10,8 @@ from audit import clock
 from audit.errors import Refused
 from trial.definitions import definition_of
 from trial.free_text import kept
-from trial.models import Participant, Person
+from trial.locks import lock_participant
+from trial.models import Person
 from trial.permissions import Permission, can
 
 from ..checks.book import ROW_ID
@@ -25,7 +26,7 @@ MOST_WORDS = 1000
 @transaction.atomic
 def add(*, where: Where, text: str, by: Person, item: str = "", row: str = "") -> Note:
     """Put a note on a value, a row or a whole form, filled or not. It stays as it is; another note may follow it."""
-    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
+    participant = lock_participant(where.participant.pk)
     definition = definition_of(participant.version_id)
     text = kept(text, limit=MOST_WORDS, needed=_("Write the note."))
     form = _form(definition, where)

@@ -21,6 +21,7 @@ from trial.definition import Definition, Form, Item
 from trial.definitions import definition_of
 from trial.free_text import kept
 from trial.language import Fault, ItemType, PartialDate, dump, load, parse
+from trial.locks import lock_participant
 from trial.models import Participant, Person, Visit
 from trial.permissions import Permission, can, check
 from trial.presenters import visit_label
@@ -101,7 +102,7 @@ def save(
 
 
 def _save(where: Where, revision: int, submission: Submission, complete: bool, by: Person, reason: str) -> Record:
-    (participant,) = _participant(where.participant.pk)
+    participant = lock_participant(where.participant.pk)
     if Participant.site.is_cached(where.participant) and participant.site_id == where.participant.site_id:
         participant.site = where.participant.site  # not joined: a join is as old as the wait for the lock
     definition = definition_of(participant.version_id)
@@ -221,7 +222,7 @@ def _leave_as_it_is(record: Record, where: Where, evaluation: Evaluation, submis
 @transaction.atomic
 def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Record:
     """Record that the form was not done, with the reason: it is settled and no longer counted as missing."""
-    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=where.participant.pk)
+    participant = lock_participant(where.participant.pk)
     definition = definition_of(participant.version_id)
     form = _form(definition, where)
     check_person_can_enter_whole(by, participant, form)
@@ -276,7 +277,7 @@ def remove_entry(*, record: Record, revision: int, reason: str, by: Person) -> R
 
     Refused while another record of the participant points to it.
     """
-    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.participant_id)
+    participant = lock_participant(record.participant_id)
     definition = definition_of(participant.version_id)
     current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
     current.participant = participant
@@ -309,7 +310,7 @@ def remove_entry(*, record: Record, revision: int, reason: str, by: Person) -> R
 @transaction.atomic
 def sign(*, record: Record, password: str, by: Person, statement: str = "") -> Record:
     """Put the signer's name to a complete record exactly as shown (21 CFR 11.50, 11.70). Open queries warn only."""
-    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.participant_id)
+    participant = lock_participant(record.participant_id)
     definition = definition_of(participant.version_id)
     current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
     current.participant = participant
@@ -350,7 +351,7 @@ def effects_before_signing(record: Record, by: Person) -> None:
 @transaction.atomic
 def verify(*, record: Record, values: list[tuple[str, str]], by: Person) -> list[Verification]:
     """Record that values, given as (row id, item id), were compared with the source document."""
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=record.participant_id)
+    participant = lock_participant(record.participant_id)
     current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
     current.participant = participant
     check(by, Permission.VERIFY, participant.site_id)
@@ -473,11 +474,6 @@ def _find(where: Where, *, lock: bool) -> Record | None:
     if not found:
         raise Refused(_("There is no such entry."), code="unknown_entry")
     return found[0]
-
-
-@prepared
-def _participant(pk: int) -> QuerySet[Participant]:
-    return Participant.objects.select_for_update(no_key=True, of=("self",)).filter(pk=pk)
 
 
 @prepared

@@ -11,6 +11,7 @@ from audit.door import MARK, Spot
 from audit.errors import Refused
 from audit.models import RedactedRow, Redaction, RedactionState
 from trial.free_text import kept
+from trial.locks import lock_participant
 from trial.models import Participant, Person
 from trial.permissions import Permission, can, check
 
@@ -30,7 +31,7 @@ def propose(*, spot: Spot, words: str, reason: str, by: Person) -> Redaction:
     source = source_at(spot)
     if source is None:
         raise Refused(_("There is no such text."), code="hidden")
-    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=source.participant.pk)
+    participant = lock_participant(source.participant.pk)
     check(by, Permission.REDACTION_PROPOSE, participant.site_id)
     check_sees(by, participant, reveals_arm=source.reveals_arm)
     words = words.strip()

@@ -15,6 +15,7 @@ from audit.errors import Conflict, Refused
 from audit.models import Signature
 from trial.definition import Definition
 from trial.definitions import definition_of
+from trial.locks import lock_participant
 from trial.models import Participant, Person, Visit
 
 from .. import effects, policies
@@ -52,7 +53,7 @@ def sign(
     All of them or none: a form that changed since it was read raises `ChangedMeanwhile`, one that may not be signed is
     refused by name. What was not read is not signed.
     """
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     definition = definition_of(participant.version_id)
     found = list(
         Record.objects.select_for_update(no_key=True, of=("self",))

@@ -6,12 +6,13 @@ import datetime as dt
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 import audit
 from audit import clock
 from audit.errors import Refused
+from audit.prepared import prepared
 from trial.definition import Definition
 from trial.definitions import definition_of
 from trial.free_text import kept
@@ -98,6 +99,16 @@ def follow_visit(sender: type[Visit], instance: Visit, **kwargs: Any) -> None:
         count(record)
 
 
+@prepared
+def _marks(record_id: int) -> QuerySet[Verification]:
+    return Verification.objects.filter(record_id=record_id)
+
+
+@prepared
+def _tallies(record_id: int) -> QuerySet[VerificationTally]:
+    return VerificationTally.objects.filter(record_id=record_id)
+
+
 def count(record: Record, *, is_new: bool = False, since: dt.datetime | None = None) -> None:
     """Write down how the verification of a record stands: what reveals the arm apart from the rest.
 
@@ -107,9 +118,9 @@ def count(record: Record, *, is_new: bool = False, since: dt.datetime | None = N
     if version_id is None:
         return
     definition = definition_of(record.participant.version_id)
-    marks = [] if is_new else list(Verification.objects.filter(record=record))
+    marks = [] if is_new else _marks(record.pk)
     standing = standing_of(record, definition, plan, marks)
-    held = {} if is_new else {tally.reveals_arm: tally for tally in VerificationTally.objects.filter(record=record)}
+    held = {} if is_new else {tally.reveals_arm: tally for tally in _tallies(record.pk)}
     parts = _parts(record, definition, standing)
     rows = []
     for reveals, (required, verified, changed) in parts.items():

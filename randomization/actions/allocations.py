@@ -6,18 +6,21 @@ Both answer the same when they are asked twice.
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Subquery
+from django.db.models import QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 import audit
 from audit import clock
 from audit.errors import Refused
+from audit.prepared import prepared
 from audit.steps import without_savepoints
 from trial.actions import notices, statuses
 from trial.definitions import definition_of
+from trial.locks import lock_participant
 from trial.models import Participant, Person, Role, ScreeningOutcome, StatusKind
 from trial.permissions import Permission, check
 
@@ -50,12 +53,11 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
 
 def _allocate(participant: Participant, password: str, by: Person) -> Allocation:
     check(by, Permission.RANDOMIZE, participant.site_id)
-    locked = _locked(participant)
-    existing = Allocation.objects.filter(participant=locked).first()
-    if existing is not None:
-        return existing
-    in_use = AllocationList.objects.select_for_update(no_key=True, of=("self",)).select_related("key")
-    current = in_use.filter(state=ListState.IN_USE).first()
+    locked = lock_participant(participant.pk)
+    existing = _allocations(locked.pk)
+    if existing:
+        return existing[0]
+    current = next(iter(_list_in_use()), None)
     found = gate.examine(locked, by, in_use=current)
     if not found.is_open or current is None:
         raise GateClosed(found)
@@ -114,7 +116,7 @@ def register(*, participant: Participant, password: str, by: Person) -> Registra
     GateClosed with every reason, or Refused for a wrong password.
     """
     check(by, Permission.RANDOMIZE, participant.site_id)
-    locked = _locked(participant)
+    locked = lock_participant(participant.pk)
     existing = Registration.objects.filter(participant=locked).first()
     if existing is not None:
         return existing
@@ -155,9 +157,15 @@ def follow(participant: Participant, pathway: str, kind: str, on: dt.date, by: P
     statuses.begin_plan(participant=participant, kind=kind, on=on, by=by)
 
 
-def _locked(participant: Participant) -> Participant:
-    """The participant as they now stand, locked. Nothing is joined: who waited would see joined rows of before."""
-    return Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+@prepared
+def _allocations(participant_id: int) -> QuerySet[Allocation]:
+    return Allocation.objects.filter(participant_id=participant_id)
+
+
+@prepared
+def _list_in_use() -> QuerySet[AllocationList]:
+    lists = AllocationList.objects.select_for_update(no_key=True, of=("self",)).select_related("key")
+    return lists.filter(state=ListState.IN_USE).order_by("pk")[:1]
 
 
 def _next_slot(allocation_list: AllocationList, stratum: str) -> tuple[Slot, int, bool]:
@@ -166,17 +174,22 @@ def _next_slot(allocation_list: AllocationList, stratum: str) -> tuple[Slot, int
 
     The list is locked, so no one else seeks meanwhile. Raises Refused when the gate saw a slot that is gone.
     """
+    found: list[Any] = _next_two(allocation_list.pk, tuple(allocation_list.closed_strata), stratum)
+    if not found:
+        raise Refused(_("The list has no place left in this stratum. Ask the statistician."), code="exhausted")
+    return found[0], found[0].last_number + 1, len(found) == 1
+
+
+@prepared
+def _next_two(list_id: int, closed_strata: tuple[str, ...], stratum: str) -> QuerySet[Slot]:
     numbers = Allocation.objects.order_by("-number")
-    found = list(
-        slots.available(allocation_list)
+    return (
+        slots.unused(list_id, closed_strata)
         .filter(stratum=stratum)
         .select_related("proof__segment__signature")
         .annotate(last_number=Coalesce(Subquery(numbers.values("number")[:1]), 0))  # read under the list's lock
         .order_by("position")[:2]
     )
-    if not found:
-        raise Refused(_("The list has no place left in this stratum. Ask the statistician."), code="exhausted")
-    return found[0], found[0].last_number + 1, len(found) == 1
 
 
 TOLD_AT_SITE = (Role.INVESTIGATOR, Role.CO_INVESTIGATOR, Role.COORDINATOR, Role.RADIATION_ONCOLOGIST, Role.MONITOR)

@@ -23,6 +23,7 @@ from audit import clock
 from audit.errors import Refused
 from trial.definitions import definition_of
 from trial.free_text import kept
+from trial.locks import lock_participant
 from trial.models import Participant, Person, StatusKind
 from trial.permissions import Permission, check
 
@@ -194,7 +195,7 @@ def reconcile(
     check(by, Permission.RANDOMIZE, participant.site_id)
     reason = kept(reason, needed=_("Give the reason."))
     opened_by = kept(opened_by, limit=200, needed=_("Name the two people who opened the page."))
-    locked = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    locked = lock_participant(participant.pk)
     existing = Allocation.objects.filter(participant=locked).select_related("slot", "emergency_use").first()
     if existing is not None:
         return _same(existing, position)

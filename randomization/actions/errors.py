@@ -9,6 +9,7 @@ import audit
 from audit import clock
 from audit.errors import Refused
 from trial.free_text import kept
+from trial.locks import lock_participant
 from trial.models import Participant, Person
 
 from ..models import Allocation, ErrorReason, RandomizedInError
@@ -57,7 +58,7 @@ def lift(*, participant: Participant, reason: str, by: Person) -> RandomizedInEr
 
 def _locked(participant: Participant) -> Allocation:
     """Return the allocation, its participant locked. Raises Refused when there is none."""
-    Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=participant.pk)
+    lock_participant(participant.pk)
     found = Allocation.objects.filter(participant=participant).select_related("participant").first()
     if found is None:
         raise Refused(_("%(code)s is not randomized.") % {"code": participant.code}, code="not_randomized")

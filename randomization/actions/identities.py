@@ -9,6 +9,7 @@ import audit
 from audit import clock
 from audit.errors import Refused
 from trial.free_text import kept
+from trial.locks import lock_participant
 from trial.models import Participant, Person
 
 from .. import gate
@@ -24,7 +25,7 @@ def confirm_distinct(*, participant: Participant, how: str, by: Person) -> Ident
     """
     check_user_can_settle(by, participant.site_id)
     how = kept(how, needed=_("Write how you made sure."))
-    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     alike = gate.alike_now(participant)
     if not alike or participant.day_zero_on is not None:
         raise Refused(_("Nothing has to be made sure of for %(code)s.") % {"code": participant.code}, code="not_asked")

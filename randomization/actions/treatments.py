@@ -13,6 +13,7 @@ from audit.errors import Refused
 from trial import barriers
 from trial.definitions import definition_of
 from trial.free_text import kept
+from trial.locks import lock_participant
 from trial.models import Participant, Person
 
 from ..models import Allocation, Registration, TreatmentReceived, WhyOtherwise
@@ -35,7 +36,7 @@ def record(
     Told again, it corrects what was told before, with the reason of the correction; the history keeps both.
     """
     check_user_can_record_treatment(by, participant.site_id)
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     barriers.check_open(participant)
     given: Allocation | Registration | None = Allocation.objects.filter(participant=participant).first()
     given = given or Registration.objects.filter(participant=participant).first()

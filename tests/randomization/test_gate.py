@@ -14,7 +14,7 @@ from audit.models import Deed
 from randomization import gate, slots
 from randomization.actions import identities
 from randomization.actions.allocations import GateClosed
-from randomization.models import AllocationList, Slot
+from randomization.models import AllocationList
 from tests.cast import Cast
 from tests.randomization.conftest import amended, change, undelegated
 from trial.actions import consents, participants, statuses
@@ -110,7 +110,7 @@ def test_an_exhausted_or_foreign_stratum_closes_the_gate(cast: Cast, monkeypatch
     participant = cast.eligible()
     cast.list_in_use()
     with monkeypatch.context() as patch:
-        patch.setattr(Slot, "objects", Slot.objects.none())
+        patch.setattr(gate, "_unused", lambda *_place: [])
         assert codes(participant, cast.theo_coordinator) == {"exhausted"}
     with monkeypatch.context() as patch:
         patch.setattr(AllocationList, "from_db", classmethod(_without_strata(AllocationList.from_db)))

@@ -15,6 +15,7 @@ from audit.errors import Refused
 from .. import barriers, facts
 from ..consents import awaiting, documents_at, pending
 from ..free_text import kept
+from ..locks import lock_participant
 from ..models import Consent, ConsentDocument, Notice, NoticeState, Participant, Person, Role, Site
 from ..permissions import Permission, check
 from . import notices, participants
@@ -86,7 +87,7 @@ def move(*, document: ConsentDocument, from_on: dt.date, reason: str, by: Person
 def consent_again(*, participant: Participant, version: str, signed_on: dt.date, by: Person) -> Consent:
     """Record that the participant signed a later consent version, and when: what was pending is cleared."""
     check(by, Permission.STATUS_RECORD, participant.site_id)
-    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     barriers.check_open(participant)
     if participant.consented_on is None:
         raise Refused(_("Record the first consent in its form."), code="consent_needed")

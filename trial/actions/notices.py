@@ -47,7 +47,7 @@ def owe(
 ) -> list[Notice]:
     """Owe one notice to each person; a key that was owed before is not owed again, unless it was cancelled unsent."""
     wanted = {f"{key}:{person.pk}": person for person in people}
-    held = {notice.key: notice for notice in Notice.objects.filter(key__in=wanted)}
+    held = {notice.key: notice for notice in _under(tuple(wanted))}
     again = [notice for notice in held.values() if notice.state == NoticeState.CANCELLED]
     for notice in again:
         notice.state = NoticeState.OWED
@@ -79,7 +79,7 @@ def owe_reminders() -> list[Notice]:
     """
     Study.objects.select_for_update(no_key=True).first()  # one run at a time
     today = clock.today()
-    people = _people_by_site_and_role(today, Delegation.objects.all())
+    people = _people_by_site_and_role(today, _of_active_people(Delegation.objects.all()))
     found: dict[str, tuple[Reminder, Visit, set[Person]]] = {}
     visits = (
         Visit.objects.filter(status=VisitStatus.PLANNED, planned_on__isnull=False, planned_on__lte=_horizon(today))
@@ -320,18 +320,31 @@ def _recipients(reminder: Reminder, visit: Visit, people: dict[tuple[int | None,
 
 def people_holding(roles: Collection[str], site_id: int | None) -> set[Person]:
     """Return who holds one of the roles today, at the site or at every site; without a site, at every site alone."""
-    held = Delegation.objects.filter(Q(site=site_id) | Q(site=None), role__in=roles)
-    people = _people_by_site_and_role(clock.today(), held)
+    people = _people_by_site_and_role(clock.today(), _holding(site_id, tuple(map(str, roles))))
     return {person for role in roles for site in (site_id, None) for person in people.get((site, str(role)), ())}
 
 
+def _of_active_people(delegations: QuerySet[Delegation]) -> QuerySet[Delegation]:
+    return delegations.filter(person__is_active=True).select_related("person")
+
+
+@prepared
+def _holding(site_id: int | None, roles: tuple[str, ...]) -> QuerySet[Delegation]:
+    return _of_active_people(Delegation.objects.filter(Q(site=site_id) | Q(site=None), role__in=roles))
+
+
+@prepared
+def _under(keys: tuple[str, ...]) -> QuerySet[Notice]:
+    return Notice.objects.filter(key__in=keys)
+
+
 def _people_by_site_and_role(
-    today: dt.date, delegations: QuerySet[Delegation]
+    today: dt.date, delegations: Iterable[Delegation]
 ) -> dict[tuple[int | None, str], list[Person]]:
     """Return who holds a role at a site today, by some delegations; under None, those who hold it at every site."""
     people: dict[tuple[int | None, str], list[Person]] = {}
     held: dict[int, Person] = {}
-    for delegation in delegations.filter(person__is_active=True).select_related("person"):
+    for delegation in delegations:
         if delegation.is_in_force(today):
             person = held.setdefault(delegation.person_id, delegation.person)
             people.setdefault((delegation.site_id, delegation.role), []).append(person)

@@ -15,6 +15,7 @@ from audit.errors import Refused
 from .. import barriers, facts
 from ..definitions import definition_of, version_at
 from ..free_text import kept
+from ..locks import lock_participant
 from ..models import Consent, Participant, Person, ScreeningOutcome, Site, Status, StatusKind, Version, Visit
 from ..permissions import Permission, check
 from ..statuses import FAILURE_REASONS, OTHER
@@ -74,7 +75,7 @@ def screen_again(*, participant: Participant, by: Person, on: dt.date | None = N
     if day > today:
         raise Refused(_("A screening cannot start in the future."))
     site = Site.objects.select_for_update(no_key=True).get(pk=participant.site_id)
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
     barriers.check_site_open(site)
     barriers.check_open(participant)
@@ -192,7 +193,7 @@ def fail_screening(
     check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
     reason = kept(reason, limit=40, needed=_("Give the reason why this person is not included."))
     detail = kept(detail)
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     barriers.check_open(participant)
     if participant.day_zero_on is not None:
         raise Refused(_("%(code)s is included and can no longer fail screening.") % {"code": participant.code})
@@ -219,7 +220,7 @@ def adopt_version(*, participant: Participant, by: Person) -> Participant:
     criteria. After inclusion the version stays. Refused while a visit of the participant is not in the new plan.
     """
     check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     barriers.check_open(participant)
     if participant.day_zero_on is not None:
         raise Refused(_("%(code)s is included: the version stays.") % {"code": participant.code}, code="included")
@@ -248,7 +249,7 @@ def reopen_screening(*, participant: Participant, reason: str, by: Person) -> Pa
     """Take back a screen failure that was recorded by mistake."""
     check(by, Permission.PARTICIPANT_SCREEN, participant.site_id)
     reason = kept(reason, needed=_("Give the reason."))
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     barriers.check_open(participant)
     if participant.status != Status.SCREEN_FAILURE:
         raise Refused(_("The screening of %(code)s is not closed.") % {"code": participant.code})

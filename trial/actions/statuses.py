@@ -13,6 +13,7 @@ from audit.errors import Refused
 
 from .. import barriers, facts
 from ..free_text import kept
+from ..locks import lock_participant
 from ..models import Participant, Person, Status, StatusChange, StatusKind
 from ..permissions import Permission, check
 from ..statuses import ANCHORS, BY_HAND, DATE_FIELDS, screening_of, status_of
@@ -38,7 +39,7 @@ def record(
 
     Returns the participant as it now stands. The second record of a kind is refused: reverse the first.
     """
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     _note(participant, kind, on, reason=reason, detail=detail, by=by)
     return _apply(participant, kind, on, by=by, verb="participant.status_recorded", reason=reason)
 
@@ -82,7 +83,7 @@ def record_by_hand(
 ) -> Participant:
     """Record a withdrawal or a loss to follow-up from the participant's status page."""
     check(by, Permission.STATUS_RECORD, participant.site_id)
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     barriers.check_open(participant)
     if kind not in BY_HAND:
         raise Refused(_("This status follows from a form: fill the form instead."))
@@ -104,7 +105,7 @@ def reverse(*, participant: Participant, kind: str, reason: str, by: Person | No
     reason = kept(reason, needed=_("Give the reason."))
     if kind == StatusKind.SCREENED:
         raise Refused(_("A screening stays on the log; close it with its reason instead."))
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     _take_back(participant, kind, reason=reason, by=by)
     return _apply(participant, kind, None, by=by, verb="participant.status_reversed", reason=reason)
 
@@ -130,7 +131,7 @@ def _take_back(participant: Participant, kind: str, *, reason: str, by: Person |
 def reverse_by_hand(*, participant: Participant, kind: str, reason: str, by: Person) -> Participant:
     """Take back a withdrawal or a loss from the participant's status page."""
     check(by, Permission.STATUS_RECORD, participant.site_id)
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     barriers.check_open(participant)
     if kind not in BY_HAND:
         raise Refused(_("This status follows from a form: correct the form instead."))
@@ -154,7 +155,7 @@ def set_date(
     reason = kept(reason) or _("The form was corrected.")
     if on is None:
         return reverse(participant=participant, kind=kind, reason=reason, by=by)
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     _take_back(participant, kind, reason=reason, by=by)
     audit.deed("participant.status_reversed", participant, by=by, kind=kind, on=None, reason=reason)
     setattr(participant, DATE_FIELDS[kind], None)

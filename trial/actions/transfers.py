@@ -13,6 +13,7 @@ from audit.errors import Refused
 
 from .. import barriers, facts
 from ..free_text import kept
+from ..locks import lock_participant
 from ..models import Notice, NoticeState, Participant, Person, Site, Transfer
 from ..permissions import Permission, check
 
@@ -27,7 +28,7 @@ def transfer(*, participant: Participant, to_site: Site, on: dt.date, reason: st
     check(by, Permission.PARTICIPANT_TRANSFER, participant.site_id)
     reason = kept(reason, needed=_("Give the reason."))
     to_site = Site.objects.select_for_update(no_key=True).get(pk=to_site.pk)  # a closure of it waits, or is seen
-    participant = Participant.objects.select_for_update(no_key=True, of=("self",)).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     check(by, Permission.PARTICIPANT_TRANSFER, participant.site_id)
     check(by, Permission.PARTICIPANT_TRANSFER, to_site.pk)
     if participant.site_id == to_site.pk:

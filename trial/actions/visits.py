@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
 import audit
 from audit import clock
 from audit.errors import Refused
+from audit.prepared import prepared
 from trial.definition import Definition, Phase, VisitDefinition
 from trial.schedule import expected
 from trial.schedule import plan as plan_dates
@@ -18,6 +19,7 @@ from trial.schedule import plan as plan_dates
 from .. import barriers, facts
 from ..definitions import definition_of
 from ..free_text import kept
+from ..locks import lock_participant
 from ..models import Participant, Person, StatusChange, StatusKind, Visit, VisitStatus
 from ..permissions import Permission, check
 from ..statuses import facts_of, is_of_earlier_screening, occurrence_of
@@ -31,7 +33,7 @@ def plan(*, participant: Participant, anchor: str, by: Person | None) -> list[Vi
     Only visits of everybody or of the participant's pathway are planned. Visits already done, missed or dated stay.
     """
     definition = definition_of(participant.version_id)
-    held = {(v.event, v.occurrence): v for v in Visit.objects.filter(participant=participant)}
+    held = {(v.event, v.occurrence): v for v in _visits(participant.pk)}
     changed: list[Visit] = []
     for place in plan_dates(definition, facts_of(participant)):
         if place.visit.anchor != anchor:
@@ -69,11 +71,8 @@ def settle(*, participant: Participant, by: Person | None) -> None:
     """
     definition = definition_of(participant.version_id)
     facts = facts_of(participant)
-    untouched = Visit.objects.filter(
-        participant=participant, actual_on=None, status__in=[VisitStatus.PLANNED, VisitStatus.NOT_APPLICABLE]
-    )
     changed: list[Visit] = []
-    for visit in untouched:
+    for visit in _untouched(participant.pk):
         definition_visit = definition.visit(visit.event)
         wanted = (
             VisitStatus.PLANNED
@@ -86,6 +85,17 @@ def settle(*, participant: Participant, by: Person | None) -> None:
             changed.append(visit)
     audit.save_many(changed, by=by)
     notices.cancel_settled(participant=participant, by=by)
+
+
+@prepared
+def _visits(participant_id: int) -> QuerySet[Visit]:
+    return Visit.objects.filter(participant_id=participant_id)
+
+
+@prepared
+def _untouched(participant_id: int) -> QuerySet[Visit]:
+    open_ones = [VisitStatus.PLANNED, VisitStatus.NOT_APPLICABLE]
+    return Visit.objects.filter(participant_id=participant_id, actual_on=None, status__in=open_ones)
 
 
 @transaction.atomic
@@ -171,7 +181,7 @@ def add_on_demand(*, participant: Participant, event: str, on: dt.date, by: Pers
     """Add a visit that the plan does not date (unscheduled, or following an event), on the day it took place."""
     check(by, Permission.VISIT_RECORD, participant.site_id)
     definition = definition_of(participant.version_id)
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+    participant = lock_participant(participant.pk)
     barriers.check_open(participant)
     if event not in {visit.id for visit in on_demand_visits(participant)}:
         raise Refused(_("This visit cannot be added by hand for %(code)s.") % {"code": participant.code})
@@ -243,7 +253,7 @@ def _check_still_takes_part(participant: Participant, visit: VisitDefinition, on
 
 def _locked(visit: Visit, by: Person) -> Visit:
     """Return the visit as it stands now, its participant locked, if the person may record there and it is open."""
-    participant = Participant.objects.select_for_update(no_key=True).get(pk=visit.participant_id)
+    participant = lock_participant(visit.participant_id)
     check(by, Permission.VISIT_RECORD, participant.site_id)
     current = Visit.objects.get(pk=visit.pk)
     current.participant = participant
