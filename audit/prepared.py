@@ -10,6 +10,7 @@ import copy
 import datetime as dt
 import uuid
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from enum import Enum
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -36,8 +37,8 @@ def prepared(make: Callable[Values, QuerySet[Any, Row]]) -> Callable[Values, lis
     `make` runs once for each *shape* of its values, with stand-ins: whatever changes from call to call (the day, the
     person) must be one of them, and it may not branch on them. Values are given by place: whole numbers, texts, days,
     moments and UUIDs, or tuples of one of these (for `__in`; a tuple's length is rounded up by naming its last again).
-    Anything else (None, True, a member of an enumeration) is part of the shape, so `make` may branch on it. A tuple
-    without anything is too. Raises TypeError where a value does not reach the statement as it is (`iexact`,
+    None, True, False, a member of an enumeration and a tuple without anything are part of the shape, so `make` may
+    branch on them. Raises TypeError for any other value, where one does not reach the statement as it is (`iexact`,
     `contains`) or stands for a small integer, and for prefetched relations.
     """
     written: dict[tuple[Hashable, ...], _Written] = {}
@@ -65,12 +66,19 @@ def _taken(values: Sequence[Any]) -> tuple[tuple[Hashable, ...], list[Any]]:
             shape.append(kind)
             flat.append(value)
         elif kind is tuple and value:
+            if value[0].__class__ not in _STAND_INS:
+                raise TypeError(f"A prepared question takes no {value[0].__class__.__name__}.")
             length = _rounded(len(value))
             shape.append((value[0].__class__, length))
             flat += value
             flat += value[-1:] * (length - len(value))
-        else:
+        elif value is None or value == () or isinstance(value, bool | Enum):
             shape.append((None, kind, value))  # True is no 1
+        elif isinstance(value, str):
+            shape.append(str)
+            flat.append(str(value))
+        else:
+            raise TypeError(f"A prepared question takes no {kind.__name__}.")
     return tuple(shape), flat
 
 
@@ -91,14 +99,16 @@ class _Written:
             stand_ins[one] = number
             return one
 
-        given = [
-            stand_in(value.__class__)
-            if value.__class__ in _STAND_INS
-            else tuple(stand_in(value[0].__class__) for _ in range(_rounded(len(value))))
-            if value.__class__ is tuple and value
-            else value
-            for value in values
-        ]
+        given: list[Any] = []
+        for value in values:
+            if value.__class__ in _STAND_INS:
+                given.append(stand_in(value.__class__))
+            elif value.__class__ is tuple and value:
+                given.append(tuple(stand_in(value[0].__class__) for _ in range(_rounded(len(value)))))
+            elif isinstance(value, str) and not isinstance(value, Enum):
+                given.append(stand_in(str))
+            else:
+                given.append(value)
         queryset = make(*given)
         if queryset._prefetch_related_lookups:  # type: ignore[attr-defined]
             raise TypeError(f"{make.__qualname__}: what is prepared cannot prefetch.")

@@ -182,7 +182,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-SESSION_ENGINE = "django.contrib.sessions.backends.db"  # PostgreSQL is the truth: losing Redis signs nobody out
+SESSION_ENGINE = "trial.sessions"  # PostgreSQL is the truth: losing Redis signs nobody out
 SESSION_IDLE = 30 * 60  # 30 minutes without a request end the session; pages warn two minutes before
 SESSION_RENEWAL = 60  # … and a request begins them again, written down at most so often (trial.middleware)
 SESSION_COOKIE_AGE = SESSION_IDLE + SESSION_RENEWAL

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from audit import clock
-from ecrf.actions.records import Where
+from ecrf.actions.records import Where, find
 from ecrf.books import book_of, place_of
 from ecrf.checks import evaluate
 from ecrf.checks.book import ROW_ID, Rows
@@ -44,7 +44,7 @@ def fill(*, where: Where, said: Said, by: Person, rng: Random, revision_data: Ro
     participant = where.participant
     definition = definition_of(participant.version_id)
     form = definition.form(where.form)
-    record = _record(where)
+    record = find(where)
     data: Rows = revision_data if revision_data is not None else (record.data if record else {})
     ranges = _ranges(participant, form)
     submission = Submission()
@@ -113,14 +113,6 @@ def say(
                 if may_answer(by, participant, form, item) if item.answered_by else may_enter:
                     submission.values[group.id, row_id, item.id] = answer
     return submission
-
-
-def _record(where: Where) -> Record | None:
-    if where.visit is not None:
-        return Record.objects.filter(visit=where.visit, form=where.form).first()
-    if where.number is None:
-        return None
-    return Record.objects.filter(participant=where.participant, form=where.form, number=where.number).first()
 
 
 def _rows(form: Form, said: Said, data: Rows, submission: Submission, rng: Random) -> None:
@@ -258,7 +250,7 @@ def soft_findings(*, where: Where, submission: Submission, by: Person) -> list[t
     participant = where.participant
     definition = definition_of(participant.version_id)
     form = definition.form(where.form)
-    record = _record(where)
+    record = find(where)
     merged = merge(
         definition=definition,
         form=form,

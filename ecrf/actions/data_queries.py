@@ -25,7 +25,7 @@ from ..lives import Deed
 from ..models import Query, QueryKind, QueryState, Record
 from ..permissions import check_person_can_answer, check_person_can_readdress, check_person_can_see, person_can_answer
 from .findings import say, tell
-from .records import Where, _find, _form, _new, _visit
+from .records import Where, _form, _new, _visit, find
 
 MOST_WORDS = 1000
 """Characters of one line of a thread."""
@@ -49,7 +49,7 @@ def ask(
         raise Refused(_("There is no such item."))
     visit = _visit(where, participant)
     check_person_can_see(by, participant, definition, form.id, visit.event if visit else None)
-    record = _find(where, lock=True)
+    record = find(where, lock=True)
     if record is None and form.is_log:
         raise Refused(_("There is no such entry."))
     reveals = _check_place(definition, form, record, item, row)

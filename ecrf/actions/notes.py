@@ -17,7 +17,7 @@ from trial.permissions import Permission, can
 from ..checks.book import ROW_ID
 from ..models import Note
 from ..permissions import check_person_can_note, check_person_can_see
-from .records import Where, _find, _form, _new, _visit
+from .records import Where, _form, _new, _visit, find
 
 MOST_WORDS = 1000
 """Characters of one note."""
@@ -38,7 +38,7 @@ def add(*, where: Where, text: str, by: Person, item: str = "", row: str = "") -
         or (definition.reveals_arm(form.id, item) and not can(by, Permission.ARM_VIEW, participant.site_id))
     ):
         raise Refused(_("There is no such item."))
-    record = _find(where, lock=True)
+    record = find(where, lock=True)
     if record is None:
         if form.is_log:
             raise Refused(_("There is no such entry."))

@@ -95,7 +95,7 @@ def save(
         with transaction.atomic():
             return _save(where, revision, submission, complete, by, reason)
     except IntegrityError:
-        record = _find(where, lock=False)
+        record = find(where, lock=False)
         if record is not None and record.revision != revision:
             raise StaleRecord(record, revision) from None
         raise
@@ -111,7 +111,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     visit = _visit(where, participant)
     check_person_can_see(by, participant, definition, form.id, visit.event if visit else None)
     policies.check_form_is_open(participant, definition, form, visit, where.number)
-    record = _find(where, lock=True) or _new(participant, definition, where)
+    record = find(where, lock=True) or _new(participant, definition, where)
     record.participant, record.visit = participant, visit
     policies.check_values_can_change(record)
     if record.revision != revision:
@@ -232,7 +232,7 @@ def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Re
         raise Refused(_("An entry of a log is removed, not marked as not done."))
     reason = kept(reason, needed=_("Give the reason why this form was not done."))
     policies.check_form_is_open(participant, definition, form, visit)
-    record = _find(where, lock=True) or _new(participant, definition, where)
+    record = find(where, lock=True) or _new(participant, definition, where)
     record.participant = participant
     policies.check_values_can_change(record)
     if record.revision != revision:
@@ -465,7 +465,8 @@ def _visit(where: Where, participant: Participant) -> Visit | None:
     return found[0]
 
 
-def _find(where: Where, *, lock: bool) -> Record | None:
+def find(where: Where, *, lock: bool = False) -> Record | None:
+    """Return the record at a place, None while nobody saved it. Raises Refused for an entry that a log never had."""
     if where.visit is not None:
         return next(iter(_at_visit(where.visit.pk, where.form, lock)), None)
     if where.number is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -111,5 +112,9 @@ def test_what_cannot_be_prepared_is_said_at_the_first_call() -> None:
         prepared(lambda screening: Participant.objects.filter(screening=screening))(1)
     with pytest.raises(TypeError, match="prefetch"):
         prepared(lambda: Participant.objects.prefetch_related("visits"))()
+    with pytest.raises(TypeError, match="takes no Decimal"):
+        prepared(lambda pk: Participant.objects.filter(pk=pk))(Decimal(1))
+    with pytest.raises(TypeError, match="takes no Decimal"):
+        prepared(lambda pks: Participant.objects.filter(pk__in=pks))((Decimal(1),))
     with pytest.raises(TypeError, match="by place"):
         prepared(lambda code: Participant.objects.filter(code=code))(code="01-001")
