@@ -1,7 +1,7 @@
 """The floor: history on every row, the event ledger, signatures, and what the database guarantees.
 
 `audit.save`, `audit.save_many`, `audit.append`, `audit.append_values` and `audit.delete` write rows; `audit.deed` tells
-a deed; `audit.sign` signs.
+a deed; `audit.sign` signs (`audit.confirm` looks at the password before).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         append,
         append_values,
         canonical,
+        confirm,
         content_hash,
         deed,
         delete,
@@ -24,6 +25,7 @@ __all__ = [
     "append",
     "append_values",
     "canonical",
+    "confirm",
     "content_hash",
     "deed",
     "delete",

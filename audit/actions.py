@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
@@ -152,13 +153,30 @@ def reauthenticate(by: Any, password: str, *, target: models.Model | None = None
     return False
 
 
+@dataclass(frozen=True)
+class Confirmation:
+    """That a person typed their password again, for one signature that follows in the same transaction."""
+
+    person_id: int
+
+
+def confirm(by: Any, password: str, *, target: models.Model) -> Confirmation:
+    """Look at the password of who is about to sign: before a lock that others wait for, since its hash takes long.
+
+    Raises `Refused` as `sign` does.
+    """
+    if not reauthenticate(by, password, target=target):
+        raise Refused(_("The password is not right. Nothing was signed."), code="wrong_password")
+    return Confirmation(by.pk)
+
+
 def sign(
     target: models.Model,
     *,
     by: Any,
     meaning: str,
     content: Any,
-    password: str,
+    password: str | Confirmation,
     statement: str = "",
     reveals_arm: bool = False,
 ) -> Signature:
@@ -167,8 +185,9 @@ def sign(
     `content` is what was shown, as plain JSON; it is kept whole with its hash. A wrong password raises `Refused`
     (code "wrong_password") and is told in the ledger. `reveals_arm` hides the line in the ledger as `deed` does.
     """
-    if not reauthenticate(by, password, target=target):
-        raise Refused(_("The password is not right. Nothing was signed."), code="wrong_password")
+    confirmed = password if isinstance(password, Confirmation) else confirm(by, password, target=target)
+    if confirmed.person_id != by.pk:
+        raise ValueError("Somebody else confirmed this.")
     author = author_of(by)
     text = canonical(content)
     site_id, code = _scope(target)

@@ -57,6 +57,7 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
     existing = _allocations(locked.pk)
     if existing:
         return existing[0]
+    confirmed = audit.confirm(by, password, target=locked)  # nobody waits for the list while a password is hashed
     current = next(iter(_list_in_use()), None)
     found = gate.examine(locked, by, in_use=current)
     if not found.is_open or current is None:
@@ -67,7 +68,7 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
         by=by,
         meaning="randomization",
         content={"participant": locked.code, "site": locked.site.number, "strata": found.stratum.codes},
-        password=password,
+        password=confirmed,
     )
     slot, number, is_last = _next_slot(current, arms.label_in(current, found.stratum))
     key = opening.data_key(current, current.key)

@@ -11,6 +11,7 @@ from django.test import RequestFactory
 
 import audit
 from audit import outside, selectors
+from audit.actions import Confirmation
 from audit.errors import Refused
 from audit.middleware import RequestOrigin
 from audit.models import Deed, Signature
@@ -86,6 +87,19 @@ def test_a_wrong_password_outside_a_transaction_is_told_at_once(committed):
     assert Deed.objects.filter(verb="signature.refused").count() == 1
     assert audit.reauthenticate(committed.ines, "right")
     assert not audit.reauthenticate(None, "right")
+
+
+def test_a_password_confirmed_before_a_lock_serves_for_who_typed_it(sample):
+    """AUD-054: a signature takes the confirmation instead of the password, and never somebody else's."""
+    book = sample.book()
+    confirmed = audit.confirm(sample.ines, "right", target=book)
+    assert audit.sign(book, by=sample.ines, meaning="approval", content=CONTENT, password=confirmed).by_id == 12
+    with pytest.raises(Refused) as refused:
+        audit.confirm(sample.ines, "wrong", target=book)
+    assert refused.value.code == "wrong_password"
+    with pytest.raises(ValueError, match="Somebody else"):
+        audit.sign(book, by=sample.ines, meaning="approval", content=CONTENT, password=Confirmation(13))
+    assert Signature.objects.count() == 1
 
 
 def test_a_signature_cannot_be_altered_or_taken_back(sample):

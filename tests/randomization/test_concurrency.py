@@ -220,3 +220,22 @@ def test_what_was_allocated_on_paper_is_entered_while_others_are_allocated() -> 
     assert sorted(a.number for a in Allocation.objects.all()) == list(range(1, len(deeds) + 1))
     for made in (used, used.emergency.slots):
         assert verification.verify(AllocationList.every.get(pk=made.pk)).troubles == []
+
+
+@pytest.mark.template("cast", "eligible")
+def test_nobody_waits_for_the_list_while_a_password_is_hashed(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RND-902: the list is free while the password is looked at, and the allocation is made under its lock."""
+    waiting, made = cast.eligible(), cast.list_in_use()
+    real, found = Person.check_password, []
+
+    def is_free() -> bool:
+        with transaction.atomic():
+            return AllocationList.objects.select_for_update(nowait=True).filter(pk=made.pk).exists()
+
+    def looked_at(person: Person, typed: str | None) -> bool:
+        found.extend(together([is_free]))
+        return real(person, typed)
+
+    monkeypatch.setattr(Person, "check_password", looked_at)
+    allocations.allocate(participant=waiting, password=PASSWORD, by=cast.theo_coordinator)
+    assert found == [True]
