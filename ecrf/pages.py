@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 from django.conf import settings
-from django.db.models import CharField
+from django.db.models import CharField, QuerySet
 from django.db.models import Value as Literal
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from audit import clock
+from audit.prepared import prepared
 from audit.selectors import ledger_of
 from trial.definition import Definition, Form, Group, Item
 from trial.dictionaries import dictionary_of
@@ -52,7 +53,18 @@ from .checks import Book, Changed, Entry, Evaluation, Fired, Only, dependents, e
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
 from .entry import FieldError, FileFacts, RowKey
 from .laboratory import HIGH, LOW, NORMAL, baseline_of, grade_of, result_of, with_range
-from .models import UNSETTLED, Change, ClosureKind, Draft, EntryState, Finding, FindingState, Record
+from .models import (
+    UNSETTLED,
+    Change,
+    ClosureKind,
+    Draft,
+    EntryState,
+    Finding,
+    FindingState,
+    Query,
+    Record,
+    Verification,
+)
 from .permissions import person_can_note
 from .places import RecordPlace
 from .policies import scope_words
@@ -70,7 +82,7 @@ from .posted import (
     understand,
 )
 from .presenters import broken_words, check_message, fired_message, held_back_words, value_words
-from .selectors import draft_of, laboratory_ranges, notes_for, saved_by
+from .selectors import draft_of, laboratory_ranges, notes_of, saved_by
 from .standings import Standing, is_owed, plan_in_force, rule_of, sees_plan
 from .verification import filled_values, required_values
 
@@ -173,6 +185,22 @@ class Beside(NamedTuple):
 
 def _said(word: str) -> Literal:
     return Literal(word, output_field=CharField())
+
+
+@prepared
+def _beside(record_id: int, arm_seen: bool) -> QuerySet[Finding, Any]:
+    held = [FindingState.OPEN, FindingState.JUSTIFIED]
+    findings = Finding.objects.filter(record_id=record_id, state__in=held).order_by()
+    queries = Query.objects.filter(record_id=record_id).order_by()
+    verifications = Verification.objects.filter(record_id=record_id, cleared_at=None).order_by()
+    notes = notes_of(record_id, arm_seen).order_by()
+    nothing = _said("")
+    return findings.values_list(_said("finding"), "row", "item", "state", "check_id", "justification").union(
+        queries.values_list(_said("query"), "row", "item", "state", nothing, nothing),
+        verifications.values_list(_said("verified"), "row", "item", nothing, nothing, nothing),
+        notes.values_list(_said("note"), "row", "item", nothing, nothing, nothing),
+        all=True,
+    )
 
 
 @dataclass
@@ -341,18 +369,7 @@ class RecordPage:
         record = self.record
         if record is None:
             return []
-        held = [FindingState.OPEN, FindingState.JUSTIFIED]
-        findings = record.findings.filter(state__in=held).order_by()
-        verifications = record.verifications.filter(cleared_at=None).order_by()
-        rows = findings.values_list(_said("finding"), "row", "item", "state", "check_id", "justification").union(
-            record.queries.order_by().values_list(_said("query"), "row", "item", "state", _said(""), _said("")),
-            verifications.values_list(_said("verified"), "row", "item", _said(""), _said(""), _said("")),
-            notes_for(self.place.person, record)
-            .order_by()
-            .values_list(_said("note"), "row", "item", _said(""), _said(""), _said("")),
-            all=True,
-        )
-        return [Beside(*row) for row in rows]
+        return [Beside(*row) for row in _beside(record.pk, self.place.sees_arm)]
 
     @cached_property
     def justified(self) -> dict[tuple[str, str], str]:

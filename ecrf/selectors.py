@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
@@ -143,10 +144,15 @@ def file_or_404(person: Any, participant: Participant, key: str) -> Attachment |
 
 def notes_for(person: Any, record: Record | None) -> QuerySet[Note]:
     """Return the notes of a record (already scoped), newest first, without those that would reveal an arm."""
-    notes = Note.objects.filter(record=record).order_by("-pk") if record is not None else Note.objects.none()
-    if record is not None and not access_of(person).has(Permission.ARM_VIEW, record.participant.site_id):
-        notes = notes.filter(reveals_arm=False)
-    return notes
+    if record is None:
+        return Note.objects.none()
+    return notes_of(record.pk, access_of(person).has(Permission.ARM_VIEW, record.participant.site_id))
+
+
+def notes_of(record_id: int, arm_seen: bool) -> QuerySet[Note]:
+    """Return the notes of a record, newest first; without the arm, those that reveal none."""
+    notes = Note.objects.filter(record_id=record_id).order_by("-pk")
+    return notes if arm_seen else notes.filter(reveals_arm=False)
 
 
 def saves_of(record: Any, revision: Any) -> QuerySet[Any]:
@@ -265,13 +271,20 @@ def laboratory_ranges(participant: Participant, on: Any = None) -> dict[str, tup
     """Return the reference range per analyte in force on a day, at the site of that day, for the participant's sex."""
     day = on or clock.today()
     found: dict[str, tuple[str, str]] = {}
-    left = Transfer.objects.filter(participant=participant, on__gt=day).order_by("on", "pk").values("from_site")[:1]
-    rows = LaboratoryRange.objects.filter(
-        site_id=Coalesce(Subquery(left), participant.site_id), from_on__lte=day, sex__in=["", participant.sex]
-    ).order_by("from_on", "sex")
-    for row in rows:
-        found[row.analyte] = (row.low, row.high)
+    for analyte, low, high in _ranges(participant.pk, participant.site_id, participant.sex, day):
+        found[analyte] = (low, high)
     return found
+
+
+@prepared
+def _ranges(participant_id: int, site_id: int, sex: str, day: dt.date) -> QuerySet[LaboratoryRange, Any]:
+    left = (
+        Transfer.objects.filter(participant_id=participant_id, on__gt=day).order_by("on", "pk").values("from_site")[:1]
+    )
+    ranges = LaboratoryRange.objects.filter(
+        site_id=Coalesce(Subquery(left), site_id), from_on__lte=day, sex__in=["", sex]
+    )
+    return ranges.order_by("from_on", "sex").values_list("analyte", "low", "high")
 
 
 def definition_at(participant: Participant) -> Definition:

@@ -7,7 +7,10 @@ from collections import OrderedDict
 from collections.abc import Collection
 from threading import Lock, RLock
 
+from django.db.models import QuerySet
+
 from audit import clock
+from audit.prepared import prepared
 from trial.definition import Definition
 
 from .models import Site, SiteActivation, Study, Version
@@ -70,13 +73,13 @@ def version_at(site: Site, on: dt.date | None = None) -> Version:
     Raises Version.DoesNotExist when the site has activated none.
     """
     day = on or clock.today()
-    activation = (
-        SiteActivation.objects.filter(site=site, activated_on__lte=day)
-        .select_related("version")
-        .defer("version__content")  # the whole study
-        .order_by("-version__number")
-        .first()
-    )
-    if activation is None:
+    found = _activated(site.pk, day)
+    if not found:
         raise Version.DoesNotExist(f"Site {site.number} has no version in force on {day}.")
-    return activation.version
+    return found[0].version
+
+
+@prepared
+def _activated(site_id: int, day: dt.date) -> QuerySet[SiteActivation]:
+    activations = SiteActivation.objects.filter(site_id=site_id, activated_on__lte=day).select_related("version")
+    return activations.defer("version__content").order_by("-version__number")[:1]  # not the whole study
