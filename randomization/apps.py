@@ -112,6 +112,20 @@ class RandomizationConfig(AppConfig):
             ),
         )
         notice_kinds.register(
+            corrections.APPROVED,
+            notice_kinds.NoticeKind(
+                subject=_("Your correction of the allocation list was approved"),
+                body=_("The second person approved it on {date}: it is in effect.\n\nSee {url}"),
+            ),
+        )
+        notice_kinds.register(
+            corrections.REJECTED,
+            notice_kinds.NoticeKind(
+                subject=_("Your correction of the allocation list was rejected"),
+                body=_("The second person rejected it on {date}; the reason stands with it.\n\nSee {url}"),
+            ),
+        )
+        notice_kinds.register(
             differences.DIFFERS,
             notice_kinds.NoticeKind(
                 subject=_("{code}: the data no longer say the frozen stratum"),

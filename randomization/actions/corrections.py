@@ -7,6 +7,7 @@ reasons, also when its proposer took it back. Those who may decide are told by a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -171,7 +172,9 @@ def may_take_back(person: Person, correction: Correction) -> bool:
 
 PROPOSED = "list_correction"
 HELD = "list_held"
-"""Kinds of notices, with their words in `apps`: neither names a slot or a stratum."""
+APPROVED = "list_correction_approved"
+REJECTED = "list_correction_rejected"
+"""Kinds of notices, with their words in `apps`: none names a slot or a stratum."""
 
 
 def _tell(correction: Correction, by: Person) -> None:
@@ -181,7 +184,10 @@ def _tell(correction: Correction, by: Person) -> None:
         for person in notices.people_holding((Role.STATISTICIAN_UNBLINDED,), None)
         if person.pk != by.pk and can(person, Permission.LIST_APPROVE)
     ]
-    kind = HELD if correction.kind == K.HOLD else PROPOSED
+    _owe(HELD if correction.kind == K.HOLD else PROPOSED, people, correction, by)
+
+
+def _owe(kind: str, people: Iterable[Person], correction: Correction, by: Person) -> None:
     notices.owe(
         kind=kind,
         people=people,
@@ -369,6 +375,9 @@ def _decide(correction: Correction, state: CorrectionState, reason: str, by: Per
     correction.decided_at = clock.now()
     correction.decision_reason = reason
     audit.save(correction, by=by, reason=reason)
+    proposer = correction.proposed_by
+    if can(proposer, Permission.LIST_APPROVE):
+        _owe(APPROVED if state == CorrectionState.APPROVED else REJECTED, [proposer], correction, by)
 
 
 def _check_typed(correction: Correction, typed: str) -> None:

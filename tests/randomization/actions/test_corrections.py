@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 from django.core import mail
 
 import audit
+from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
 from audit.testing import refused_by_database
@@ -320,6 +322,31 @@ def test_a_hold_is_not_taken_back_by_the_one_who_held(cast: Cast) -> None:
     assert refusal == "hold_in_effect"
     assert reasons(cast, participant) == {"hold"}
     assert not Deed.objects.filter(verb__in=["list.resumed", "list.correction_taken_back"]).exists()
+
+
+def test_who_proposed_is_told_what_was_decided(cast: Cast) -> None:
+    """RND-518: approved or rejected, by notice and e-mail, without a slot; not who may no longer decide of lists."""
+    made = cast.list_in_use()
+    done = proposed(cast, made, "withdraw_slot", "1-9", stratum=made.strata[0], position=9)
+    approved(cast, done, "1-9")
+    lost = proposed(cast, made, "append_slots", "4", count=4)
+    corrections.reject(correction=lost, reason="Enough are left", by=cast.ursula_statistician)
+    told = Notice.objects.filter(person=cast.stella_statistician).order_by("pk")
+    assert [(n.kind, n.url.split("/")[-2]) for n in told] == [
+        ("list_correction_approved", str(done.pk)),
+        ("list_correction_rejected", str(lost.pk)),
+    ]
+    notices.send_owed()
+    texts = [f"{sent.subject} {sent.body}" for sent in mail.outbox if sent.to == [cast.stella_statistician.email]]
+    assert ["approved" in texts[0], "rejected" in texts[1], len(texts)] == [True, True, 2]
+    assert not [secret for secret in ("1-9", *made.strata, *made.arms) for text in texts if secret in text]
+
+    late = proposed(cast, made, "append_slots", "4", count=4)
+    stella = cast.stella_statistician
+    over = clock.today() - dt.timedelta(days=1)
+    people.end_delegation(delegation=stella.delegations.get(), on=over, by=cast.adam_admin, reason="Left")
+    corrections.reject(correction=late, reason="Enough are left", by=cast.ursula_statistician)
+    assert told.count() == 2
 
 
 def test_those_who_may_decide_are_told_and_no_mail_tells_a_slot_or_an_arm(cast: Cast) -> None:
