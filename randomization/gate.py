@@ -167,7 +167,7 @@ def _facts(participant_id: int, site_id: int, today: dt.date) -> QuerySet[Partic
 
 @prepared
 def _unused(list_id: int, closed_strata: tuple[str, ...], stratum: str) -> QuerySet[Slot, int]:
-    return slots.unused(list_id, closed_strata).filter(stratum=stratum).values_list("pk", flat=True)[:1]
+    return slots.coming(list_id, closed_strata, stratum).values_list("pk", flat=True)[:1]
 
 
 _INCLUDED = Q(randomized_on__isnull=False) | Q(registered_on__isnull=False)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
-from .models import AllocationList, CorrectionKind, CorrectionState, Slot
+from .models import Allocation, AllocationList, CorrectionKind, CorrectionState, Slot
 
 
 def available(allocation_list: AllocationList) -> QuerySet[Slot]:
@@ -19,6 +20,17 @@ def unused(list_id: int, closed_strata: tuple[str, ...]) -> QuerySet[Slot]:
         .exclude(stratum__in=closed_strata)
         .exclude(corrections__state=CorrectionState.APPROVED)
     )
+
+
+def coming(list_id: int, closed_strata: tuple[str, ...], stratum: str) -> QuerySet[Slot]:
+    """Return the slots of a stratum that can still be given, the next one first.
+
+    The order is kept under the list's lock: whatever stands before the slot given last is held or unavailable, and is
+    not looked at again, however long the list has been in use.
+    """
+    given = Allocation.objects.filter(allocation_list_id=list_id, stratum=stratum).order_by("-number")
+    last = Coalesce(Subquery(given.values("slot__position")[:1]), 0)
+    return unused(list_id, closed_strata).filter(stratum=stratum, position__gt=last).order_by("position")
 
 
 def withdrawn(allocation_list: AllocationList) -> set[tuple[str, int]]:

@@ -185,11 +185,9 @@ def _next_slot(allocation_list: AllocationList, stratum: str) -> tuple[Slot, int
 def _next_two(list_id: int, closed_strata: tuple[str, ...], stratum: str) -> QuerySet[Slot]:
     numbers = Allocation.objects.order_by("-number")
     return (
-        slots.unused(list_id, closed_strata)
-        .filter(stratum=stratum)
+        slots.coming(list_id, closed_strata, stratum)
         .select_related("proof__segment__signature")
-        .annotate(last_number=Coalesce(Subquery(numbers.values("number")[:1]), 0))  # read under the list's lock
-        .order_by("position")[:2]
+        .annotate(last_number=Coalesce(Subquery(numbers.values("number")[:1]), 0))[:2]  # read under the list's lock
     )
 
 
