@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from .models import Allocation, AllocationList, CorrectionKind, CorrectionState, Slot
@@ -14,9 +14,13 @@ def available(allocation_list: AllocationList) -> QuerySet[Slot]:
 
 
 def unused(list_id: int, closed_strata: tuple[str, ...]) -> QuerySet[Slot]:
-    """Return the same of a list and its closed strata."""
+    """Return the same of a list and its closed strata.
+
+    Not `allocation=None`: PostgreSQL takes the outer join for one row and walks through the whole stratum.
+    """
+    held = Allocation.objects.filter(slot=OuterRef("pk")).order_by()
     return (
-        Slot.objects.filter(allocation_list_id=list_id, allocation=None)
+        Slot.objects.filter(~Exists(held), allocation_list_id=list_id)
         .exclude(stratum__in=closed_strata)
         .exclude(corrections__state=CorrectionState.APPROVED)
     )
