@@ -44,7 +44,6 @@ LONG = {
     "tests/config/test_messages_french.py::test_every_page_speaks_french",
     "tests/journeys/test_in_the_browser.py::test_from_screening_to_randomization",
     "tests/journeys/test_in_the_browser.py::test_a_visit_a_query_and_a_dataset",
-    "tests/simulation/test_simulate.py::test_the_same_seed_gives_the_same_trial",
 }
 """Tests of half a minute and more."""
 NO_BROWSER = "no Chromium on this machine"

@@ -37,17 +37,24 @@ def _addresses() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     return sorted(found, key=lambda each: each[0].pattern.count("[^/]+"))
 
 
+@cache
+def _validator(pattern: re.Pattern[str], method: str, status: str) -> Any:
+    """What holds a body to the shape of an answer, made once: resolving the schema's references takes long."""
+    responses = dict(_addresses())[pattern][method]["responses"]
+    shape = responses[status]["content"]["application/json"]["schema"]
+    return jsonschema.Draft202012Validator(
+        {**shape, "components": schema()["components"]}, format_checker=jsonschema.FormatChecker()
+    )
+
+
 def validate(method: str, path: str, status: int, body: Any) -> None:
     """Fail unless the schema knows this answer of this address and the body is of its shape."""
+    method = method.lower()
     for pattern, methods in _addresses():
-        if pattern.match(path) and method.lower() in methods:
-            told = methods[method.lower()]["responses"]
+        if pattern.match(path) and method in methods:
+            told = methods[method]["responses"]
             assert str(status) in told, f"{method} {path} answered {status}, which the schema does not know"
-            shape = told[str(status)]["content"]["application/json"]["schema"]
-            jsonschema.Draft202012Validator(
-                {**shape, "components": schema()["components"]},
-                format_checker=jsonschema.FormatChecker(),
-            ).validate(body)
+            _validator(pattern, method, str(status)).validate(body)
             return
     raise AssertionError(f"The schema does not know {method} {path}")
 

@@ -136,8 +136,12 @@ def _mark(cast: Cast, participant: Participant) -> None:
                      item="sex", by=cast.mona_monitor)  # fmt: skip
 
 
-def _addresses(participant: Participant) -> Iterator[str]:
-    """Every address below a participant that exists, those that would tell the arm included."""
+def _addresses(participant: Participant) -> list[str]:
+    """Every address below a participant that exists, each once, those that would tell the arm included."""
+    return list(dict.fromkeys(_walked(participant)))
+
+
+def _walked(participant: Participant) -> Iterator[str]:
     base = f"participants/{participant.code}/"
     yield from (base, f"{base}visits/", f"{base}records/?limit=200", f"{base}eligibility/", f"{base}allocation/")
     for visit in Visit.objects.filter(participant=participant):
