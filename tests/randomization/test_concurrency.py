@@ -58,7 +58,7 @@ def second_coordinator(cast: Cast) -> Person:
     return person
 
 
-@pytest.mark.template("cast", "eligible")
+@pytest.mark.template("cast", "eligible", "eligible", "eligible")
 def test_everybody_at_once_gets_one_slot_each_and_none_is_skipped(cast: Cast) -> None:
     """RND-901: two coordinators ask for each of six participants in the same moment."""
     waiting = [cast.eligible() for _n in range(PARTICIPANTS)]
@@ -99,7 +99,7 @@ def test_a_double_click_through_the_page_gives_one_allocation(cast: Cast) -> Non
     assert Allocation.objects.count() == 1
 
 
-@pytest.mark.template("cast", "eligible")
+@pytest.mark.template("cast", "eligible", "eligible", "eligible")
 def test_one_that_fails_leaves_its_slot_to_the_next(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     """RND-903: a worker lost in the middle of one allocation neither skips a slot nor blocks the others."""
     waiting = [cast.eligible() for _n in range(3)]

@@ -16,7 +16,7 @@ from audit.errors import Refused
 from randomization import arms, verification
 from randomization.actions import emergency, lists
 from randomization.algorithms.minimization import Draw
-from randomization.models import Allocation, AllocationList, StratumDifference
+from randomization.models import Allocation, AllocationList, ListState, StratumDifference
 from randomization.selectors import course_of
 from tests.cast import Cast
 from tests.randomization.actions.test_after_allocation import regimen
@@ -24,6 +24,7 @@ from tests.randomization.actions.test_emergency import pages_of, telling
 from tests.randomization.conftest import change, in_force
 from tests.randomization.schemes import MINIMIZATION, MINIMIZED, WEIGHTS, cast_of, in_use, study_saying
 from tests.randomization.test_verification import raw
+from tests.stages import staged
 from trial.actions import transfers
 from trial.models import Participant
 
@@ -33,13 +34,20 @@ __all__ = ["raw"]
 def running(**said: Any) -> tuple[Cast, AllocationList]:
     """A study that minimizes, with a list in use since yesterday."""
     cast = cast_of(**(MINIMIZATION | said))
+    return cast, since_yesterday(cast)
+
+
+@staged
+def since_yesterday(cast: Cast) -> AllocationList:
     with clock.simulated(clock.now() - dt.timedelta(days=1)):
         made = lists.draft(version=cast.version, extra=MINIMIZED, by=cast.stella_statistician, seed=bytes(32))
-        return cast, in_use(cast, made)
+        return in_use(cast, made)
 
 
-def on_paper(cast: Cast, used: AllocationList) -> Allocation:
+@staged
+def on_paper(cast: Cast) -> Allocation:
     """Somebody allocated from the next emergency page of their stratum, entered now."""
+    used = AllocationList.objects.get(state=ListState.IN_USE)
     with clock.simulated(clock.now() - dt.timedelta(hours=20)):
         participant: Participant = cast.eligible()
     cast.made_sure(participant)
@@ -82,7 +90,7 @@ def test_who_was_allocated_on_paper_counts_from_the_entry_on() -> None:
     """RND-345: before and after the entry each arm is what draws, factors and everybody known by then make."""
     cast, used = running()
     drawn = [cast.randomized().allocation for _n in range(2)]
-    paper = [on_paper(cast, used) for _n in range(3)]
+    paper = [on_paper(cast) for _n in range(3)]
     assert all(one.allocation_list == used.emergency.slots and one.draw == "" for one in paper)
     assert {one.strata["site"] for one in paper} == {cast.site.number}
     drawn += [cast.randomized().allocation for _n in range(3)]
@@ -99,7 +107,7 @@ def test_the_page_of_the_list_says_whom_the_balance_counts() -> None:
     """RND-346: in numbers, without an arm; the page of the emergency slots says since when those on paper count."""
     cast, used = running()
     cast.randomized()
-    on_paper(cast, used)
+    on_paper(cast)
     page = cast.client_of(cast.bruno_blinded).get(f"/randomization/{used.pk}/").content.decode()
     assert "Counted for the balance" in page and "1 on paper" in page
     page = cast.client_of(cast.bruno_blinded).get(f"/randomization/{used.pk}/emergency/").content.decode()
@@ -111,7 +119,7 @@ def test_an_earlier_list_counts_where_it_allocated_by_the_same_rules(tmp_path: P
     """RND-347: a second list of the same rules goes on with the balance; one of other factors begins anew."""
     cast, first = running()
     drawn = [cast.randomized().allocation for _n in range(2)]
-    paper = on_paper(cast, first)
+    paper = on_paper(cast)
     lists.close(allocation_list=first, reason="Another list", by=cast.stella_statistician)
     second = in_use(cast, lists.draft(version=cast.version, extra=MINIMIZED, by=cast.stella_statistician))
     drawn += [cast.randomized().allocation for _n in range(2)]
@@ -134,7 +142,7 @@ def test_a_list_of_the_first_version_is_replayed_as_it_ran() -> None:
     used.algorithm = "minimization/1"
     audit.save(used, by=None)
     first = cast.randomized().allocation
-    paper = on_paper(cast, used)
+    paper = on_paper(cast)
     second = cast.randomized().allocation
     assert [one.pk for one in arms.counted_by(used)] == [first.pk, second.pk]
     assert [first.arm, second.arm] == by_hand([first, second], {first.pk, second.pk})
@@ -171,7 +179,7 @@ def test_a_transfer_to_another_site_is_no_other_stratum() -> None:
 def test_an_arm_that_was_changed_on_paper_is_named_there_and_moves_no_replay(raw: Callable[..., None]) -> None:
     """RND-349: replay takes the arms of others from their sealed lists; without those it says that it cannot."""
     cast, used = running()
-    paper = on_paper(cast, used)
+    paper = on_paper(cast)
     cast.randomized()
     held = used.emergency.slots
     other = next(arm for arm in used.arms if arm != paper.arm)

@@ -149,8 +149,8 @@ def test_who_was_allocated_on_paper_counts_at_the_true_time(cast: Cast) -> None:
 def test_one_sequence_of_draws_counts_those_on_paper_in_its_one_stratum() -> None:
     """RND-SIM-75: pages go by factors, the list does not."""
     cast, made = running()
-    on_paper(cast, made)
     cast.randomized()
+    on_paper(cast)
     counts = counts_by_arm(cast.stella_statistician, made)
     assert set(counts) == {"all"} and sum(counts["all"].values()) == 2
     assert [one.stratum for one in course_by_arm(cast.stella_statistician, made)] == ["all", "all"]
