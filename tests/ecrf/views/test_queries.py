@@ -332,12 +332,15 @@ def test_all_of_a_page_are_selected_without_a_script(cast: Cast, several: dict[s
 def test_each_filter_counts_what_it_would_show(cast: Cast, several: dict[str, Query]) -> None:
     """ECRF-318: the number beside a filter is the number of rows behind it."""
     mona = cast.client_of(cast.mona_monitor)
+    shown: dict[str, int] = {}  # several filters, and those of several pages, lead to the same rows
     for start in ("/queries/", "/queries/?state=all", "/queries/?role=coordinator", "/queries/?whose=asked&state=all"):
         page = mona.get(start)
         for group in [*page.context["filters"], *page.context["more_filters"]]:
             for option in group["options"]:
-                shown = mona.get(option["url"]).context["listed"].paginator.count
-                assert str(shown) == option["count"], (start, group["label"], option["label"])
+                address = option["url"]
+                if address not in shown:
+                    shown[address] = mona.get(address).context["listed"].paginator.count
+                assert str(shown[address]) == option["count"], (start, group["label"], option["label"])
 
 
 def test_the_casebook_s_link_narrows_to_the_participant(cast: Cast, several: dict[str, Query]) -> None:

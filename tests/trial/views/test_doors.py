@@ -10,7 +10,7 @@ from tests.stages import staged
 from trial import urls
 from trial.actions import people
 
-from .helpers import MOST_QUERIES, bare, counted, words
+from .helpers import MOST_QUERIES, bare, counted_again, words
 
 pytestmark = pytest.mark.django_db
 
@@ -119,8 +119,9 @@ def test_no_page_takes_many_statements(cast, who):
     for name, address in addresses(cast, participant).items():
         if name in OPEN or name in POST_ONLY:
             continue
-        answer, count = counted(client, address)
-        if answer.status_code == 200:
+        if client.get(address).status_code == 200:
+            answer, count = counted_again(client, address)
+            assert answer.status_code == 200, name
             assert count <= MOST_QUERIES, (name, count)
 
 
