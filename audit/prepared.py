@@ -1,7 +1,7 @@
 """Questions that are asked at every click: Django writes the statement of each once, and only the values change.
 
-Writing a statement costs Django more than PostgreSQL needs to answer it: where every page and every save asks, it was
-a fifth of all that the server did. What is kept is text and the way back to objects, never a row.
+Writing the statements took more of the processor than anything else that was done with them (ADR 0022). What is kept is
+text and the way back to objects, never a row.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import uuid
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from enum import Enum
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from functools import update_wrapper
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import QuerySet
+from django.db.transaction import TransactionManagementError
 
 Values = ParamSpec("Values")
 Row = TypeVar("Row")
@@ -29,31 +30,41 @@ _STAND_INS: dict[type, Callable[[int], Any]] = {
     dt.datetime: lambda number: dt.datetime(9000, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=number),
     uuid.UUID: lambda number: uuid.UUID(int=(0x57A4D1 << 96) + number),
 }
+_STEPS = (1, 97)
+"""Each statement is written twice, with stand-ins so far apart: what is made of a value differs, and is found."""
 
 
-def prepared(make: Callable[Values, QuerySet[Any, Row]]) -> Callable[Values, list[Row]]:
+class prepared(Generic[Values, Row]):  # noqa: N801 - a decorator
     """Turn a function that makes a queryset from values into one that asks it and returns the rows.
 
-    `make` runs once for each *shape* of its values, with stand-ins: whatever changes from call to call (the day, the
+    `make` runs for each new *shape* of its values, with stand-ins: whatever changes from call to call (the day, the
     person) must be one of them, and it may not branch on them. Values are given by place: whole numbers, texts, days,
     moments and UUIDs, or tuples of one of these (for `__in`; a tuple's length is rounded up by naming its last again).
     None, True, False, a member of an enumeration and a tuple without anything are part of the shape, so `make` may
     branch on them. Raises TypeError for any other value, where one does not reach the statement as it is (`iexact`,
-    `contains`) or stands for a small integer, and for prefetched relations.
+    a day before it) or stands for a small integer, and for prefetched relations; TransactionManagementError, as a
+    queryset does, for a lock outside a transaction.
     """
-    written: dict[tuple[Hashable, ...], _Written] = {}
 
-    @wraps(make)
-    def ask(*values: Values.args, **named: Values.kwargs) -> list[Row]:
+    def __init__(self, make: Callable[Values, QuerySet[Any, Row]]) -> None:
+        self._make = make
+        self._written: dict[tuple[Hashable, ...], _Statement] = {}
+        update_wrapper(self, make)
+
+    def __call__(self, *values: Values.args, **named: Values.kwargs) -> list[Row]:
+        """Ask, and return every row."""
         if named:
             raise TypeError("The values of a prepared question are given by place.")
         shape, flat = _taken(values)
-        statement = written.get(shape)
+        statement = self._written.get(shape)
         if statement is None:
-            statement = written[shape] = _Written(make, values)
+            statement = self._written[shape] = _Statement(self._make, values)
         return statement.rows(flat)
 
-    return ask
+    def first(self, *values: Values.args, **named: Values.kwargs) -> Row | None:
+        """Ask, and return the first row; None when there is none."""
+        found = self(*values, **named)
+        return found[0] if found else None
 
 
 def _taken(values: Sequence[Any]) -> tuple[tuple[Hashable, ...], list[Any]]:
@@ -86,56 +97,72 @@ def _rounded(length: int) -> int:
     return 1 << (length - 1).bit_length()
 
 
-class _Written:
+class _Writing(NamedTuple):
+    """A statement written with some stand-ins: its text and, by place, which value or else what itself stands there."""
+
+    text: str
+    parameters: list[tuple[int | None, Any]]
+    queryset: Any
+    compiler: Any
+
+
+def _write(make: Callable[..., QuerySet[Any, Any]], values: Sequence[Any], step: int) -> _Writing:
+    stand_ins: dict[Any, int] = {}  # what stands for a value → where the value is among those given
+
+    def stand_in(kind: type) -> Any:
+        number = len(stand_ins)
+        one = _STAND_INS[kind]((number + 1) * step)
+        stand_ins[one] = number
+        return one
+
+    given: list[Any] = []
+    for value in values:
+        if value.__class__ in _STAND_INS:
+            given.append(stand_in(value.__class__))
+        elif value.__class__ is tuple and value:
+            given.append(tuple(stand_in(value[0].__class__) for _ in range(_rounded(len(value)))))
+        elif isinstance(value, str) and not isinstance(value, Enum):
+            given.append(stand_in(str))
+        else:
+            given.append(value)
+    queryset = make(*given)
+    compiler = queryset.query.get_compiler(using=queryset.db)
+    try:
+        text, parameters = compiler.as_sql()
+    except EmptyResultSet:
+        if () not in values:  # a stand-in is a large number
+            raise TypeError(f"{make.__qualname__}: a value is none that its column could hold.") from None
+        return _Writing("", [], queryset, compiler)
+    placed = [(stand_ins.get(one) if isinstance(one, Hashable) else None, one) for one in parameters]
+    if set(stand_ins.values()) - {number for number, _ in placed}:
+        raise TypeError(f"{make.__qualname__}: a value does not reach its statement as it is.")
+    return _Writing(text, [(number, one if number is None else None) for number, one in placed], queryset, compiler)
+
+
+class _Statement:
     """The statement of one question for one shape, and the way from its rows to what the queryset would have made."""
 
     def __init__(self, make: Callable[..., QuerySet[Any, Any]], values: Sequence[Any]) -> None:
-        numbers: Iterator[int] = iter(range(10_000))
-        stand_ins: dict[Any, int] = {}  # what stands for a value → where the value is among those given
-
-        def stand_in(kind: type) -> Any:
-            number = next(numbers)
-            one = _STAND_INS[kind](number)
-            stand_ins[one] = number
-            return one
-
-        given: list[Any] = []
-        for value in values:
-            if value.__class__ in _STAND_INS:
-                given.append(stand_in(value.__class__))
-            elif value.__class__ is tuple and value:
-                given.append(tuple(stand_in(value[0].__class__) for _ in range(_rounded(len(value)))))
-            elif isinstance(value, str) and not isinstance(value, Enum):
-                given.append(stand_in(str))
-            else:
-                given.append(value)
-        queryset = make(*given)
-        if queryset._prefetch_related_lookups:  # type: ignore[attr-defined]
+        written, again = (_write(make, values, step) for step in _STEPS)
+        if written[:2] != again[:2]:
+            raise TypeError(f"{make.__qualname__}: something in its statement is made of a value, or moves by itself.")
+        self.text, self.parameters, queryset, self.compiler = written
+        if queryset._prefetch_related_lookups:
             raise TypeError(f"{make.__qualname__}: what is prepared cannot prefetch.")
         self.alias = queryset.db
-        self.iterable: Any = queryset._iterable_class  # type: ignore[attr-defined]
-        self.compiler = queryset.query.get_compiler(using=self.alias)
-        try:
-            self.text, parameters = self.compiler.as_sql()
-        except EmptyResultSet:
-            if () not in values:  # a stand-in is a large number
-                raise TypeError(f"{make.__qualname__}: a value is none that its column could hold.") from None
-            self.text, parameters = "", ()
-            return
-        self.parameters = [
-            (stand_ins.get(one), one) if isinstance(one, Hashable) else (None, one) for one in parameters
-        ]
-        lost = set(stand_ins.values()) - {number for number, _ in self.parameters}
-        if lost:
-            raise TypeError(f"{make.__qualname__}: a value does not reach its statement as it is.")
+        self.iterable = queryset._iterable_class
+        self.locks = queryset.query.select_for_update
         self.compiler.connection = None  # of the thread that wrote it
 
     def rows(self, flat: Sequence[Any]) -> list[Any]:
         if not self.text:
             return []
+        connection = connections[self.alias]
+        if self.locks and connection.get_autocommit():
+            raise TransactionManagementError("What is locked outside a transaction is locked for nobody.")
         parameters = tuple([one if number is None else flat[number] for number, one in self.parameters])
         compiler = copy.copy(self.compiler)
-        compiler.connection = connections[self.alias]
+        compiler.connection = connection
         compiler.as_sql = lambda *_args, **_options: (self.text, parameters)
         return list(self.iterable(_Asked(self.alias, compiler)))
 

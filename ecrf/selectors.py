@@ -40,7 +40,7 @@ from .permissions import hides
 
 def visit_or_404(person: Any, participant: Participant, visit_id: int) -> Visit:
     """Return a visit of the participant; not found when it would reveal the arm to this person."""
-    visit = next(iter(_visit(participant.pk, visit_id)), None)
+    visit = _visit.first(participant.pk, visit_id)
     if visit is None or (visit.reveals_arm and not access_of(person).has(Permission.ARM_VIEW, participant.site_id)):
         raise Http404("No such visit.")
     visit.participant = participant

@@ -66,7 +66,7 @@ def sees_plan(person: Any, site_id: int) -> bool:
 
 def plan_in_force() -> tuple[int | None, Plan | None]:
     """Return the newest version's id and its plan; None where there is none."""
-    newest = next(iter(_newest()), None)
+    newest = _newest.first()
     return newest, definition_of(newest).section(NAME) if newest is not None else None
 
 

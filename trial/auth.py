@@ -38,7 +38,7 @@ class Backend(BaseBackend):
 
     def get_user(self, user_id: int) -> Person | None:
         """Return the person of a session with the credential that the session's hash is checked against: one query."""
-        return next(iter(_active(int(user_id))), None)
+        return _active.first(int(user_id))
 
 
 @prepared

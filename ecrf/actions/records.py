@@ -468,7 +468,7 @@ def _visit(where: Where, participant: Participant) -> Visit | None:
 def find(where: Where, *, lock: bool = False) -> Record | None:
     """Return the record at a place, None while nobody saved it. Raises Refused for an entry that a log never had."""
     if where.visit is not None:
-        return next(iter(_at_visit(where.visit.pk, where.form, lock)), None)
+        return _at_visit.first(where.visit.pk, where.form, lock)
     if where.number is None:
         return None
     found = _in_log(where.participant.pk, where.form, where.number, lock)

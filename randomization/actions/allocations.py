@@ -58,7 +58,7 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
     if existing:
         return existing[0]
     confirmed = audit.confirm(by, password, target=locked)  # nobody waits for the list while a password is hashed
-    current = next(iter(_list_in_use()), None)
+    current = _list_in_use.first()
     found = gate.examine(locked, by, in_use=current)
     if not found.is_open or current is None:
         raise GateClosed(found)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection, connections
-from django.db.models import Case, Exists, OuterRef, QuerySet, Value, When
+from django.db import connection, connections, transaction
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
 from audit import clock
 from audit.prepared import prepared
 from tests.cast import Cast
+from trial.locks import lock_participant
 from trial.models import Delegation, Participant, ScreeningOutcome, Site, Visit
 
 pytestmark = pytest.mark.django_db
@@ -59,15 +62,15 @@ def test_a_statement_is_written_once_for_each_shape_of_its_values(cast: Cast) ->
     with CaptureQueriesContext(connection) as sent:
         for pk in (1, 2, 1):
             ask(pk, None, (code,))
-    assert len(shapes) == 1 and len(sent) == 3
+    assert len(shapes) == 2 and len(sent) == 3  # each statement is written twice, to be compared
     assert [code in one["sql"] for one in sent.captured_queries] == [True] * 3
     assert "stand-in" not in sent.captured_queries[0]["sql"]
     ask(None, None, (code,))
     ask(None, ScreeningOutcome.INCLUDED, (code,))
     ask(None, ScreeningOutcome.INCLUDED, (code, "a", "b"))
-    assert len(shapes) == 4
+    assert len(shapes) == 8
     ask(None, ScreeningOutcome.INCLUDED, (code, "a", "b", "c"))  # three are asked as four
-    assert len(shapes) == 4
+    assert len(shapes) == 8
 
 
 def test_what_was_written_while_others_ask_serves_each_thread_with_its_own_connection(cast: Cast) -> None:
@@ -118,3 +121,28 @@ def test_what_cannot_be_prepared_is_said_at_the_first_call() -> None:
         prepared(lambda pks: Participant.objects.filter(pk__in=pks))((Decimal(1),))
     with pytest.raises(TypeError, match="by place"):
         prepared(lambda code: Participant.objects.filter(code=code))(code="01-001")
+
+
+def test_what_is_made_of_a_value_is_refused_and_not_answered_for_another_value() -> None:
+    """AUD-204: a day before the day, a number after the number, a clock that the question reads itself."""
+    numbers, week = iter(range(1_000)), dt.timedelta(days=7)
+    makes: list[tuple[Callable[..., QuerySet[Any]], tuple[Any, ...]]] = [
+        (lambda day: Visit.objects.filter(planned_on__lte=day, window_end__gte=day - week), (clock.today(),)),
+        (lambda pk, other: Visit.objects.filter(pk__in=[pk, other], participant_id=pk + 1), (1, 2)),
+        (lambda code: Participant.objects.filter(Q(code=code) | Q(code__contains=code)), ("01-001",)),
+        (lambda pk: Visit.objects.filter(pk=pk, order=next(numbers)), (7,)),
+    ]
+    for make, values in makes:
+        with pytest.raises(TypeError, match="made of a value"):
+            prepared(make)(*values)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lock_outside_a_transaction_is_refused_each_time(cast: Cast) -> None:
+    """AUD-205: as a queryset refuses it; the second time nobody writes the statement, and it is refused again."""
+    pk = cast.screened().pk
+    with transaction.atomic():
+        assert lock_participant(pk).pk == pk
+    for _time in range(2):
+        with pytest.raises(TransactionManagementError):
+            lock_participant(pk)
