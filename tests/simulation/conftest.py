@@ -18,9 +18,9 @@ from trial.definitions import forget_definitions
 
 PARIS = ZoneInfo("Europe/Paris")
 END = dt.datetime(2026, 3, 2, 18, tzinfo=PARIS)
-PLAN = Plan(6, 11, END)
+PLAN = Plan(6, 1, END)
 """With this seed six are enough for all that the tests look for: both arms, failures before and after consent, visits
-that were missed, queries in every state, forms of both arms."""
+that were missed, queries in every state, forms of both arms, serious events reported and still to be reported."""
 
 
 @contextmanager

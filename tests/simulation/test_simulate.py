@@ -105,6 +105,7 @@ def test_the_flow_of_participants_counts_them_per_protocol(simulated: Outcome) -
 def test_exactly_one_serious_event_has_its_clock_running(simulated: Outcome) -> None:
     """SIM-023: aware five hours before the end, 24 hours to report."""
     waiting = SafetyCase.objects.get(state=CaseState.AWAITED)
+    assert SafetyCase.objects.filter(state=CaseState.REPORTED).count() == 3
     assert waiting.aware_at < END < waiting.due_at
     assert waiting.adverse_event.participant.died_on is None
 
@@ -177,7 +178,7 @@ def test_forms_are_filled_as_a_person_would_without_help(simulated: Outcome) -> 
 def test_the_database_says_that_it_is_simulated(simulated: Outcome) -> None:
     """SIM-029: on the study, and in the ledger with the seed."""
     assert Study.objects.get().is_simulated
-    assert Deed.objects.get(verb="simulation.run").details["seed"] == 11
+    assert Deed.objects.get(verb="simulation.run").details["seed"] == PLAN.seed
 
 
 def test_people_can_sign_in_with_the_password_that_is_told(simulated: Outcome, settings: Any) -> None:
