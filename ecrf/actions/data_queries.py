@@ -15,7 +15,7 @@ from trial.definition import Definition, Form
 from trial.definitions import definition_of
 from trial.free_text import kept
 from trial.locks import lock_participant
-from trial.models import Participant, Person, Role
+from trial.models import Person, Role
 from trial.permissions import Permission, access_of, can, check
 
 from .. import policies
@@ -249,10 +249,8 @@ def may(query: Query, person: Person) -> set[str]:
 
 
 def _locked(query: Query) -> Query:
-    participant = (
-        Participant.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("site")
-        .get(pk=query.participant_id)
+    participant = lock_participant(
+        query.participant_id
     )  # a lock of the form or of anything around it waits, or is seen
     rows = Query.objects.select_for_update(no_key=True, of=("self",)).select_related("record__visit")
     current = rows.get(pk=query.pk)

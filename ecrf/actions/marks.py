@@ -9,7 +9,8 @@ import audit
 from audit import clock
 from trial.definitions import definition_of
 from trial.free_text import kept
-from trial.models import Participant, Person
+from trial.locks import lock_participant
+from trial.models import Person
 from trial.permissions import Permission, check
 
 from .. import policies
@@ -90,11 +91,7 @@ def unlock(*, record: Record, reason: str, by: Person) -> Record:
 
 def _locked(record: Record, by: Person, permission: Permission) -> Record:
     """Return the record as it stands, its participant locked first, if this person may mark and see it."""
-    participant = (
-        Participant.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("site")
-        .get(pk=record.participant_id)
-    )
+    participant = lock_participant(record.participant_id)
     check(by, permission, participant.site_id)
     current = (
         Record.objects.select_for_update(no_key=True, of=("self",))

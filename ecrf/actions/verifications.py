@@ -16,7 +16,8 @@ from audit.prepared import prepared
 from trial.definition import Definition
 from trial.definitions import definition_of
 from trial.free_text import kept
-from trial.models import Participant, Person, Visit
+from trial.locks import lock_participant
+from trial.models import Person, Visit
 from trial.permissions import Permission, can, check
 
 from .. import policies
@@ -45,11 +46,7 @@ def verify_required(*, record: Record, by: Person) -> list[Verification]:
 @transaction.atomic
 def unverify(*, record: Record, values: list[tuple[str, str]], reason: str, by: Person) -> list[Verification]:
     """Take back the verification of values, given as (row id, item id), with the reason; both stay in the trail."""
-    participant = (
-        Participant.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("site")
-        .get(pk=record.participant_id)
-    )
+    participant = lock_participant(record.participant_id)
     current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
     current.participant = participant
     check(by, Permission.VERIFY, participant.site_id)
