@@ -234,10 +234,11 @@ function start(form) {
       event.preventDefault();
       return;
     }
-    const [long] = Object.keys(ownFaults());
+    const own = ownFaults();
+    const [long] = Object.keys(own);
     if (long) {
       event.preventDefault();
-      showFaults(ownFaults(), [long]);
+      showFaults(own, [long]);
       form.querySelector(`[name="${CSS.escape(long)}"]`)?.focus();
       return;
     }
