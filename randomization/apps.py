@@ -9,11 +9,11 @@ class RandomizationConfig(AppConfig):
     def ready(self) -> None:
         from audit.verbs import register_verbs
         from ecrf import casebooks, diagrams, effects
-        from trial import home_panels, navigation, notice_kinds
+        from trial import home_panels, navigation
         from trial.permissions import Permission
 
-        from . import lives, panels, section, treatment
-        from .actions import corrections, differences
+        from . import lives, notice_words, panels, section, treatment
+        from .actions import differences
 
         casebooks.register("randomization", panels.casebook_panel)
         home_panels.register("randomization", panels.home_panel, order=20)
@@ -73,65 +73,4 @@ class RandomizationConfig(AppConfig):
                 "registration.viewed": _("Registration confirmation downloaded"),
             }
         )
-        notice_kinds.register(
-            "randomized",
-            notice_kinds.NoticeKind(
-                subject=_("{code}: randomized"),
-                body=_("Participant {code} of site {site} was randomized on {date}.\n\nSee {url}"),
-            ),
-        )
-        notice_kinds.register(
-            "registered",
-            notice_kinds.NoticeKind(
-                subject=_("{code}: registered, not randomized"),
-                body=_(
-                    "Participant {code} of site {site} was registered, without randomization, on {date}.\n\nSee {url}"
-                ),
-            ),
-        )
-        notice_kinds.register(
-            corrections.PROPOSED,
-            notice_kinds.NoticeKind(
-                subject=_("A correction of the allocation list waits for a second person"),
-                body=_(
-                    "On {date} a correction of the allocation list was proposed. It takes effect when another "
-                    "unblinded statistician approves it.\n\nSee {url}"
-                ),
-                is_settled=corrections.notice_is_settled,
-            ),
-        )
-        notice_kinds.register(
-            corrections.HELD,
-            notice_kinds.NoticeKind(
-                subject=_("Randomization is on hold"),
-                body=_(
-                    "Randomization was put on hold on {date}. Another unblinded statistician confirms the hold, or "
-                    "rejects it, which lifts it.\n\nSee {url}"
-                ),
-                is_settled=corrections.notice_is_settled,
-            ),
-        )
-        notice_kinds.register(
-            corrections.APPROVED,
-            notice_kinds.NoticeKind(
-                subject=_("Your correction of the allocation list was approved"),
-                body=_("The second person approved it on {date}: it is in effect.\n\nSee {url}"),
-            ),
-        )
-        notice_kinds.register(
-            corrections.REJECTED,
-            notice_kinds.NoticeKind(
-                subject=_("Your correction of the allocation list was rejected"),
-                body=_("The second person rejected it on {date}; the reason stands with it.\n\nSee {url}"),
-            ),
-        )
-        notice_kinds.register(
-            differences.DIFFERS,
-            notice_kinds.NoticeKind(
-                subject=_("{code}: the data no longer say the frozen stratum"),
-                body=_(
-                    "Since {date} a stratification factor of participant {code} (site {site}), by the data, is not the "
-                    "one that was frozen. Stratum and allocation stay as they were.\n\nSee {url}"
-                ),
-            ),
-        )
+        notice_words.register()

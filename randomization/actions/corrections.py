@@ -174,7 +174,7 @@ PROPOSED = "list_correction"
 HELD = "list_held"
 APPROVED = "list_correction_approved"
 REJECTED = "list_correction_rejected"
-"""Kinds of notices, with their words in `apps`: none names a slot or a stratum."""
+"""Kinds of notices, with their words in `notice_words`: none names a slot or a stratum."""
 
 
 def _tell(correction: Correction, by: Person) -> None:
