@@ -14,13 +14,13 @@ from django.db import connections, models, router, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from audit import clock, outside
+from audit import clock, outside, told
 from audit.appending import append as append
 from audit.appending import append_values as append_values
 from audit.appending import insert
 from audit.context import author_of, current_origin, writing_as
 from audit.errors import Conflict, Refused
-from audit.models import HISTORY, AuditedModel, Deed, Signature, stored_value
+from audit.models import HISTORY, AppendOnlyModel, AuditedModel, Deed, Signature, stored_value
 from audit.prepared import prepared
 from audit.verbs import check_verb
 
@@ -39,12 +39,26 @@ def save(instance: M, *, by: Any, reason: str = "") -> M:
     with _whole(_using(instance)), writing_as(by, reason):
         if instance._state.adding:
             _check_plain_values(instance)
-            instance.save(force_insert=True)
+            _write(instance, None)
             return instance
         changed = _settle(instance, _locked(type(instance), [instance.pk], _using(instance)).get(instance.pk))
         if changed:
-            instance.save(update_fields=changed)
+            _write(instance, changed)
     return instance
+
+
+def _write(instance: AuditedModel, changed: list[str] | None) -> None:
+    """Write a new row, or the fields of one that stands, with its history."""
+    using = _using(instance)
+    if not told.is_plain(instance):  # Django reads back what the database made
+        instance.save(force_insert=changed is None, update_fields=changed)
+        return
+    with told.signalled(instance, using, changed):
+        if changed is None:
+            told.insert([instance], using)
+        else:
+            told.update(instance, changed, using)
+    instance.remember(changed)
 
 
 def save_many(instances: Iterable[M], *, by: Any, reason: str = "", batch_size: int = 500) -> list[M]:
@@ -67,13 +81,21 @@ def save_many(instances: Iterable[M], *, by: Any, reason: str = "", batch_size: 
             if new:
                 for instance in new:
                     _check_plain_values(instance)
-                model._base_manager.using(using).bulk_create(new, batch_size=batch_size)
-                HISTORY.create_many(new, "+", using, batch_size)
+                _insert_many(model, new, using, batch_size)
                 for instance in new:
                     instance.remember()
             if old:
                 _change_many(model, old, using, batch_size)
     return found
+
+
+def _insert_many(model: type[M], new: Sequence[M], using: str, batch_size: int) -> None:
+    if not all(map(told.is_plain, new)):
+        model._base_manager.using(using).bulk_create(new, batch_size=batch_size)
+        HISTORY.create_many(new, "+", using, batch_size)
+        return
+    for start in range(0, len(new), batch_size):
+        told.insert(new[start : start + batch_size], using)
 
 
 def _change_many(model: type[M], old: Sequence[M], using: str, batch_size: int) -> None:
@@ -124,7 +146,7 @@ def deed(
     if for_participant is not None:
         code = getattr(for_participant, "code", for_participant)
     table, key, label = _name(target)
-    told = Deed(
+    line = Deed(
         verb=check_verb(verb),
         by_id=author.by_id,
         by_name=author.by_name,
@@ -139,9 +161,13 @@ def deed(
         reveals_arm=reveals_arm,
         details=details,
     )
-    told.pk = insert(Deed, [vars(told)])[0]
-    told._state.adding, told._state.db = False, router.db_for_write(Deed)
-    return told
+    _append_one(line)
+    return line
+
+
+def _append_one(row: AppendOnlyModel) -> None:
+    row.pk = insert(type(row), [vars(row)])[0]
+    row._state.adding, row._state.db = False, router.db_for_write(type(row))
 
 
 def reauthenticate(by: Any, password: str, *, target: models.Model | None = None) -> bool:
@@ -193,7 +219,7 @@ def sign(
     site_id, code = _scope(target)
     table, key, label = _name(target)
     with _whole(router.db_for_write(Signature)):
-        signature = Signature.objects.create(
+        signature = Signature(
             by_id=by.pk,
             by_name=author.by_name,
             meaning=str(meaning),
@@ -207,6 +233,7 @@ def sign(
             content=json.loads(text),
             content_hash=hashlib.sha256(text.encode()).hexdigest(),
         )
+        _append_one(signature)
         deed("signature.given", target, by=by, reveals_arm=reveals_arm, meaning=str(meaning), signature=signature.pk)
     return signature
 

@@ -11,13 +11,14 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import connections, models, router
 
 from audit.columns import STAMPS, UNSTAMPED, Stamped
+from audit.server import Statement
 
 if TYPE_CHECKING:
     from audit.models import AppendOnlyModel
@@ -34,10 +35,10 @@ def insert(model: type[Stamped], rows: Sequence[Mapping[str, Any]], *, using: st
         return []
     alias = using or router.db_for_write(model)
     connection = connections[alias]
-    head, one, tail, fields = _insertion(model, alias)
+    text, fields = _insertion(model, len(rows), alias)
     values = [field.get_db_prep_save(row[column], connection) for row in rows for field, column in fields]
     with connection.cursor() as cursor:
-        cursor.execute(head + ", ".join([one] * len(rows)) + tail, values)
+        cursor.execute(text.on(connection), values)
         return [key for (key,) in cursor.fetchall()]
 
 
@@ -62,25 +63,40 @@ def append(rows: Sequence[AppendOnlyModel]) -> None:
     )
 
 
-def append_values(model: type[AppendOnlyModel], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows given as values by column name; what is not named has the model's default. Otherwise as `append`.
+def append_values(
+    model: type[AppendOnlyModel], rows: Sequence[Mapping[str, Any]], *, alike: Mapping[str, Any] | None = None
+) -> None:
+    """Write rows given as values by column name, `alike` the same in every row and sent once; otherwise as `append`.
 
-    For hundreds of rows: making an instance of the model of each costs more than everything else about it.
+    What is not named has the model's default. For hundreds of rows: making an instance of the model of each costs more
+    than everything else about it. Raises ValueError for a column that the model has not, or that the database fills.
     """
     if not rows:
         return
     defaults = _defaults(model)
-    for row in rows:
-        if not row.keys() <= defaults.keys():
-            raise ValueError(f"{model._meta.label} has no column {', '.join(sorted(row.keys() - defaults.keys()))}.")
-    _send(model, [{name: _plain(value) for name, value in (defaults | dict(row)).items()} for row in rows])
+    varying = tuple(dict.fromkeys(column for row in rows for column in row))
+    unknown = {*varying, *(alike or {})} - defaults.keys()
+    if unknown:
+        raise ValueError(f"{model._meta.label} has no column {', '.join(sorted(unknown))}.")
+    constant = {column: value for column, value in (defaults | dict(alike or {})).items() if column not in varying}
+    filling = {column: defaults[column] for column in varying if any(column not in row for row in rows)}
+    sent = [{column: _plain(value) for column, value in row.items()} for row in rows]
+    _send(model, [filling | row for row in sent] if filling else sent, varying, constant)
 
 
-def _send(model: type[models.Model], rows: list[dict[str, Any]]) -> None:
+def _send(
+    model: type[models.Model],
+    rows: list[dict[str, Any]],
+    varying: tuple[str, ...] | None = None,
+    constant: Mapping[str, Any] | None = None,
+) -> None:
     using = router.db_for_write(model)
+    connection = connections[using]
     document = json.dumps(rows, ensure_ascii=False, allow_nan=False)
-    with connections[using].cursor() as cursor:
-        cursor.execute(_statement(model, using), [document])
+    text, fields = _statement(model, using, varying)
+    constants = [field.get_db_prep_save((constant or {})[column], connection) for field, column in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(text.on(connection), [*constants, document])
 
 
 def _defaults(model: type[models.Model]) -> dict[str, Any]:
@@ -96,33 +112,45 @@ def _fields(model: type[models.Model]) -> tuple[tuple[models.Field[Any, Any], st
     )
 
 
-@cache
+@lru_cache(maxsize=512)
 def _insertion(
-    model: type[models.Model], using: str
-) -> tuple[str, str, str, tuple[tuple[models.Field[Any, Any], str], ...]]:
-    """What stands before the rows, for one row and after them in the statement, and the columns of a row."""
+    model: type[models.Model], count: int, using: str
+) -> tuple[Statement, tuple[tuple[models.Field[Any, Any], str], ...]]:
+    """The statement that writes so many rows, and the columns of a row."""
     quote = connections[using].ops.quote_name
     fields = _fields(model)
     names = ", ".join([*(quote(column) for _field, column in fields), *(name for name, _value in UNSTAMPED)])
     one = ", ".join(["%s"] * len(fields) + [value for _name, value in UNSTAMPED])
-    key = model._meta.pk.column or ""
-    head = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES "  # noqa: S608 (names of our own)
-    return head, f"({one})", f" RETURNING {quote(key)}", fields
+    rows = ", ".join([f"({one})"] * count)
+    table, key = model._meta.db_table, quote(model._meta.pk.column or "")
+    text = f"INSERT INTO {quote(table)} ({names}) VALUES {rows} RETURNING {key}"  # noqa: S608 (names of our own)
+    return Statement(text, name=f"add_{table}", is_kept=count == 1), fields
 
 
 @cache
-def _statement(model: type[models.Model], using: str) -> str:
+def _statement(
+    model: type[models.Model], using: str, varying: tuple[str, ...] | None
+) -> tuple[Statement, tuple[tuple[models.Field[Any, Any], str], ...]]:
+    """The statement whose rows are a JSON document of the varying columns (None: all), and the constant ones first."""
     connection = connections[using]
     quote = connection.ops.quote_name
-    columns = [(quote(column), field.db_type(connection)) for field, column in _fields(model)]
-    names = ", ".join(name for name, _type in columns)
-    typed = ", ".join(f"{name} {kind}" for name, kind in columns)
-    # Names and types come from the model, the values are one parameter.
-    return (
-        f"INSERT INTO {quote(model._meta.db_table)} ({names}, {', '.join(name for name, _ in UNSTAMPED)}) "  # noqa: S608
-        f"SELECT {names}, {', '.join(value for _, value in UNSTAMPED)} "
+    fields = _fields(model)
+    sent = [(field, column) for field, column in fields if varying is None or column in varying]
+    constant = tuple((field, column) for field, column in fields if varying is not None and column not in varying)
+    names = ", ".join(quote(column) for _field, column in sent)
+    typed = ", ".join(f"{quote(column)} {field.db_type(connection)}" for field, column in sent)
+    heads = [names, *(quote(column) for _field, column in constant), *(name for name, _ in UNSTAMPED)]
+    values = [
+        names,
+        *(f"%s::{field.db_type(connection)}" for field, _column in constant),
+        *(value for _, value in UNSTAMPED),
+    ]
+    # Names and types come from the model, the values are parameters.
+    text = (
+        f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(heads)}) SELECT {', '.join(values)} "  # noqa: S608
         f"FROM jsonb_to_recordset(%s::jsonb) AS sent ({typed})"
     )
+    return Statement(text, name=f"append_{model._meta.db_table}"), constant
 
 
 def _plain(value: Any) -> Any:

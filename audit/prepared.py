@@ -19,6 +19,8 @@ from django.db import connections
 from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
 
+from audit import server
+
 Values = ParamSpec("Values")
 Row = TypeVar("Row")
 
@@ -30,6 +32,8 @@ _STAND_INS: dict[type, Callable[[int], Any]] = {
     dt.datetime: lambda number: dt.datetime(9000, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=number),
     uuid.UUID: lambda number: uuid.UUID(int=(0x57A4D1 << 96) + number),
 }
+_KINDS = {dt.date: "date", dt.datetime: "timestamptz", uuid.UUID: "uuid"}
+"""The type that the driver says of a value; of others PostgreSQL finds it where they stand."""
 _STEPS = (1, 97)
 """Each statement is written twice, with stand-ins so far apart: what is made of a value differs, and is found."""
 
@@ -143,6 +147,8 @@ class _Statement:
     """The statement of one question for one shape, and the way from its rows to what the queryset would have made."""
 
     def __init__(self, make: Callable[..., QuerySet[Any, Any]], values: Sequence[Any]) -> None:
+        self.name = make.__name__
+        self.kinds = [value.__class__ for value in _taken(values)[1]]
         written, again = (_write(make, values, step) for step in _STEPS)
         if written[:2] != again[:2]:
             raise TypeError(f"{make.__qualname__}: something in its statement is made of a value, or moves by itself.")
@@ -153,6 +159,9 @@ class _Statement:
         self.iterable = queryset._iterable_class
         self.locks = queryset.query.select_for_update
         self.compiler.connection = None  # of the thread that wrote it
+        self.order = [number for number, _one in self.parameters if number is not None]
+        self.converters: dict[int, Any] | None = None
+        self._statement: server.Statement | None = None
 
     def rows(self, flat: Sequence[Any]) -> list[Any]:
         if not self.text:
@@ -160,11 +169,34 @@ class _Statement:
         connection = connections[self.alias]
         if self.locks and connection.get_autocommit():
             raise TransactionManagementError("What is locked outside a transaction is locked for nobody.")
-        parameters = tuple([one if number is None else flat[number] for number, one in self.parameters])
+        if self._statement is None:
+            self._statement = self._written_out(connection)
+        text = self._statement.on(connection)
+        parameters = tuple([flat[number] for number in self.order])
         compiler = copy.copy(self.compiler)
         compiler.connection = connection
-        compiler.as_sql = lambda *_args, **_options: (self.text, parameters)
+        compiler.as_sql = lambda *_args, **_options: (text, parameters)
+        compiler.get_converters = self._converters
         return list(self.iterable(_Asked(self.alias, compiler)))
+
+    def _converters(self, expressions: Any) -> Any:
+        """What makes our values of the driver's: it depends on the columns alone, and is looked up once."""
+        if self.converters is None:
+            compiler = copy.copy(self.compiler)
+            compiler.connection = connections[self.alias]
+            self.converters = compiler.get_converters(expressions)
+        return self.converters
+
+    def _written_out(self, connection: Any) -> server.Statement:
+        """The statement with what is the same for all values in its text."""
+        connection.ensure_connection()
+        with connection.connection.cursor() as cursor:
+            always = [
+                "%s" if number is not None else cursor.mogrify("%s", [one]).decode().replace("%", "%%")
+                for number, one in self.parameters
+            ]
+        kinds = [_KINDS.get(self.kinds[number], "") for number in self.order]
+        return server.Statement(self.text.replace("%%", "%%%%") % tuple(always), kinds=kinds, name=self.name)
 
 
 class _Asked:

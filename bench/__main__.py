@@ -1,8 +1,10 @@
-"""`python -m bench [--quick] [--out FILE]`: measure on throwaway services, print a table, write `.data/bench.json`.
+"""`python -m bench [--quick] [--only NAME …] [--out FILE]`: measure on throwaway services, tell in a table and a file.
+
+The file is `.data/bench.json` unless another is named.
 
 The database is the one of the environment when it is empty (`make bench` brings a throwaway one), else refused:
 what is measured writes. `--quick` takes the smallest of everything, without a simulated trial, and proves nothing
-but that it works.
+but that it works. `--only` takes some of the measures (the methods of `bench.run.Bench`), for who works on one.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.measures import table, write
+from bench.measures import MEASURED, table, write
 from config.services import DATA, ROOT, ServiceError, running
 from config.services.commands import MIGRATE
 
@@ -27,19 +29,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--quick", action="store_true", help="the smallest of everything")
     parser.add_argument("--out", type=Path, default=DATA / "bench.json")
+    parser.add_argument("--only", nargs="+", default=[], choices=MEASURED, metavar="NAME", help="these measures alone")
     asked = parser.parse_args()
     try:
         if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
-            return measure(asked.quick, asked.out)
+            return measure(asked.quick, asked.out, asked.only)
         with running(None) as services:
             os.environ.update(services.environment())
-            return measure(asked.quick, asked.out)
+            return measure(asked.quick, asked.out, asked.only)
     except ServiceError as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def measure(quick: bool, out: Path) -> int:
+def measure(quick: bool, out: Path, only: list[str]) -> int:
     """Measure with the services of the environment. Raises ServiceError."""
     with tempfile.TemporaryDirectory(prefix="bench-static-") as static:
         # As on a real server, but without TLS: debug would measure the debugging.
@@ -57,7 +60,7 @@ def measure(quick: bool, out: Path) -> int:
 
         with serving(told) as server:
             bench = Bench(server, QUICK if quick else FULL, lambda words: print(f"  {words} …", flush=True))
-            measures = bench.run()
+            measures = bench.run(only)
     write(measures, out)
     print(f"\n{table(measures)}\n\n  {out}", flush=True)
     return 0

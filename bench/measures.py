@@ -9,6 +9,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+MEASURED: dict[str, str] = {
+    "pages": "pages of the journey",
+    "saving": "a form of 60 items",
+    "allocating": "allocating",
+    "listing": "a long list",
+    "simulating": "simulating",
+    "expressions": "expressions",
+    "checking": "all checks",
+    "memory": "memory",
+    "exporting": "exporting",
+    "submitting": "whole forms, alone and beside exports",
+    "growth": "growth from few to many participants",
+}
+"""Method of `bench.run.Bench` → what it measures, in the order in which they run."""
+
 
 @dataclass(frozen=True)
 class Measure:

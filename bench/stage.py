@@ -12,8 +12,8 @@ from typing import Any
 from django.db import transaction
 
 import audit
-from ecrf.actions.records import Where
 from ecrf.models import EntryState, Record
+from ecrf.where import Where
 from randomization.algorithms.strata import combinations
 from tests.cast import STUDY_FOLDER, Cast
 from tests.randomization.schemes import csv_of

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from audit.server import spelled_out
 from config.services.postgres import binaries
 from config.services.processes import server_account
 
@@ -39,7 +40,7 @@ def written_down(deed: Callable[[], object]) -> list[str]:
             before = dict(cursor.fetchall())
             try:
                 with transaction.atomic():
-                    with CaptureQueriesContext(connection) as captured:
+                    with spelled_out(), CaptureQueriesContext(connection) as captured:
                         deed()
                     raise _TakenBackError
             except _TakenBackError:

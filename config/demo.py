@@ -92,6 +92,7 @@ class Demo:
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.restarts: dict[str, list[float]] = {}
         self.environment: dict[str, str] = {}
+        self.people: subprocess.Popen[str] | None = None
         self.port = 0
         self.notes: dict[str, Any] = {}
 
@@ -131,8 +132,8 @@ class Demo:
 
     # --- steps ---------------------------------------------------------------------------------------------------
 
-    def manage(self, *words: str, quiet: bool = False) -> str:
-        """Run a management command to its end; its progress is shown, or returned when quiet. Raises ServiceError."""
+    def begin(self, *words: str, quiet: bool = False) -> subprocess.Popen[str]:
+        """Start a management command; its progress is shown, or kept for `finish` when quiet."""
         child = subprocess.Popen(
             [sys.executable, "manage.py", *words],
             cwd=ROOT,
@@ -145,6 +146,10 @@ class Demo:
         )
         if self.services.watch is not None:
             self.services.watch.add(child.pid)
+        return child
+
+    def finish(self, child: subprocess.Popen[str], word: str) -> str:
+        """Wait for the end of a command begun, and return what it said when it is quiet. Raises ServiceError."""
         try:
             out, err = child.communicate()
         except BaseException:
@@ -152,8 +157,12 @@ class Demo:
             child.wait()
             raise
         if child.returncode:
-            raise ServiceError(f"manage.py {words[0]} failed.\n{(err or '')[-3000:]}")
+            raise ServiceError(f"manage.py {word} failed.\n{(err or '')[-3000:]}")
         return out or ""
+
+    def manage(self, *words: str) -> None:
+        """Run a management command to its end, its progress shown. Raises ServiceError."""
+        self.finish(self.begin(*words), words[0])
 
     def prepare(self) -> None:
         """Services up, tables made, study published, trial filled, as far as that is still to do."""
@@ -216,6 +225,7 @@ class Demo:
         with step("Web, worker and beat"):
             for name in RUNNING:
                 self.launch(name)
+            self.people = self.begin("demo_people", "--json", quiet=True)  # meanwhile: told when all of them live
             if not wait_until(self.is_healthy, seconds=READY_WITHIN, alive=lambda: not self.dead(), every=0.25):
                 names = self.dead() or list(RUNNING)
                 tails = [(DATA / "log" / f"{name}.log").read_text(errors="replace")[-1500:] for name in names]
@@ -229,7 +239,8 @@ class Demo:
         """The address, and who can sign in."""
         print(f"\n  Stratum is at  http://localhost:{self.port}/\n", flush=True)
         try:
-            people = json.loads(self.manage("demo_people", "--json", quiet=True))
+            assert self.people is not None
+            people = json.loads(self.finish(self.people, "demo_people"))
         except (ServiceError, ValueError) as error:
             print(f"  The demo people could not be listed: {error}")
         else:
@@ -263,6 +274,9 @@ class Demo:
 
     def close(self) -> None:
         """Stop web, worker and beat together, then the services."""
+        if self.people is not None and self.people.poll() is None:
+            stop_group(self.people.pid, [(signal.SIGKILL, 5)])
+            self.people.wait()
         for child in self.children.values():
             if child.poll() is None:
                 child.terminate()

@@ -18,6 +18,7 @@ from trial.statuses import is_of_earlier_screening
 from .books import book_of, place_of
 from .checks.book import Book, Entry
 from .models import EntryState, Record
+from .settling import dated_on
 
 
 @dataclass(frozen=True)
@@ -168,8 +169,6 @@ def _outdated(criterion: Criterion, definition: Definition, book: Book, on: dt.d
 
 
 def _date_of(definition: Definition, entry: Entry) -> dt.date | None:
-    from .actions.records import dated_on
-
     return dated_on(definition, entry.form, entry.data) or entry.place.visit_on
 
 

@@ -47,7 +47,6 @@ from trial.permissions import Permission, access_of
 
 from . import measurements
 from .actions import broken_marks, drafts, files
-from .actions.records import dated_on
 from .books import book_of, place_of
 from .checks import Book, Changed, Entry, Evaluation, Fired, Only, dependents, evaluate
 from .checks.book import HIDDEN, ROW_ID, Reading, Rows
@@ -83,6 +82,7 @@ from .posted import (
 )
 from .presenters import broken_words, check_message, fired_message, held_back_words, value_words
 from .selectors import draft_of, laboratory_ranges, notes_of, saved_by
+from .settling import dated_on
 from .standings import Standing, is_owed, plan_in_force, rule_of, sees_plan
 from .verification import filled_values, required_values
 

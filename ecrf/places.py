@@ -21,7 +21,6 @@ from trial.presenters import visit_label
 from trial.selectors import ended_delegation, participant_or_404
 
 from . import policies, selectors
-from .actions.records import Where
 from .lives import Deed
 from .models import EntryState, Record
 from .permissions import (
@@ -32,6 +31,7 @@ from .permissions import (
     person_can_enter,
     person_can_sign,
 )
+from .where import Where
 
 person_can_enter_whole = answers(check_person_can_enter_whole)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -88,6 +89,15 @@ class Field:
     codes: tuple[str, ...]
     reveals_arm: bool
 
+    @cached_property
+    def width(self) -> int:
+        """Its cells, the status left out."""
+        item = self.item
+        if item.type is ItemType.CHOICES:
+            return len(self.codes)
+        extra = (item.type is ItemType.TERM) + 4 * (item.type is ItemType.FILE)
+        return 1 + extra + 2 * bool(item.units) + 4 * bool(item.analyte)
+
 
 @dataclass
 class Table:
@@ -104,6 +114,26 @@ class Table:
     flat_groups: tuple[str, ...] = ()
     columns: list[Column] = field(default_factory=list)
     fields: list[Field] = field(default_factory=list)
+
+    @cached_property
+    def places(self) -> dict[str, tuple[int, int, Field]]:
+        """Item → its first cell in a row of `values_of`, that of its status, its field; once all fields are there."""
+        found, place = {}, 0
+        for made in self.fields:
+            found[made.item.id] = (place, place + made.width, made)
+            place += made.width + 1
+        return found
+
+    @cached_property
+    def secret(self) -> tuple[str, ...]:
+        """The items that tell the arm."""
+        return tuple(made.item.id for made in self.fields if made.reveals_arm)
+
+    @cached_property
+    def empty(self) -> dict[str, list[Any]]:
+        """Reason → the cells of a row without any value."""
+        reasons = ("EMPTY", *_WHOLE_FORM.values())
+        return {why: [cell for made in self.fields for cell in (*[""] * made.width, why)] for why in reasons}
 
 
 class Shape:
@@ -312,60 +342,62 @@ def values_of(
     not_shown: Collection[str] = (),
     sees_arm: bool = True,
     grades: Mapping[str, Any] = MappingProxyType({}),
-) -> Iterator[Any]:
-    """Yield the item columns of one stored row, in the order of the table.
+) -> list[Any]:
+    """Return the item columns of one stored row, in the order of the table.
 
     `not_shown` names the items that skip logic does not ask; `sees_arm` false withholds what tells the arm; `grades`
     are toxicity grades of laboratory values by item.
     """
-    marked = set(held.get(HIDDEN, ())) | set(not_shown)
-    for made in table.fields:
-        if made.reveals_arm and not sees_arm:
-            yield from _cells(made, None, "WITHHELD")
+    cells = list(table.empty[_WHOLE_FORM.get(entry_state, "EMPTY")])
+    places = table.places
+    marked = {*held.get(HIDDEN, ()), *not_shown}
+    withheld = table.secret if not sees_arm else ()
+    for name, stored in held.items():
+        if name not in places or name in marked or name in withheld:
             continue
-        stored = held.get(made.item.id)
-        if made.item.id in marked:
-            yield from _cells(made, None, "HIDDEN")
-        elif stored is None:
-            yield from _cells(made, None, _WHOLE_FORM.get(entry_state, "EMPTY"))
-        elif stored.get("missing"):
-            yield from _cells(made, None, stored["missing"])
+        first, last, made = places[name]
+        if stored.get("missing"):
+            cells[last] = stored["missing"]
+        elif last - first == 1 and made.item.type is not ItemType.CHOICES:  # most
+            cells[first], cells[last] = _plain(stored.get("value")), ""
         else:
-            yield from _cells(made, stored, "", grades)
+            cells[first : last + 1] = [*_cells(made, stored, grades), ""]
+    for name in marked:
+        if name in places:
+            cells[places[name][1]] = "HIDDEN"
+    for name in withheld:
+        cells[places[name][1]] = "WITHHELD"
+    return cells
 
 
 _WHOLE_FORM = {"not_done": "NOT_DONE", "not_applicable": "NOT_APPLICABLE"}
 
 
-def _cells(
-    made: Field, stored: Mapping[str, Any] | None, status: str, grades: Mapping[str, Any] = MappingProxyType({})
-) -> Iterator[Any]:
-    """Yield the cells of one item: its value or values, what goes with them, and the status."""
+def _cells(made: Field, stored: Mapping[str, Any], grades: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the cells of a value: the value or values, and what goes with them."""
     item = made.item
-    value = stored.get("value") if stored is not None else None
+    value = stored.get("value")
     if item.type is ItemType.CHOICES:
-        chosen = value if isinstance(value, list) else None if value is None else [value]
+        chosen = value if isinstance(value, list) or value is None else [value]
         for code in made.codes:
             yield "" if chosen is None else ("Y" if code in chosen else "N")
-    else:
-        yield _plain(value)
-        if item.type is ItemType.TERM:
-            yield "" if value is None else _term_words(made, str(value))
-        if item.type is ItemType.FILE:
-            facts = (stored.get("extra") if stored is not None else None) or {}
-            yield from (facts.get(name, "") for name in ("name", "media", "size", "sha256"))
-        if item.units:
-            original = stored.get("original", value) if stored is not None else ""
-            yield _plain(original)
-            yield (stored.get("unit") or item.unit or "") if stored is not None else ""
-        if item.analyte:
-            extra = (stored.get("extra") if stored is not None else None) or {}
-            yield extra.get("lo", "")
-            yield extra.get("hi", "")
-            result = result_of(stored)
-            yield result.flag if result is not None else ""
-            yield grades.get(item.id, "") if result is not None else ""
-    yield status
+        return
+    yield _plain(value)
+    if item.type is ItemType.TERM:
+        yield _term_words(made, str(value))
+    if item.type is ItemType.FILE:
+        facts = stored.get("extra") or {}
+        yield from (facts.get(name, "") for name in ("name", "media", "size", "sha256"))
+    if item.units:
+        yield _plain(stored.get("original", value))
+        yield stored.get("unit") or item.unit or ""
+    if item.analyte:
+        extra = stored.get("extra") or {}
+        yield extra.get("lo", "")
+        yield extra.get("hi", "")
+        result = result_of(stored)
+        yield result.flag if result is not None else ""
+        yield grades.get(item.id, "") if result is not None else ""
 
 
 def _term_words(made: Field, code: str) -> str:

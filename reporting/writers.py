@@ -7,6 +7,7 @@ written (the export's row and the ledger do, with the checksum).
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import hashlib
 import itertools
 import json
@@ -221,29 +222,25 @@ class _Writer:
         """Write everything that happened to each participant, of earlier screenings and what was taken back too."""
         self.open("status_changes", system_tables.header(system_tables.STATUS_CHANGES))
         rows = StatusChange.objects.filter(participant__in=self.participants)
-        ordered = rows.select_related("participant__site").order_by("participant__code", "on", "pk")
-        for c in ordered.iterator(chunk_size=1000):
-            self.row(
-                "status_changes",
-                [
-                    c.participant.site.number, c.participant.code, c.kind, c.screening, c.on, c.reason, c.detail,
-                    c.reversed_at.isoformat() if c.reversed_at else "", c.reversed_reason,
-                ],
-            )  # fmt: skip
+        ordered = rows.order_by("participant__code", "on", "pk")
+        columns = ordered.values_list(
+            "participant__site__number", "participant__code", "kind", "screening", "on", "reason", "detail",
+            "reversed_at", "reversed_reason",
+        )  # fmt: skip
+        for *told, reversed_at, why in columns.iterator(chunk_size=1000):
+            self.row("status_changes", [*told, _moment(reversed_at), why])
         self._check_count("status_changes", rows.count())
 
     def visits_table(self) -> None:
         rows = self.visible(Visit.objects.all())
         self.open("visits", system_tables.header(system_tables.VISITS))
-        ordered = rows.select_related("participant__site").order_by("participant__code", "order", "occurrence", "pk")
-        for v in ordered.iterator(chunk_size=1000):
-            self.row(
-                "visits",
-                [
-                    v.participant.site.number, v.participant.code, v.event, self.shape.visit_label(v.event),
-                    v.occurrence, v.planned_on, v.window_start, v.window_end, v.actual_on, v.status, v.missed_reason,
-                ],
-            )  # fmt: skip
+        ordered = rows.order_by("participant__code", "order", "occurrence", "pk")
+        columns = ordered.values_list(
+            "participant__site__number", "participant__code", "event", "occurrence", "planned_on", "window_start",
+            "window_end", "actual_on", "status", "missed_reason",
+        )  # fmt: skip
+        for site, code, event, *told in columns.iterator(chunk_size=1000):
+            self.row("visits", [site, code, event, self.shape.visit_label(event), *told])
         self._check_count("visits", rows.count())
 
     # ------------------------------------------------------------ records
@@ -310,9 +307,9 @@ class _Writer:
         for rows in record["data"].values():
             for row in rows:
                 for item, stored in row.items():
-                    if item in (ROW_ID, HIDDEN) or item in row.get(HIDDEN, ()):
+                    if item in (ROW_ID, HIDDEN) or not stored.get("missing") or not stored.get("reason"):
                         continue
-                    if not stored.get("missing") or not stored.get("reason"):
+                    if item in row.get(HIDDEN, ()):
                         continue
                     if sees_arm or not self.shape.reveals_arm(record["form"], item):
                         cells = [record["form"], row.get(ROW_ID, ""), item, stored["missing"], stored["reason"]]
@@ -367,17 +364,17 @@ class _Writer:
             "record__participant__code", "record__form", "record_id", "row", "item", "pk"
         )
         self.open("verifications", system_tables.header(system_tables.VERIFICATIONS))
-        for v in rows.select_related("record__participant", "record__visit").iterator(chunk_size=1000):
-            if self.is_hidden(v.record.form, v.item, v.record.participant.site_id):
+        columns = rows.values_list(
+            "record__participant__site_id", "record__participant__code", "record__visit__event", "record__form",
+            "record__number", "row", "item", "revision", "verified_at", "cleared_at",
+        )  # fmt: skip
+        for site_id, code, event, form, number, row, item, revision, at, cleared_at in columns.iterator(
+            chunk_size=1000
+        ):
+            if self.is_hidden(form, item, site_id):
                 continue
-            self.row(
-                "verifications",
-                [
-                    v.record.participant.code, v.record.visit.event if v.record.visit else "", v.record.form,
-                    v.record.number or "", v.row, v.item, v.revision, v.verified_at.isoformat(),
-                    v.cleared_at.isoformat() if v.cleared_at else "",
-                ],
-            )  # fmt: skip
+            told = [code, event or "", form, number or "", row, item, revision, at.isoformat(), _moment(cleared_at)]
+            self.row("verifications", told)
 
     def notes_table(self) -> None:
         """Write the notes: what people said beside the data, which is no data."""
@@ -446,6 +443,10 @@ class _Writer:
             raise CountError(f"{name}: {self.written.rows[name]} rows were written, {held} are in the database.")
 
 
+def _moment(at: dt.datetime | None) -> str:
+    return at.isoformat() if at is not None else ""
+
+
 def _inclusion(participant: Participant) -> str:
     """How the participant got the visit plan; empty before it."""
     if participant.randomized_on is not None:
@@ -456,8 +457,8 @@ def _inclusion(participant: Participant) -> str:
 # ---------------------------------------------------------------- skip logic, once more
 
 _FACTS = (
-    "pk", "version_id", "sex", "birth_month", "birth_year", "status", "randomized_on", "registered_on",
-    "consented_on",
+    "pk", "version_id", "site_id", "sex", "birth_month", "birth_year", "status", "randomized_on", "registered_on",
+    "consented_on", "screening",
 )  # fmt: skip
 _NO_VALUES = (EntryState.NOT_DONE, EntryState.NOT_APPLICABLE)
 
@@ -501,10 +502,10 @@ def _grades(book: Book, record: Mapping[str, Any]) -> dict[str, int]:
     entry = book.entry(_place_of(record))
     found: dict[str, int] = {}
     for item in form.items.values():
-        group = form.group_of(item.id)
+        group = form.groups_of_items[item.id]
         if not item.analyte or group.repeating:
             continue
-        result = result_of(entry.value(group.id, 0, item.id))
+        result = result_of(next((row.get(item.id) for row in record["data"].get(group.id, ())), None))
         if result is None:
             continue
         graded = grade_of(book.definition, item, result, baseline_of(book, entry, item, book.facts.randomized_on))

@@ -13,7 +13,6 @@ from random import Random
 from typing import Any
 
 from audit import clock
-from ecrf.actions.records import Where, find
 from ecrf.books import book_of, place_of
 from ecrf.checks import evaluate
 from ecrf.checks.book import ROW_ID, Rows
@@ -21,6 +20,7 @@ from ecrf.entry import RowKey, Submission, Typed, merge
 from ecrf.models import Record
 from ecrf.permissions import may_answer
 from ecrf.selectors import laboratory_ranges
+from ecrf.where import Where, find
 from trial.definition import Definition, Form, Item
 from trial.definitions import definition_of
 from trial.dictionaries import dictionary_of

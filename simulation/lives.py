@@ -11,9 +11,9 @@ from django.db import transaction
 
 from audit import clock
 from ecrf.actions import data_queries, records
-from ecrf.actions.records import Where
 from ecrf.entry import InvalidValues, Typed
 from ecrf.models import WAITS_FOR_ANSWER, Query, QueryKind, QueryState, Record
+from ecrf.where import Where
 from randomization.actions import allocations, identities, treatments
 from randomization.gate import alike_now
 from randomization.models import WhyOtherwise

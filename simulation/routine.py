@@ -8,8 +8,8 @@ from random import Random
 import audit
 from audit import clock
 from ecrf.actions import data_queries, records, verifications
-from ecrf.actions.records import Where
 from ecrf.models import EntryState, Query, QueryState, Record
+from ecrf.where import Where
 from trial.actions import notices
 from trial.models import Notice, NoticeState, Study
 

@@ -13,9 +13,9 @@ from django.test import Client
 import audit
 from audit import clock
 from ecrf.actions import laboratories, records
-from ecrf.actions.records import Where
 from ecrf.entry import Submission
 from ecrf.models import Record
+from ecrf.where import Where
 from randomization.actions import allocations, corrections, identities, lists, simulations
 from randomization.arms import is_imported
 from randomization.gate import alike_now

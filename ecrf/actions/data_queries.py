@@ -24,8 +24,8 @@ from ..checks.book import ROW_ID
 from ..lives import Deed
 from ..models import Query, QueryKind, QueryState, Record
 from ..permissions import check_person_can_answer, check_person_can_readdress, check_person_can_see, person_can_answer
+from ..where import Where, find, form_at, new_record, visit_at
 from .findings import say, tell
-from .records import Where, _form, _new, _visit, find
 
 MOST_WORDS = 1000
 """Characters of one line of a thread."""
@@ -44,10 +44,10 @@ def ask(
     definition = definition_of(participant.version_id)
     text = kept(text, limit=MOST_WORDS, needed=_("Write the question."))
     check_addressee(addressed_to)
-    form = _form(definition, where)
+    form = form_at(definition, where)
     if item and item not in form.items:
         raise Refused(_("There is no such item."))
-    visit = _visit(where, participant)
+    visit = visit_at(where, participant)
     check_person_can_see(by, participant, definition, form.id, visit.event if visit else None)
     record = find(where, lock=True)
     if record is None and form.is_log:
@@ -56,7 +56,7 @@ def ask(
     if reveals and not can(by, Permission.ARM_VIEW, participant.site_id):
         raise Refused(_("There is no such item."))
     if record is None:
-        record = audit.save(_new(participant, definition, where), by=by)
+        record = audit.save(new_record(participant, definition, where), by=by)
     record.participant = participant
     policies.check_deed(record, Deed.ASK)
     query = audit.save(

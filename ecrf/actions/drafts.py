@@ -13,8 +13,8 @@ from trial.models import Person
 
 from ..cipher import cipher
 from ..models import Draft
+from ..where import Where
 from . import files
-from .records import Where
 
 MOST_BYTES = 2_000_000
 """A draft larger than this is refused: forms are far smaller."""

@@ -29,7 +29,7 @@ from ..models import Attachment, FileContent, Record, Upload
 
 if TYPE_CHECKING:
     from ..places import RecordPlace
-    from .records import Where
+    from ..where import Where
 
 log = logging.getLogger(__name__)
 

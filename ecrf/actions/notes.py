@@ -17,7 +17,7 @@ from trial.permissions import Permission, can
 from ..checks.book import ROW_ID
 from ..models import Note
 from ..permissions import check_person_can_note, check_person_can_see
-from .records import Where, _form, _new, _visit, find
+from ..where import Where, find, form_at, new_record, visit_at
 
 MOST_WORDS = 1000
 """Characters of one note."""
@@ -29,9 +29,9 @@ def add(*, where: Where, text: str, by: Person, item: str = "", row: str = "") -
     participant = lock_participant(where.participant.pk)
     definition = definition_of(participant.version_id)
     text = kept(text, limit=MOST_WORDS, needed=_("Write the note."))
-    form = _form(definition, where)
+    form = form_at(definition, where)
     check_person_can_note(by, participant)
-    visit = _visit(where, participant)
+    visit = visit_at(where, participant)
     check_person_can_see(by, participant, definition, form.id, visit.event if visit else None)
     if item and (
         item not in form.items
@@ -42,7 +42,7 @@ def add(*, where: Where, text: str, by: Person, item: str = "", row: str = "") -
     if record is None:
         if form.is_log:
             raise Refused(_("There is no such entry."))
-        record = audit.save(_new(participant, definition, where), by=by)
+        record = audit.save(new_record(participant, definition, where), by=by)
     group = form.group_of(item) if item else None
     known = {held.get(ROW_ID) for rows in record.data.values() for held in rows}
     if (row and row not in known) or (group is not None and group.repeating and not row):

@@ -27,8 +27,9 @@ from ..checks import Evaluation, Fired, evaluate
 from ..checks.book import Book, Rows
 from ..entry import RowKey
 from ..lives import Deed
-from ..models import ChangeKind, EntryState, Finding, FindingState, Record
+from ..models import EntryState, Finding, FindingState, Record
 from ..presenters import RECALCULATED, value_words
+from ..settling import dated_on, settle_derived
 from .findings import OF_RECALCULATION
 
 MOST_ROUNDS = 6
@@ -172,8 +173,7 @@ def _recompute(
     has_findings: bool,
     change: Callable[[Rows], dict[RowKey, tuple[Any, Any]]] = lambda data: {},
 ) -> bool:
-    from . import broken_marks, findings
-    from .records import _append, _change, _settle_derived, dated_on
+    from . import broken_marks, changes, findings
     from .verifications import count
 
     form = definition.form(record.form)
@@ -182,7 +182,7 @@ def _recompute(
     altered = change(data)
     entry = book.entry(place, data)
     evaluation = evaluate(book, entry)
-    changed = _settle_derived(form, data, evaluation)
+    changed = settle_derived(form, data, evaluation)
     # What was altered and then calculated again changed from what stood first.
     changed = altered | {key: (altered.get(key, (old,))[0], new) for key, (old, new) in changed.items()}
     if not policies.allows(record, Deed.CHANGE):
@@ -200,11 +200,7 @@ def _recompute(
     if changed or is_moved or record.dated_on != was_dated_on:
         audit.save(record, by=by, reason=why)
     if changed:
-        cleared = _append(
-            record,
-            [_change(record, ChangeKind.DERIVED, key, old, new, why, by) for key, (old, new) in changed.items()],
-            by,
-        )
+        cleared = changes.append(record, changes.recalculated(changed, why), by)
         audit.deed(
             "record.recomputed", record, by=by, form=record.form, revision=record.revision, cause=cause,
             reveals_arm=record.reveals_arm,

@@ -2,50 +2,45 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 import audit
 from audit import clock
 from audit.errors import Conflict, Refused
-from audit.prepared import prepared
 from trial.definition import Definition, Form, Item
 from trial.definitions import definition_of
 from trial.free_text import kept
-from trial.language import Fault, ItemType, PartialDate, dump, load, parse
+from trial.language import ItemType
 from trial.locks import lock_participant
-from trial.models import Participant, Person, Visit
-from trial.permissions import Permission, can, check
-from trial.presenters import visit_label
+from trial.models import Participant, Person
 
 from .. import effects, policies
 from ..books import book_of, place_of
 from ..checks import Evaluation, evaluate
-from ..checks.book import HIDDEN, ROW_ID, Book, Entry, Rows
-from ..entry import NO_FILES, FieldError, InvalidValues, Merged, RowKey, Submission, Typed, entered_values, merge
-from ..laboratory import with_range
+from ..checks.book import HIDDEN, ROW_ID
+from ..entry import NO_FILES, FieldError, InvalidValues, Merged, Submission, entered_values, merge
+from ..links import why_not_removed
 from ..lives import Deed
-from ..models import Change, ChangeKind, Draft, EntryState, Record, Verification
+from ..models import Draft, EntryState, Record
 from ..permissions import (
     check_person_can_enter,
     check_person_can_enter_whole,
     check_person_can_see,
     check_person_can_sign,
-    hides,
     may_answer,
 )
 from ..presenters import fired_message, value_words
-from ..selectors import laboratory_ranges
-from ..verification import filled_values
-from . import broken_marks, files, findings
+from ..settling import dated_on, ranges_of, settle_derived, settle_ranges
+from ..where import Where, find, form_at, new_record, visit_at
+from . import broken_marks, changes, files, findings
+from .recomputation import recompute_dependents
 
 
 class StaleRecord(Conflict):
@@ -55,23 +50,6 @@ class StaleRecord(Conflict):
         super().__init__(_("Someone else saved this form while you were working on it. Choose what to keep."))
         self.record = record
         self.revision_read = revision_read
-
-
-@dataclass(frozen=True)
-class Where:
-    """The place of a record: a visit's form, a log entry by number, or (number None) a new log entry."""
-
-    participant: Participant
-    form: str
-    visit: Visit | None = None
-    number: int | None = None
-
-    @property
-    def draft_place(self) -> str:
-        """The name under which drafts of this place are kept."""
-        if self.visit is not None:
-            return f"visit/{self.visit.pk}/{self.form}"
-        return f"log/{self.form}/{self.number or 'new'}"
 
 
 def save(
@@ -106,19 +84,19 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     if Participant.site.is_cached(where.participant) and participant.site_id == where.participant.site_id:
         participant.site = where.participant.site  # not joined: a join is as old as the wait for the lock
     definition = definition_of(participant.version_id)
-    form = _form(definition, where)
+    form = form_at(definition, where)
     check_person_can_enter(by, participant, form)
-    visit = _visit(where, participant)
+    visit = visit_at(where, participant)
     check_person_can_see(by, participant, definition, form.id, visit.event if visit else None)
     policies.check_form_is_open(participant, definition, form, visit, where.number)
-    record = find(where, lock=True) or _new(participant, definition, where)
+    record = find(where, lock=True) or new_record(participant, definition, where)
     record.participant, record.visit = participant, visit
     policies.check_values_can_change(record)
     if record.revision != revision:
         raise StaleRecord(record, revision)
 
     book = book_of(participant, definition, {form.id} | definition.forms_read_by(form.id) | _linked_forms(form))
-    ranges = _ranges(definition, form, record, submission, visit)
+    ranges = ranges_of(definition, form, record, submission, visit)
     linked = _linked_entries(participant, form)
     merged = merge(
         definition=definition,
@@ -137,11 +115,11 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     if record.number is None and form.is_log:
         record.number = _next_number(participant, form.id)  # known to the evaluation: the newest entry is the last
     place = place_of(definition, form.id, visit, record.number)
-    ranged = _settle_ranges(form, merged, ranges)
+    ranged = settle_ranges(form, merged, ranges)
     entry = book.entry(place, merged.data)
     evaluation = evaluate(book, entry)
     is_redated = any(item == form.date_item for _group, _row, item in merged.changed)
-    derived = _settle_derived(form, entry.data, evaluation, ranges, is_redated=is_redated) | ranged
+    derived = settle_derived(form, entry.data, evaluation, ranges, is_redated=is_redated) | ranged
     state = EntryState.COMPLETE if complete else EntryState.IN_PROGRESS
     is_new = record._state.adding
     is_moved = record.entry_state != state  # completing a form has effects even when no value changes with it
@@ -168,7 +146,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
             reveals={item: definition.reveals_arm(form.id, item) for item in form.items},
         )
         files.forget(person=by, participant=participant, place=where.draft_place)
-    cleared = _write_changes(record, merged, derived, submission, reason, by)
+    cleared = changes.write(record, merged, derived, submission, reason, by)
     findings.sync(
         record, evaluation, definition=definition, justifications=submission.justifications, by=by, is_first=is_new
     )
@@ -224,15 +202,15 @@ def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Re
     """Record that the form was not done, with the reason: it is settled and no longer counted as missing."""
     participant = lock_participant(where.participant.pk)
     definition = definition_of(participant.version_id)
-    form = _form(definition, where)
+    form = form_at(definition, where)
     check_person_can_enter_whole(by, participant, form)
-    visit = _visit(where, participant)
+    visit = visit_at(where, participant)
     check_person_can_see(by, participant, definition, form.id, visit.event if visit else None)
     if form.is_log:
         raise Refused(_("An entry of a log is removed, not marked as not done."))
     reason = kept(reason, needed=_("Give the reason why this form was not done."))
     policies.check_form_is_open(participant, definition, form, visit)
-    record = find(where, lock=True) or _new(participant, definition, where)
+    record = find(where, lock=True) or new_record(participant, definition, where)
     record.participant = participant
     policies.check_values_can_change(record)
     if record.revision != revision:
@@ -254,11 +232,7 @@ def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Re
     record.not_done_reason = reason
     record.revision += 1
     audit.save(record, by=by, reason=reason)
-    unverified = _append(
-        record,
-        [_change(record, ChangeKind.DERIVED, key, old, new, reason, by) for key, (old, new) in cleared.items()],
-        by,
-    )
+    unverified = changes.append(record, changes.recalculated(cleared, reason), by)
     findings.resolve_all(record, by=by)
     Draft.objects.filter(person=by, participant=participant, place=where.draft_place).delete()
     files.forget(person=by, participant=participant, place=where.draft_place)
@@ -348,165 +322,6 @@ def effects_before_signing(record: Record, by: Person) -> None:
     check_can_be_signed(record)
 
 
-@transaction.atomic
-def verify(*, record: Record, values: list[tuple[str, str]], by: Person) -> list[Verification]:
-    """Record that values, given as (row id, item id), were compared with the source document."""
-    participant = lock_participant(record.participant_id)
-    current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
-    current.participant = participant
-    check(by, Permission.VERIFY, participant.site_id)
-    definition = definition_of(participant.version_id)
-    check_person_can_see(by, participant, definition, current.form, current.visit.event if current.visit else None)
-    if current.revision != record.revision:
-        raise StaleRecord(current, record.revision)
-    policies.check_deed(current, Deed.VERIFY)
-    held = set(Verification.objects.filter(record=current, cleared_at=None).values_list("row", "item"))
-    sees_arm = can(by, Permission.ARM_VIEW, participant.site_id)
-    filled = {
-        value
-        for value in filled_values(definition.form(current.form), current.data)
-        if sees_arm or not definition.reveals_arm(current.form, value[1])
-    }
-    new = [
-        Verification(
-            record=current, row=row, item=item, revision=current.revision, verified_at=clock.now(), verified_by=by
-        )
-        for row, item in dict.fromkeys(values)
-        if (row, item) not in held and (row, item) in filled
-    ]
-    if new:
-        audit.save_many(new, by=by)
-        audit.deed(
-            "record.verified", current, by=by, form=current.form, values=len(new), reveals_arm=current.reveals_arm
-        )
-        _count_verified(current)
-    return new
-
-
-def _count_verified(record: Record) -> None:
-    from .verifications import count
-
-    count(record)
-
-
-def why_not_removed(record: Record, *, by: Person) -> str:
-    """Say what points to a log entry, so that it cannot be removed; empty when nothing does."""
-    participant = record.participant
-    pointing = linked_from(participant, definition_of(participant.version_id), record, by=by)
-    if not pointing:
-        return ""
-    return _("This entry is used by %(places)s. Remove those links first.") % {"places": ", ".join(pointing)}
-
-
-def linked_from(participant: Participant, definition: Definition, target: Record, *, by: Person) -> list[str]:
-    """Name the records of the participant whose link items point to a log entry, each with its visit or number.
-
-    What the person may not see, because it tells the arm, is “another form”.
-    """
-    locale = get_language() or "en"
-    linking = {
-        form.id: [i.id for i in form.items.values() if i.link == target.form]
-        for form in definition.forms.values()
-        if any(i.link == target.form for i in form.items.values())
-    }
-    records = Record.objects.filter(participant=participant, form__in=linking, removed_at=None).exclude(pk=target.pk)
-    pointing = []
-    for other in records.select_related("visit").order_by("pk"):
-        if not any(
-            row.get(item, {}).get("value") == str(target.number)
-            for rows in other.data.values()
-            for row in rows
-            for item in linking[other.form]
-        ):
-            continue
-        label = definition.text(definition.form(other.form).label, locale)
-        if hides(by, definition, participant, other.form, other.visit.event if other.visit else None):
-            pointing.append(_("another form"))
-        elif other.visit is not None:
-            pointing.append(f"{label} ({visit_label(other.visit, definition, locale)})")
-        else:
-            pointing.append(_("%(form)s, no. %(number)s") % {"form": label, "number": other.number})
-    return list(dict.fromkeys(pointing))
-
-
-def dated_on(definition: Definition, form: Form, data: Rows) -> dt.date | None:
-    """Return the day that a form's date item names; the earliest possible one of a partial date."""
-    if form.date_item is None:
-        return None
-    rows = data.get(form.group_of(form.date_item).id) or [{}]
-    stored = rows[0].get(form.date_item)
-    return _day(load(definition.spec(form.id, form.date_item), stored).value) if stored else None
-
-
-def _day(value: Any) -> dt.date | None:
-    if isinstance(value, PartialDate):
-        return value.earliest
-    if isinstance(value, dt.datetime):
-        return value.date()
-    return value if isinstance(value, dt.date) else None
-
-
-def _form(definition: Definition, where: Where) -> Form:
-    form = definition.forms.get(where.form)
-    if form is None or form.is_log != (where.visit is None):
-        raise Refused(_("There is no such form here."), code="unknown_form")
-    if where.visit is not None and form.id not in definition.visit(where.visit.event).forms:
-        raise Refused(_("This visit has no such form."), code="unknown_form")
-    return form
-
-
-def _visit(where: Where, participant: Participant) -> Visit | None:
-    """Return the visit of the place as it now stands; refused when it is not the participant's."""
-    if where.visit is None:
-        return None
-    found = _visits(where.visit.pk, participant.pk)
-    if not found:
-        raise Refused(_("There is no such form here."), code="unknown_form")
-    return found[0]
-
-
-def find(where: Where, *, lock: bool = False) -> Record | None:
-    """Return the record at a place, None while nobody saved it. Raises Refused for an entry that a log never had."""
-    if where.visit is not None:
-        return _at_visit.first(where.visit.pk, where.form, lock)
-    if where.number is None:
-        return None
-    found = _in_log(where.participant.pk, where.form, where.number, lock)
-    if not found:
-        raise Refused(_("There is no such entry."), code="unknown_entry")
-    return found[0]
-
-
-@prepared
-def _visits(pk: int, participant_id: int) -> QuerySet[Visit]:
-    return Visit.objects.filter(pk=pk, participant_id=participant_id)
-
-
-@prepared
-def _at_visit(visit_id: int, form: str, lock: bool) -> QuerySet[Record]:
-    return _maybe_locked(lock).filter(visit_id=visit_id, form=form)[:1]
-
-
-@prepared
-def _in_log(participant_id: int, form: str, number: int, lock: bool) -> QuerySet[Record]:
-    return _maybe_locked(lock).filter(participant_id=participant_id, form=form, number=number)[:1]
-
-
-def _maybe_locked(lock: bool) -> QuerySet[Record]:
-    records = Record.objects.all()
-    return records.select_for_update(no_key=True, of=("self",)) if lock else records
-
-
-def _new(participant: Participant, definition: Definition, where: Where) -> Record:
-    return Record(
-        participant=participant,
-        visit=where.visit,
-        form=where.form,
-        version_id=participant.version_id,
-        reveals_arm=definition.reveals_arm(where.form, visit_id=where.visit.event if where.visit else None),
-    )
-
-
 def _next_number(participant: Participant, form: str) -> int:
     """Return the next number of a log; the participant is locked, and removed entries keep theirs."""
     used = Record.objects.filter(participant=participant, form=form).aggregate(last=Max("number"))["last"]
@@ -532,56 +347,6 @@ def _with_kept_words(submission: Submission) -> Submission:
         removals={key: kept(words) for key, words in submission.removals.items()},
         justifications={key: kept(words) for key, words in submission.justifications.items()},
     )
-
-
-def _ranges(
-    definition: Definition, form: Form, record: Record, submission: Submission, visit: Visit | None
-) -> dict[str, tuple[str, str]]:
-    """Return the laboratory's reference ranges in force on the day of the form: its date as typed, as stored, or the
-    visit's."""
-    if not any(item.analyte for item in form.items.values()):
-        return {}
-    day = dated_on(definition, form, record.data)
-    if form.date_item is not None:
-        typed = submission.values.get((form.group_of(form.date_item).id, "", form.date_item))
-        if typed is not None:
-            day = _day_typed(definition, form, typed) or day
-    return laboratory_ranges(record.participant, day or (visit.actual_on if visit is not None else None))
-
-
-def _day_typed(definition: Definition, form: Form, typed: Typed) -> dt.date | None:
-    item = form.date_item or ""
-    try:
-        value = parse(definition.spec(form.id, item), typed.text, missing=typed.missing, today=clock.today())
-    except Fault:
-        return None  # said again, in words, where the value is kept
-    return _day(value.value) if value is not None else None
-
-
-def _settle_ranges(form: Form, merged: Merged, ranges: dict[str, tuple[str, str]]) -> dict[RowKey, tuple[Any, Any]]:
-    """Give values the reference range of their day when that day was corrected, or when they had none; return these.
-
-    A range set later never rewrites what was read under an earlier one.
-    """
-    is_redated = any(item == form.date_item for _group, _row, item in merged.changed)
-    changed: dict[RowKey, tuple[Any, Any]] = {}
-    for item in form.items.values():
-        if not item.analyte or item.is_derived:
-            continue
-        group = form.group_of(item.id).id
-        low, high = ranges.get(item.analyte, ("", ""))
-        wanted = {"lo": low, "hi": high} if low or high else {}
-        for row in merged.data.get(group, []):
-            key, stored = (group, row.get(ROW_ID, ""), item.id), row.get(item.id)
-            if stored is None or "value" not in stored or key in merged.changed:
-                continue
-            kept_range = stored.get("extra", {})
-            if wanted != kept_range and (is_redated or not kept_range):
-                row[item.id] = {name: part for name, part in stored.items() if name != "extra"}
-                if wanted:
-                    row[item.id]["extra"] = wanted
-                changed[key] = (stored, row[item.id])
-    return changed
 
 
 def form_takes_files(form: Form) -> bool:
@@ -661,98 +426,8 @@ def _check_complete(definition: Definition, form: Form, evaluation: Evaluation, 
         raise InvalidValues(errors, code="incomplete")
 
 
-def _settle_derived(
-    form: Form,
-    data: Rows,
-    evaluation: Evaluation,
-    ranges: Mapping[str, tuple[str, str]] = MappingProxyType({}),
-    *,
-    is_redated: bool = False,
-) -> dict[RowKey, tuple[Any, Any]]:
-    """Write derived values and hidden marks into the data; return what changed of the derived ones.
-
-    A derived value of an analyte keeps the range under which it was first read, as entered ones do.
-    """
-    changed: dict[RowKey, tuple[Any, Any]] = {}
-    found = {(group, row.get(ROW_ID, "")): row for group, rows in data.items() for row in reversed(rows)}
-    for key, value in evaluation.derived.items():
-        group_id, row_id, item_id = key
-        row = found.get((group_id, row_id))
-        if row is None and value is not None and not form.group(group_id).repeating:
-            row = found[group_id, row_id] = {ROW_ID: ""}
-            data[group_id] = [row]
-        if row is None:
-            continue
-        before = row.get(item_id)
-        after = dump(value) if value is not None else None
-        analyte = form.item(item_id).analyte
-        if after is not None and analyte:
-            held = (before or {}).get("extra")
-            if held and not is_redated:
-                after["extra"] = held
-            else:
-                after = with_range(after, ranges.get(analyte, ("", "")))
-        if before != after:
-            changed[key] = (before, after)
-            if after is None:
-                row.pop(item_id, None)
-            else:
-                row[item_id] = after
-    for (group_id, row_id, item_id), shown in evaluation.shown.items():
-        row = found.get((group_id, row_id))
-        if row is None or (shown and HIDDEN not in row):  # nearly all
-            continue
-        hidden = set(row.get(HIDDEN, ()))
-        hidden = hidden - {item_id} if shown or item_id not in row else hidden | {item_id}
-        if hidden:
-            row[HIDDEN] = sorted(hidden)
-        else:
-            row.pop(HIDDEN, None)
-    return changed
-
-
-def _write_changes(
-    record: Record,
-    merged: Merged,
-    derived: dict[RowKey, tuple[Any, Any]],
-    submission: Submission,
-    reason: str,
-    by: Person,
-) -> int:
-    """Append one change per changed item; return how many verifications that cleared."""
-    rows = []
-    for key, (old, new) in merged.changed.items():
-        kind = ChangeKind.ENTERED if old is None else (ChangeKind.CLEARED if new is None else ChangeKind.CHANGED)
-        rows.append(_change(record, kind, key, old, new, submission.reasons.get(key, "") or reason, by))
-    for key, (old, new) in derived.items():
-        rows.append(_change(record, ChangeKind.DERIVED, key, old, new, "", by))
-    for group, row in merged.removed_rows:
-        why = submission.removals.get((group, row[ROW_ID]), "") or reason
-        for item, old in row.items():
-            if item not in (ROW_ID, HIDDEN):
-                rows.append(_change(record, ChangeKind.ROW_REMOVED, (group, row[ROW_ID], item), old, None, why, by))
-    return _append(record, rows, by)
-
-
-def _append(record: Record, rows: list[dict[str, Any]], by: Person | None) -> int:
-    """Append changes, and clear the verification of exactly the items that changed; return how many were cleared."""
-    audit.append_values(Change, rows)
-    touched = {
-        (change["row"], change["item"]) for change in rows if change["old"] is not None
-    }  # only what was filled is verified
-    cleared = 0
-    for verification in Verification.objects.filter(record=record, cleared_at=None) if touched else ():
-        if (verification.row, verification.item) in touched:
-            verification.cleared_at = clock.now()
-            audit.save(verification, by=by)
-            cleared += 1
-    return cleared
-
-
 def _recompute_others(record: Record, changed_items: frozenset[str], by: Person) -> None:
     """Bring the participant's other records up to date; this one too, where they feed it in turn."""
-    from .recomputation import recompute_dependents
-
     touched = recompute_dependents(record, changed_items, by=by)
     if any(other.pk == record.pk for other in touched):
         participant, visit = record.participant, record.visit
@@ -760,42 +435,4 @@ def _recompute_others(record: Record, changed_items: frozenset[str], by: Person)
         record.participant, record.visit = participant, visit
 
 
-def _change(
-    record: Record, kind: str, key: RowKey, old: Any, new: Any, reason: str, by: Person | None
-) -> dict[str, Any]:
-    """The columns of a `Change`: a save writes one per item, a few hundred at once."""
-    return {
-        "record_id": record.pk,
-        "participant_id": record.participant_id,
-        "version_id": record.version_id,
-        "revision": record.revision,
-        "kind": str(kind),
-        "group": key[0],
-        "row": key[1],
-        "item": key[2],
-        "old": old,
-        "new": new,
-        "reason": reason[:300],
-        "by_id": by.pk if by else None,
-        "by_name": by.printed_name if by else "Stratum",
-        "at": clock.now(),
-        "reveals_arm": record.reveals_arm
-        or definition_of(record.participant.version_id).reveals_arm(record.form, key[2]),
-    }
-
-
-__all__ = [
-    "Book",
-    "Entry",
-    "ItemType",
-    "StaleRecord",
-    "Where",
-    "dated_on",
-    "linked_from",
-    "mark_not_done",
-    "remove_entry",
-    "save",
-    "sign",
-    "verify",
-    "why_not_removed",
-]
+__all__ = ["StaleRecord", "form_takes_files", "mark_not_done", "remove_entry", "save", "sign"]

@@ -25,7 +25,43 @@ from ..lives import Deed
 from ..models import Record, Verification, VerificationTally
 from ..permissions import check_person_can_see
 from ..standings import Standing, plan_in_force, standing_of
-from .records import StaleRecord, verify
+from ..verification import filled_values
+from .records import StaleRecord
+
+
+@transaction.atomic
+def verify(*, record: Record, values: list[tuple[str, str]], by: Person) -> list[Verification]:
+    """Record that values, given as (row id, item id), were compared with the source document."""
+    participant = lock_participant(record.participant_id)
+    current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
+    current.participant = participant
+    check(by, Permission.VERIFY, participant.site_id)
+    definition = definition_of(participant.version_id)
+    check_person_can_see(by, participant, definition, current.form, current.visit.event if current.visit else None)
+    if current.revision != record.revision:
+        raise StaleRecord(current, record.revision)
+    policies.check_deed(current, Deed.VERIFY)
+    held = set(Verification.objects.filter(record=current, cleared_at=None).values_list("row", "item"))
+    sees_arm = can(by, Permission.ARM_VIEW, participant.site_id)
+    filled = {
+        value
+        for value in filled_values(definition.form(current.form), current.data)
+        if sees_arm or not definition.reveals_arm(current.form, value[1])
+    }
+    new = [
+        Verification(
+            record=current, row=row, item=item, revision=current.revision, verified_at=clock.now(), verified_by=by
+        )
+        for row, item in dict.fromkeys(values)
+        if (row, item) not in held and (row, item) in filled
+    ]
+    if new:
+        audit.save_many(new, by=by)
+        audit.deed(
+            "record.verified", current, by=by, form=current.form, values=len(new), reveals_arm=current.reveals_arm
+        )
+        count(current)
+    return new
 
 
 @transaction.atomic

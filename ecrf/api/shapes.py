@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from audit.prepared import prepared
 from trial.api.problems import more
 from trial.definition import Group, Item
 from trial.language import ItemType, Value, load
@@ -70,13 +71,23 @@ def record(place: RecordPlace) -> Shape:
     row = held or Record(
         participant=place.participant, visit=place.visit, form=place.form.id, version_id=place.participant.version_id
     )
-    version = Version.objects.filter(pk=row.version_id).values_list("number", flat=True).get()
     return {
-        **_line(row, place.participant.code, version),
+        **_line(row, place.participant.code, _version_number(row.version_id)[0]),
         "rows": _rows(place, row.data),
         "values": _values(place, row.data),
         "findings": _findings(place, held) if held is not None else [],
     }
+
+
+def line(place: RecordPlace) -> Shape:
+    """The saved form at a place without its values."""
+    assert place.record is not None
+    return _line(place.record, place.participant.code, _version_number(place.record.version_id)[0])
+
+
+@prepared
+def _version_number(version_id: int) -> Any:
+    return Version.objects.filter(pk=version_id).values_list("number", flat=True)
 
 
 def _rows(place: RecordPlace, data: Rows) -> list[Shape]:

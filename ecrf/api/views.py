@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from audit import clock
 from audit.errors import Refused
-from trial.api.edge import View, describe
+from trial.api.edge import View, describe, prefers
 from trial.api.problems import refusal
 from trial.api.serializers import paged
 from trial.api.shapes import version_numbers
@@ -38,6 +38,14 @@ from . import serializers, shapes
 
 place_or_404 = partial(page_or_404, for_page=False)
 FORM = OpenApiParameter("form", str, OpenApiParameter.PATH, description="Id of the form.")
+MINIMAL = "return=minimal"
+PREFER = OpenApiParameter(
+    "Prefer",
+    str,
+    OpenApiParameter.HEADER,
+    enum=[MINIMAL],
+    description="`return=minimal`: answer the record without its values and findings (RFC 7240), for who sends many.",
+)
 
 
 class RecordsView(View):
@@ -83,13 +91,19 @@ class SavedView(View):
             return refusal(refused, **shapes.stale(now, revision, sent))
         made = place.is_new_entry
         place.record, place.number = saved, saved.number
-        return Response(shapes.record(place), status.HTTP_201_CREATED if made else status.HTTP_200_OK)
+        is_short = prefers(self.request, MINIMAL)
+        return Response(
+            shapes.line(place) if is_short else shapes.record(place),
+            status.HTTP_201_CREATED if made else status.HTTP_200_OK,
+            headers={"Vary": "Prefer"} | ({"Preference-Applied": MINIMAL} if is_short else {}),
+        )
 
 
 def _at(place: RecordPlace) -> tuple[int | None, int | None]:
     return place.visit.pk if place.visit is not None else None, place.number
 
 
+SAVED_RECORD = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Record", "RecordLine")]}
 SAVED: dict[str, Any] = {"s422": serializers.RefusedSave, "s409": serializers.Stale}
 
 
@@ -104,9 +118,9 @@ class VisitRecordView(SavedView):
     @extend_schema(
         operation_id="record_save",
         tags=["records"],
-        parameters=[CODE, FORM],
+        parameters=[CODE, FORM, PREFER],
         request=serializers.RecordSave,
-        responses=describe(serializers.Record, body=True, **SAVED),
+        responses=describe(SAVED_RECORD, body=True, **SAVED),
     )
     def put(self, request: Request, code: str, visit_id: int, form: str) -> Response:
         """Save the form of a visit. Items that are not named stay as they are."""
@@ -124,9 +138,9 @@ class EntryView(SavedView):
     @extend_schema(
         operation_id="entry_save",
         tags=["records"],
-        parameters=[CODE, FORM],
+        parameters=[CODE, FORM, PREFER],
         request=serializers.RecordSave,
-        responses=describe(serializers.Record, body=True, **SAVED),
+        responses=describe(SAVED_RECORD, body=True, **SAVED),
     )
     def put(self, request: Request, code: str, form: str, number: int) -> Response:
         """Save an entry of a log. Items that are not named stay as they are."""
@@ -137,9 +151,9 @@ class LogView(SavedView):
     @extend_schema(
         operation_id="entry_add",
         tags=["records"],
-        parameters=[CODE, FORM],
+        parameters=[CODE, FORM, PREFER],
         request=serializers.EntrySave,
-        responses=describe(serializers.Record, body=True, status_code=201, **SAVED),
+        responses=describe(SAVED_RECORD, body=True, status_code=201, **SAVED),
     )
     def post(self, request: Request, code: str, form: str) -> Response:
         """Add an entry to a log; it gets the next number, for ever."""

@@ -175,24 +175,32 @@ class Book:
         self.definition = definition
         self.facts = facts
         self._by_form: dict[str, list[Entry]] = {}
+        self._by_key: dict[_Key, Entry] = {}
         for place, data in entries:
             form = definition.forms.get(place.form)
             if form is not None and (data or form.is_log):  # a form that nobody filled says nothing
-                self.put(Entry(place, data, form, definition))
+                self._by_key[_key(place)] = Entry(place, data, form, definition)
+        for entry in self._by_key.values():
+            self._by_form.setdefault(entry.place.form, []).append(entry)
+        for held in self._by_form.values():
+            held.sort(key=_in_time)
 
     def put(self, entry: Entry) -> Entry:
         """Add an entry, in place of the one that stands at the same place."""
         held = self._by_form.setdefault(entry.place.form, [])
-        held[:] = [e for e in held if not _same(e.place, entry.place)]
+        replaced = self._by_key.get(_key(entry.place))
+        if replaced is not None:
+            held[:] = [each for each in held if each is not replaced]
+        self._by_key[_key(entry.place)] = entry
         held.append(entry)
-        held.sort(key=lambda e: _in_time(e.place))
+        held.sort(key=_in_time)
         return entry
 
     def entry(self, place: Place, data: Rows | None = None) -> Entry:
         """Return the entry at a place, made with `data` (or empty) when there is none or data are given."""
-        for held in self._by_form.get(place.form, ()):
-            if _same(held.place, place) and data is None:
-                return held
+        held = self._by_key.get(_key(place))
+        if held is not None and data is None:
+            return held
         return self.put(Entry(place, data or {}, self.definition.form(place.form), self.definition))
 
     def log_entries(self, form: str) -> list[Entry]:
@@ -280,11 +288,14 @@ class Outside(Reading):
         return False
 
 
-def _same(a: Place, b: Place) -> bool:
-    return (a.form, a.visit, a.occurrence, a.number) == (b.form, b.visit, b.occurrence, b.number)
+_Key = tuple[str, str, int, int | None]
 
 
-def _in_time(place: Place) -> tuple[bool, dt.date, int, int, int]:
+def _key(place: Place) -> _Key:
+    return place.form, place.visit, place.occurrence, place.number
+
+
+def _moment(place: Place) -> tuple[bool, dt.date, int, int, int]:
     """The order of visits: by their date (an unscheduled one between its neighbours), then by the plan; undated last.
 
     Log entries, which have no visit, by their number.
@@ -293,8 +304,12 @@ def _in_time(place: Place) -> tuple[bool, dt.date, int, int, int]:
     return undated, place.visit_on or dt.date.min, place.order, place.occurrence, place.number or 0
 
 
+def _in_time(entry: Entry) -> tuple[bool, dt.date, int, int, int]:
+    return _moment(entry.place)
+
+
 def _before(a: Place, b: Place) -> bool:
-    return _in_time(a) < _in_time(b)
+    return _moment(a) < _moment(b)
 
 
 def _is_hidden_row(row: Mapping[str, Any]) -> bool:

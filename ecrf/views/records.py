@@ -30,6 +30,7 @@ from ..checks.book import ROW_ID
 from ..conflicts import Conflict, compare, only_calculated_since, resolved
 from ..deviations import proposed as proposed_deviation
 from ..entry import FieldError, InvalidValues, new_row_id
+from ..links import why_not_removed
 from ..models import UNSETTLED, Draft, Query, Verification
 from ..pages import (
     REASONS,
@@ -340,7 +341,7 @@ def remove(request: SignedInRequest, code: str, form: str, number: int) -> HttpR
         title=_("Remove the entry"),
         question=_("Why is this entry removed?"),
         label=_("Remove the entry"),
-        held=records.why_not_removed(place.record, by=place.person),
+        held=why_not_removed(place.record, by=place.person),
     )
 
 
@@ -491,7 +492,7 @@ def _verify(request: SignedInRequest, place: RecordPlace, page: RecordPage) -> N
         done = verifications.verify_required(record=shown, by=place.person)
     else:
         wanted = [key for name, key in keys.items() if "whole" in post or name in post.getlist("value")]
-        done = records.verify(record=shown, values=wanted, by=place.person)
+        done = verifications.verify(record=shown, values=wanted, by=place.person)
     messages.success(request, _("Values verified at source: %(count)s.") % {"count": len(done)})
 
 

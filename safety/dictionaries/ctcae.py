@@ -152,11 +152,20 @@ def file_name(version: str) -> str:
 
 
 def load(version: str, folder: Path | None = None) -> Dictionary:
-    """The dictionary of this version, from `folder`, or else the shipped one. Read once, then kept.
+    """The dictionary of this version, from `folder` (again when its file has changed), or else the shipped one.
 
     Raises DictionaryError, with the remedy, when the file is missing or damaged.
     """
-    path = (folder or SHIPPED) / file_name(version)
+    return _shipped(version) if folder is None else _load(version, folder)
+
+
+@functools.lru_cache(maxsize=8)
+def _shipped(version: str) -> Dictionary:
+    return _load(version, SHIPPED)
+
+
+def _load(version: str, folder: Path) -> Dictionary:
+    path = folder / file_name(version)
     try:
         stamp = path.stat().st_mtime_ns
     except OSError:

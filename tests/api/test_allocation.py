@@ -10,8 +10,8 @@ import pytest
 
 from audit.models import Deed
 from ecrf.actions import data_queries
-from ecrf.actions.records import Where
 from ecrf.models import Query, Record
+from ecrf.where import Where
 from randomization.models import Allocation, Slot
 from tests.cast import Cast
 from tests.randomization.conftest import one_of_each_arm

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ecrf.actions import data_queries
-from ecrf.actions.records import Where
+from ecrf.where import Where
 from tests.cast import Cast
 
 MOST = 15

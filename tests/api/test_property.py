@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from ecrf.actions import data_queries
-from ecrf.actions.records import Where
+from ecrf.where import Where
 from tests.api.conftest import schema as served
 from tests.cast import Cast
 from trial.api.access import Throttle

@@ -8,8 +8,8 @@ import audit
 from audit import clock
 from audit.models import Deed
 from ecrf.actions import data_queries, drafts
-from ecrf.actions.records import Where
 from ecrf.models import Change, Draft, Query, Record
+from ecrf.where import Where
 from tests.cast import Cast
 from trial.models import Participant
 
@@ -52,6 +52,31 @@ def test_a_record_says_values_as_understood_and_as_typed(api: Any, cast: Cast) -
     assert bmi["typed"] == ""
     assert bmi["value"]
     assert api(cast.mona_monitor).get(address).body == saved.body
+
+
+def test_who_sends_many_forms_may_have_the_answer_without_values(api: Any, cast: Cast) -> None:
+    """API-040: `Prefer: return=minimal` is answered with the line of the record, and says so (RFC 7240)."""
+    participant = cast.consented()
+    client, address = api(cast.theo_coordinator), _form(cast, participant, "vitals_performance")
+    sent = {"revision": 0, "values": _vitals()}
+    short = client.put(address, sent, HTTP_PREFER="respond-async, Return = minimal; strict")
+    assert (short.status, short.body["revision"], short.headers["Preference-Applied"]) == (200, 1, "return=minimal")
+    assert "values" not in short.body
+    assert "findings" not in short.body
+    whole = client.put(address, {"revision": 1, "values": _vitals(weight="72")}, HTTP_PREFER="return=representation")
+    assert "Preference-Applied" not in whole.headers
+    assert short.headers["Vary"].split(", ")[0] == whole.headers["Vary"].split(", ")[0] == "Prefer"
+    assert whole.body == client.get(address).body
+    assert short.queries < whole.queries
+    entry = client.post(
+        f"participants/{participant.code}/log/lesion/",
+        {"values": [{"item": "organ", "typed": "BONE"}]},
+        HTTP_PREFER="return=minimal",
+    )
+    assert (entry.status, entry.body["number"]) == (201, 1)
+    stale = client.put(address, sent, HTTP_PREFER="return=minimal")
+    assert stale.status == 409
+    assert stale.body["current"]["values"]
 
 
 def test_what_was_read_can_be_sent_again(api: Any, cast: Cast) -> None:

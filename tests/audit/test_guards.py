@@ -5,7 +5,7 @@ import pytest
 from django.db import connection, transaction
 
 import audit
-from audit import guards, selectors
+from audit import guards, selectors, server
 from audit.models import Deed
 from audit.testing import refused_by_database
 
@@ -369,5 +369,18 @@ def test_append_only_rows_may_be_sent_as_plain_values(sample, django_assert_num_
     for stamp in ("tx", "salt", "id", "nonsense"):
         with pytest.raises(ValueError, match=stamp):
             audit.append_values(sample.Loan, [{"book_id": book.pk, "reader": "Ines", stamp: 1}])
+    with pytest.raises(ValueError, match="salt"):
+        audit.append_values(sample.Loan, [{"reader": "Ines"}], alike={"book_id": book.pk, "salt": b""})
     with django_assert_num_queries(0):
         audit.append_values(sample.Loan, [])
+
+
+def test_what_is_alike_in_many_rows_is_sent_once(sample, django_assert_num_queries):
+    """AUD-115: values named once stand in every row; a row that names one of its own keeps it, others the default."""
+    book, other = sample.book(), sample.book()
+    with server.spelled_out(), django_assert_num_queries(1) as sent:
+        audit.append_values(sample.Loan, [{"reader": "Inès"}, {"reader": "Marc"}], alike={"book_id": book.pk})
+    assert sent.captured_queries[0]["sql"].count("book_id") == 1
+    audit.append_values(sample.Loan, [{"reader": "Théo", "book_id": other.pk}, {"book_id": book.pk}], alike={})
+    found = sample.Loan.objects.order_by("pk").values_list("reader", "book_id")
+    assert list(found) == [("Inès", book.pk), ("Marc", book.pk), ("Théo", other.pk), ("", book.pk)]

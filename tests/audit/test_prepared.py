@@ -14,7 +14,7 @@ from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
-from audit import clock
+from audit import clock, server
 from audit.prepared import prepared
 from tests.cast import Cast
 from trial.locks import lock_participant
@@ -98,7 +98,7 @@ def test_rows_may_be_values_and_may_be_locked(cast: Cast) -> None:
     roles = prepared(lambda pk: Delegation.objects.filter(person_id=pk).order_by("pk").values_list("role", flat=True))
     assert roles(person.pk) == [role for role, _site in pairs(person.pk)]
     locked = prepared(lambda pk: Delegation.objects.select_for_update().filter(person_id=pk))
-    with CaptureQueriesContext(connection) as sent:
+    with server.spelled_out(), CaptureQueriesContext(connection) as sent:
         assert locked(person.pk)
     assert sent.captured_queries[0]["sql"].endswith("FOR UPDATE")
 

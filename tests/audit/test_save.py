@@ -275,3 +275,65 @@ def test_history_carries_business_time_and_the_true_time(sample):
         cursor.execute("SELECT (pg_control_system()).system_identifier, pg_current_xact_id()::text::bigint")
         assert (row.cluster, row.tx) == cursor.fetchone()
     assert len(bytes(row.salt)) == 32
+
+
+def test_a_row_and_its_history_are_written_by_one_statement(sample, django_assert_num_queries):
+    """AUD-207: a new row takes one, a changed one a locked look before it, many new rows one; every type is kept."""
+    shelf = sample.Shelf(name="Étagère")
+    with django_assert_num_queries(1):
+        audit.save(shelf, by=sample.ines, reason="New")
+    book = sample.Book(
+        shelf=shelf, title="T", note="é\n%s %%", data={"a": [1, None, "é"]}, price=Decimal("12.345"), weight=0.1,
+        printed_on=dt.date(2026, 3, 1), read_at=clock.now(), cover="a.png", stamp=b"\x00\xff", pages=3,
+    )  # fmt: skip
+    with django_assert_num_queries(1):
+        audit.save(book, by=sample.ines, reason="New")
+    book.title, book.data, book.stamp, book.printed_on = "U", {}, b"", None
+    with django_assert_num_queries(2):
+        audit.save(book, by=sample.mona)
+    leaves = [sample.Leaf(book=book, number=number) for number in range(3)]
+    with django_assert_num_queries(1):
+        audit.save_many(leaves, by=sample.ines)
+    assert told(book) == [
+        ("+", sample.ines.pk, "Ines Investigator", "New"),
+        ("~", sample.mona.pk, "Mona Monitor", ""),
+    ]
+    first = selectors.history_of(book).last()
+    assert (first.note, first.data, first.price, bytes(first.stamp)) == (
+        "é\n%s %%", {"a": [1, None, "é"]}, Decimal("12.35"), b"\x00\xff"
+    )  # fmt: skip
+    assert [told(leaf)[0][0] for leaf in leaves] == ["+"] * 3
+    for row in (shelf, book, *leaves):
+        again = type(row).objects.get(pk=row.pk)
+        audit.save(again, by=None)  # as it was read: nothing to write
+    assert len(told(book)) == 2
+    connection.check_constraints()
+
+
+def test_who_listens_for_saves_hears_of_each_once_and_its_history_is_not_told_twice(sample):
+    """AUD-207: Django's signals are sent as `Model.save` sends them; what is new says so."""
+    heard = []
+
+    def hear(sender, instance, created, update_fields, **_told):
+        heard.append((instance.pk is not None, created, update_fields))
+
+    models.signals.post_save.connect(hear, sender=sample.Shelf)
+    try:
+        shelf = audit.save(sample.Shelf(name="A"), by=sample.ines)
+        shelf.name = "B"
+        audit.save(shelf, by=sample.ines)
+        audit.save(shelf, by=sample.ines)
+    finally:
+        models.signals.post_save.disconnect(hear, sender=sample.Shelf)
+    assert heard == [(True, True, None), (True, False, frozenset({"name"}))]
+    assert [line[0] for line in told(shelf)] == ["+", "~"]
+
+
+def test_a_row_takes_the_key_of_one_that_was_saved_after_it_was_named(sample):
+    """AUD-207: as Django does; a row that was never saved is an error that names it."""
+    shelf = sample.Shelf(name="Later")
+    book = sample.Book(shelf=shelf, title="T", pages=1)
+    with pytest.raises(ValueError, match="shelf"):
+        audit.save(book, by=sample.ines)
+    audit.save(shelf, by=sample.ines)
+    assert audit.save(book, by=sample.ines).shelf_id == shelf.pk

@@ -19,7 +19,7 @@ from django.utils.translation import trans_real
 
 from config import extraction, messages
 from ecrf.actions import data_queries
-from ecrf.actions.records import Where
+from ecrf.where import Where
 from tests.cast import Cast
 from tests.journeys.test_doors import addresses, filled
 from trial.actions import people

@@ -9,9 +9,9 @@ from typing import Any
 
 from audit import clock
 from ecrf.actions import records
-from ecrf.actions.records import Where
 from ecrf.entry import Submission, Typed
 from ecrf.models import Record
+from ecrf.where import Where
 from tests.cast import Cast
 from tests.trial.definition import small_study
 from trial.actions import studies, visits

@@ -11,11 +11,11 @@ from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
 from ecrf.actions import records
-from ecrf.actions.records import Where
 from ecrf.checks import Book, Facts, Place
 from ecrf.eligibility import Assessment, assess, assess_entry
 from ecrf.entry import Submission, Typed
 from ecrf.models import Finding, FindingState, Record
+from ecrf.where import Where
 from tests.cast import PASSWORD, Cast
 from tests.ecrf.checks.panel_study import data, place
 from tests.ecrf.checks.panel_study import definition as panel_study

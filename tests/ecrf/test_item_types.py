@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from ecrf.actions.records import Where
 from ecrf.models import Change, ChangeKind
+from ecrf.where import Where
 from reporting.writers import write_csv
 from tests.ecrf.items_study import PDF, Play
 

@@ -13,11 +13,11 @@ from django.db import transaction
 from audit.errors import Refused
 from ecrf import policies
 from ecrf.actions import data_queries, marks, records, verifications
-from ecrf.actions.records import Where
 from ecrf.diagrams import page
 from ecrf.entry import Submission, Typed
 from ecrf.lives import DEED_WORDS, LIVES, Deed, Life
 from ecrf.models import EntryState, Record
+from ecrf.where import Where
 from tests.cast import PASSWORD, Cast
 
 STATES = Path(__file__).resolve().parents[2] / "docs" / "states.md"
@@ -112,7 +112,7 @@ class Walk:
             Deed.REMOVE: lambda: records.remove_entry(
                 record=record, revision=record.revision, reason="Twice", by=cast.theo_coordinator
             ),
-            Deed.VERIFY: lambda: records.verify(record=record, values=[("", "kps")], by=cast.mona_monitor),
+            Deed.VERIFY: lambda: verifications.verify(record=record, values=[("", "kps")], by=cast.mona_monitor),
             Deed.UNVERIFY: lambda: verifications.unverify(
                 record=record, values=[("", "kps")], reason="Wrong page", by=cast.mona_monitor
             ),
@@ -139,7 +139,7 @@ def arrangements(cast: Cast) -> Iterator[tuple[str, Callable[[Walk], None]]]:
 
     def verified(walk: Walk) -> None:
         complete(walk)
-        records.verify(record=walk.record, values=[("", "kps")], by=cast.mona_monitor)
+        verifications.verify(record=walk.record, values=[("", "kps")], by=cast.mona_monitor)
 
     def reviewed(walk: Walk) -> None:
         complete(walk)

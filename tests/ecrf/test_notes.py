@@ -111,8 +111,8 @@ def test_a_locked_form_takes_no_note(play: Play) -> None:
 
 def test_a_note_on_what_tells_the_arm_is_hidden_from_who_may_not_see_it(cast: Cast) -> None:
     """ECRF-385: on a form or an item of one arm, a note is not shown, counted or exported to a blinded reader."""
-    from ecrf.actions.records import Where
     from ecrf.selectors import notes_for
+    from ecrf.where import Where
 
     participant = one_of_each_arm(cast)["SRT"]
     record = Record.objects.filter(participant=participant, form="vitals_performance")[0]

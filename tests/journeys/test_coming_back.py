@@ -10,8 +10,8 @@ from django.conf import settings
 from playwright.sync_api import BrowserContext, Page, expect
 
 from ecrf.actions import drafts
-from ecrf.actions.records import Where
 from ecrf.models import Draft
+from ecrf.where import Where
 from tests import stages
 from tests.cast import PASSWORD, Cast
 from trial.models import Participant, Person

@@ -49,7 +49,7 @@ def places(cast: Cast) -> dict[str, str]:
     lesion = cast.record(participant, "lesion", number=1)
     visit = cast.visit(participant, "SCR")
     from ecrf.actions import data_queries
-    from ecrf.actions.records import Where
+    from ecrf.where import Where
 
     query = data_queries.ask(where=Where(participant, "lesion", number=1), text="Please check.", by=cast.mona_monitor)
     assert Query.objects.filter(pk=query.pk).exists()

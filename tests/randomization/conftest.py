@@ -10,9 +10,9 @@ import pytest
 
 from audit import clock
 from ecrf.actions import records
-from ecrf.actions.records import Where
 from ecrf.entry import Submission, Typed
 from ecrf.models import Record
+from ecrf.where import Where
 from randomization import gate
 from tests.cast import STUDY_FOLDER, Cast
 from tests.randomization import marked

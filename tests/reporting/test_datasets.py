@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from audit import clock
-from ecrf.actions import data_queries, records
-from ecrf.actions.records import Where
+from ecrf.actions import data_queries, records, verifications
 from ecrf.entry import Typed
 from ecrf.models import EntryState, Record
+from ecrf.where import Where
 from randomization.actions import allocations, errors, treatments
 from randomization.models import Allocation
 from reporting.datasets import RESERVED, STATUSES, Shape, Table, values_of
@@ -385,7 +385,7 @@ def both_arms(cast: Any) -> list[Participant]:
             complete=False,
         )
         event = cast.record(participant, "adverse_event", number=1)
-        records.verify(record=event, values=[("", "term"), ("", "relation_srt")], by=cast.mona_monitor)
+        verifications.verify(record=event, values=[("", "term"), ("", "relation_srt")], by=cast.mona_monitor)
         data_queries.ask(
             where=Where(participant, "adverse_event", number=1), text="Sure?", item="relation_srt",
             by=cast.dan_data_manager,

@@ -69,6 +69,12 @@ class View(APIView):
         return pages.get_paginated_response(shape(found or [], *arguments))
 
 
+def prefers(request: Any, preference: str) -> bool:
+    """Tell whether the request prefers something, as `return=minimal` (RFC 7240, section 2)."""
+    said = request.headers.get("Prefer", "").split(",")
+    return preference in ("".join(each.partition(";")[0].split()).lower() for each in said)
+
+
 def describe(answer: Any, *, body: bool = False, status_code: int = 200, **others: Any) -> dict[Any, Any]:
     """Return the `responses` of `extend_schema`: the answer, and every problem that any view may answer.
 

@@ -14,12 +14,12 @@ from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
 from audit.testing import refused_by_database
-from ecrf.actions import closures, data_queries, marks, records
-from ecrf.actions.records import Where
+from ecrf.actions import closures, data_queries, marks, records, verifications
 from ecrf.closing import OpenQueries, Scope, preview
 from ecrf.entry import Submission, Typed
 from ecrf.models import Closure, Finding, FindingState, Query, Record
 from ecrf.selectors import query_or_404
+from ecrf.where import Where
 from randomization import gate
 from randomization.actions.allocations import GateClosed
 from tests.cast import PASSWORD, Cast
@@ -147,7 +147,7 @@ def test_queries_live_in_a_frozen_scope_and_not_in_a_locked_one(
     for attempt in (
         lambda: data_queries.reopen(query=query, text="?", by=mona),
         lambda: data_queries.ask(where=empty, text="?", by=mona),
-        lambda: records.verify(
+        lambda: verifications.verify(
             record=cast.record(participant, "vitals_performance", visit="SCR"), values=[("", "kps")], by=mona
         ),
         lambda: records.sign(

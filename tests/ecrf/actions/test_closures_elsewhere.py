@@ -10,11 +10,11 @@ from audit import clock, verification
 from audit.door import MARK
 from audit.errors import Refused
 from audit.models import Signature
-from ecrf.actions import closures, data_queries, marks, records, redactions, signatures, verifications
-from ecrf.actions.records import Where
+from ecrf.actions import closures, data_queries, marks, redactions, signatures, verifications
 from ecrf.closing import OpenQueries, Scope
 from ecrf.models import UNSETTLED, Closure, Query, QueryState, Record, Verification
 from ecrf.selectors import queries_for
+from ecrf.where import Where
 from tests.cast import PASSWORD, Cast
 from tests.ecrf.actions import test_redactions as redaction_cast
 from trial.actions import consents, transfers
@@ -85,7 +85,7 @@ def test_no_deed_of_a_query_or_a_verification_passes_a_lock(
 ) -> None:
     """ECRF-561: one by one and several at once, by the plan and by hand; nothing is offered either."""
     mona, record = cast.mona_monitor, cast.record(participant, FORM, visit="SCR")
-    records.verify(record=record, values=[("", "kps")], by=mona)
+    verifications.verify(record=record, values=[("", "kps")], by=mona)
     query = data_queries.close(query=asked(cast, participant), by=mona)
     lock(cast, participant)
     for attempt in (
@@ -123,7 +123,7 @@ def test_queries_and_verification_go_on_in_what_is_frozen(cast: Cast, participan
     found = data_queries.settle_several(queries=[query], deed="close", text="Done", by=mona)
     assert [q.state for q in found.done] == [QueryState.CLOSED]
     record = cast.record(participant, FORM, visit="SCR")
-    records.verify(record=record, values=[("", "kps")], by=mona)
+    verifications.verify(record=record, values=[("", "kps")], by=mona)
     assert verifications.unverify(record=record, values=[("", "kps")], reason="Wrong page", by=mona)
 
 

@@ -13,12 +13,12 @@ from audit.errors import Refused
 from audit.models import Deed
 from ecrf import policies
 from ecrf.actions import data_queries, records
-from ecrf.actions.records import Where
 from ecrf.addressees import ADDRESSEES
 from ecrf.entry import Submission, Typed
 from ecrf.models import Query, QueryKind, QueryMessage, QueryState, Record
 from ecrf.selectors import queries_waiting_for
 from ecrf.trails import thread
+from ecrf.where import Where
 from tests.cast import Cast
 from trial.actions import notices
 from trial.models import Notice, NoticeState, Role

@@ -7,9 +7,9 @@ import pytest
 from audit import clock
 from audit.errors import Refused
 from ecrf.actions import records
-from ecrf.actions.records import Where
 from ecrf.entry import Submission, Typed
 from ecrf.models import Change, ChangeKind, Finding, FindingState, Record
+from ecrf.where import Where
 from tests.cast import PASSWORD, Cast
 from tests.trial.actions.arrange import DAY, again, randomized
 from trial.actions import participants, visits

@@ -8,8 +8,8 @@ import pytest
 
 from audit import clock
 from ecrf.actions import records
-from ecrf.actions.records import Where
 from ecrf.models import EntryState, Finding, FindingState, Query, QueryState, Record
+from ecrf.where import Where
 from tests.cast import Cast
 from tests.trial.actions.arrange import randomized
 from trial.actions import visits

@@ -6,10 +6,11 @@ import pytest
 
 from audit.errors import Refused
 from audit.models import Deed
-from ecrf.actions import data_queries, drafts, marks, records
-from ecrf.actions.records import StaleRecord, Where
+from ecrf.actions import data_queries, drafts, marks, records, verifications
+from ecrf.actions.records import StaleRecord
 from ecrf.entry import Submission, Typed
 from ecrf.models import Change, Draft, Finding, FindingState, Record
+from ecrf.where import Where
 from tests.cast import PASSWORD, Cast
 from trial.models import Participant
 
@@ -101,7 +102,7 @@ class TestFreezeAndLock:
         query = data_queries.ask(where=where_of(record), item="kps", text="Sure?", by=cast.mona_monitor)
         query = data_queries.answer(query=query, text="Yes.", by=cast.theo_coordinator)
         data_queries.close(query=query, by=cast.mona_monitor)
-        assert records.verify(record=record, values=[("", "kps")], by=cast.mona_monitor)
+        assert verifications.verify(record=record, values=[("", "kps")], by=cast.mona_monitor)
         assert marks.review(record=again(record), by=cast.dan_data_manager).is_reviewed
         assert records.sign(record=again(record), password=PASSWORD, by=cast.ines_investigator).is_signed
         with pytest.raises(Refused, match="already frozen"):
@@ -118,7 +119,7 @@ class TestFreezeAndLock:
             lambda: change(cast, record),
             lambda: data_queries.ask(where=where_of(record), text="?", by=cast.mona_monitor),
             lambda: data_queries.reopen(query=query, text="?", by=cast.mona_monitor),
-            lambda: records.verify(record=record, values=[("", "kps")], by=cast.mona_monitor),
+            lambda: verifications.verify(record=record, values=[("", "kps")], by=cast.mona_monitor),
             lambda: records.sign(record=record, password=PASSWORD, by=cast.ines_investigator),
             lambda: marks.review(record=record, by=cast.dan_data_manager),
             lambda: marks.freeze(record=record, by=cast.dan_data_manager),
@@ -227,7 +228,7 @@ class TestBrokenMarks:
     def test_the_change_that_breaks_marks_names_them(self, cast: Cast) -> None:
         """ECRF-225: signature, review and verification; only the first change breaks, and only what it changes."""
         record = vitals(cast)
-        records.verify(record=record, values=[("", "kps"), ("", "ecog")], by=cast.mona_monitor)
+        verifications.verify(record=record, values=[("", "kps"), ("", "ecog")], by=cast.mona_monitor)
         record = records.sign(record=again(record), password=PASSWORD, by=cast.ines_investigator)
         record = marks.review(record=again(record), by=cast.dan_data_manager)
         record = again(change(cast, record, "60"))

@@ -10,9 +10,9 @@ import pytest
 from audit import clock
 from audit.errors import Refused
 from ecrf.actions import data_queries, records
-from ecrf.actions.records import Where
 from ecrf.entry import Submission, Typed
 from ecrf.models import ChangeKind, EntryState, QueryState, Record
+from ecrf.where import Where
 from safety.models import SafetyCase
 from tests.cast import Cast
 from tests.trial.actions.arrange import DAY, again, randomized, states

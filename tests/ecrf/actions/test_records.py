@@ -16,8 +16,8 @@ from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
 from ecrf import effects
-from ecrf.actions import data_queries, drafts, laboratories, records
-from ecrf.actions.records import StaleRecord, Where
+from ecrf.actions import data_queries, drafts, laboratories, records, verifications
+from ecrf.actions.records import StaleRecord
 from ecrf.entry import InvalidValues, Submission, Typed
 from ecrf.models import (
     UNSETTLED,
@@ -32,6 +32,7 @@ from ecrf.models import (
     Record,
 )
 from ecrf.presenters import reason_words
+from ecrf.where import Where
 from tests.cast import PASSWORD, Cast
 from tests.trial.actions.arrange import on_day
 from trial.actions import people, visits
@@ -553,7 +554,7 @@ class TestVerification:
         """ECRF-050: DOMAIN, marks."""
         where = vitals_of(cast)
         record = cast.save(where, {"kps": 90, "ecog": "0", "heart_rate": "72", "sbp": "130"})
-        records.verify(record=record, values=[("", "heart_rate"), ("", "sbp")], by=cast.mona_monitor)
+        verifications.verify(record=record, values=[("", "heart_rate"), ("", "sbp")], by=cast.mona_monitor)
 
         records.save(
             where=where,
@@ -572,7 +573,7 @@ class TestVerification:
         record = cast.save(vitals_of(cast), {"kps": 90, "ecog": "0"})
         for person in (cast.theo_coordinator, cast.ines_investigator, cast.paul_sponsor, cast.aude_auditor):
             with pytest.raises(Refused):
-                records.verify(record=record, values=[("", "kps")], by=person)
+                verifications.verify(record=record, values=[("", "kps")], by=person)
 
 
 class TestRecomputation:
@@ -932,7 +933,7 @@ class TestLinksAndRows:
         with pytest.raises(Refused, match="removed"):
             records.sign(record=record, password=PASSWORD, by=cast.ines_investigator)
         with pytest.raises(Refused, match="removed"):
-            records.verify(record=record, values=[("", "term")], by=cast.mona_monitor)
+            verifications.verify(record=record, values=[("", "term")], by=cast.mona_monitor)
         with pytest.raises(Refused, match="removed"):
             cast.save(Where(participant, "adverse_event", number=1), {"serious": True})
 

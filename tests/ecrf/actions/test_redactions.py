@@ -20,10 +20,10 @@ from audit.testing import refused_by_database
 from config.services.postgres import binaries
 from config.services.processes import server_account
 from ecrf.actions import data_queries, drafts, records, redactions
-from ecrf.actions.records import Where
 from ecrf.entry import Submission, Typed
 from ecrf.models import Change, Draft, Finding, QueryMessage, Record
 from ecrf.redaction_places import find
+from ecrf.where import Where
 from tests import stages
 from tests.audit.conftest import address_of, connected_as
 from tests.cast import PASSWORD, Cast

@@ -14,11 +14,11 @@ from audit.errors import Refused
 from audit.models import Deed, Signature
 from ecrf import signed_contents
 from ecrf.actions import data_queries, marks, records, signatures
-from ecrf.actions.records import Where
 from ecrf.actions.signatures import ChangedMeanwhile
 from ecrf.entry import Submission, Typed
 from ecrf.models import Record
 from ecrf.signing import SigningPage
+from ecrf.where import Where
 from tests.cast import PASSWORD, Cast
 from trial.models import Participant
 

@@ -11,11 +11,11 @@ from audit import clock
 from audit.errors import Conflict, Refused
 from audit.models import Deed
 from ecrf.actions import records, verifications
-from ecrf.actions.records import Where
 from ecrf.entry import Submission, Typed
 from ecrf.models import Record, Verification, VerificationTally
 from ecrf.standings import plan_in_force, progress_by_site, rule_of, standings_of, tallies_for
 from ecrf.verification import drawn
+from ecrf.where import Where
 from tests.cast import Cast
 from tests.ecrf import plans
 from tests.stages import staged
@@ -110,7 +110,7 @@ class TestByThePlan:
         plans.publish(cast, None)
         assert plan_in_force()[1] is None
         assert asked(cast, record) == set()
-        assert len(records.verify(record=record, values=[("", "weight")], by=cast.mona_monitor)) == 1
+        assert len(verifications.verify(record=record, values=[("", "weight")], by=cast.mona_monitor)) == 1
         verifications.recount()
         assert tally(record) == (0, 0, 0, False)
 
@@ -133,7 +133,7 @@ class TestByThePlan:
         place = Where(participant, FORM, visit=cast.visit(participant, "SCR"))
         record = cast.save(place, {"kps": 90, "ecog": "0"}, complete=False)
         assert tally(record) == (0, 0, 0, False)
-        assert len(records.verify(record=record, values=[("", "kps")], by=cast.mona_monitor)) == 1
+        assert len(verifications.verify(record=record, values=[("", "kps")], by=cast.mona_monitor)) == 1
         record = cast.save(place, {"kps": 90, "ecog": "0"})
         assert tally(record) == (2, 1, 0, True)
 
@@ -160,7 +160,7 @@ class TestWhatUndoesIt:
 
     def test_a_removed_row_and_a_cleared_value_undo_theirs_alone(self, cast: Cast, record: Record) -> None:
         """ECRF-317: what is gone is neither verified nor asked for."""
-        records.verify(record=record, values=[("", "weight"), ("", "kps")], by=cast.mona_monitor)
+        verifications.verify(record=record, values=[("", "weight"), ("", "kps")], by=cast.mona_monitor)
         change(cast, record, complete=False, weight="")
         held = Verification.objects.filter(cleared_at=None).values_list("item", flat=True)
         assert list(held) == ["kps"]

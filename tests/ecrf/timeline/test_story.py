@@ -11,8 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit import clock
-from ecrf.actions.records import Where
 from ecrf.casebooks import Casebook
+from ecrf.where import Where
 from tests.cast import STUDY_FOLDER, Cast
 from tests.randomization import marked
 from trial.actions import studies

@@ -14,10 +14,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from audit import clock
-from ecrf.actions import data_queries, records
-from ecrf.actions.records import Where
+from ecrf.actions import data_queries, records, verifications
 from ecrf.casebooks import Casebook
 from ecrf.standings import plan_in_force
+from ecrf.where import Where
 from simulation import patients
 from tests.cast import PASSWORD, Cast
 from tests.randomization import marked
@@ -139,13 +139,13 @@ def test_a_cell_says_state_queries_verification_and_signature(cast: Cast) -> Non
     participant = cast.consented()
     consent = cast.record(participant, "consent", visit="SCR")
     items = [(row["_id"], item) for rows in consent.data.values() for row in rows for item in row if item[0] != "_"]
-    records.verify(record=consent, values=items, by=cast.mona_monitor)
+    verifications.verify(record=consent, values=items, by=cast.mona_monitor)
     records.sign(record=consent, password=PASSWORD, by=cast.ines_investigator)
     where = Where(participant, "consent", visit=cast.visit(participant, "SCR"))
     data_queries.ask(where=where, text="Which version?", by=cast.mona_monitor)
     cast.fill(participant, "demographics", visit="SCR", complete=False)
     demographics = cast.record(participant, "demographics", visit="SCR")
-    records.verify(record=demographics, values=[("", "sex")], by=cast.mona_monitor)
+    verifications.verify(record=demographics, values=[("", "sex")], by=cast.mona_monitor)
 
     grid = cells(casebook(cast.mona_monitor, participant))
     cell = grid["Informed consent", "Screening"]

@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 
 import audit
 from ecrf.actions import drafts
-from ecrf.actions.records import Where
 from ecrf.models import Draft, Record
+from ecrf.where import Where
 from tests.cast import Cast
 from trial.models import Participant, Person
 

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from audit import clock
 from audit.models import Deed, Signature
-from ecrf.actions.records import Where
 from ecrf.criteria import EligibilityPage
+from ecrf.where import Where
 from tests.cast import PASSWORD, Cast
 from tests.randomization.conftest import change
 from trial.actions import visits

@@ -13,13 +13,13 @@ from django.test.utils import CaptureQueriesContext
 
 from audit import clock
 from audit.errors import Refused
-from ecrf.actions import records
-from ecrf.actions.records import Where
+from ecrf.actions import records, verifications
 from ecrf.entry import InvalidValues, Submission, Typed
 from ecrf.models import Record
 from ecrf.pages import entry_page
 from ecrf.places import place_or_404
 from ecrf.templatetags import grid
+from ecrf.where import Where
 from simulation import patients
 from tests.cast import Cast
 from tests.stages import staged
@@ -151,7 +151,7 @@ def test_cells_of_known_lesions_from_the_skeleton_are_those_of_the_template(
 
 def verify_some(cast: Cast, held: Record) -> None:
     row = held.data["lesions"][0]
-    records.verify(record=held, values=[(row["_id"], "organ")], by=cast.mona_monitor)
+    verifications.verify(record=held, values=[(row["_id"], "organ")], by=cast.mona_monitor)
 
 
 def cells(page: str) -> str:

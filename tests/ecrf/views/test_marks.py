@@ -10,11 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from audit.models import Signature
-from ecrf.actions import closures, data_queries, marks, records
-from ecrf.actions.records import Where
+from ecrf.actions import closures, data_queries, marks, records, verifications
 from ecrf.closing import Scope
 from ecrf.entry import Submission, Typed
 from ecrf.models import Closure, Record
+from ecrf.where import Where
 from tests.cast import PASSWORD, Cast
 from tests.trial.views.helpers import words
 from trial.models import Participant
@@ -107,7 +107,7 @@ class TestRecordPage:
         """ECRF-264: signature, review, verification; then which change broke which mark, also in the trail."""
         client = cast.client_of(cast.theo_coordinator)
         assert "What a change of this form breaks" not in words(client.get(url(record)))
-        records.verify(record=record, values=[("", "weight")], by=cast.mona_monitor)
+        verifications.verify(record=record, values=[("", "weight")], by=cast.mona_monitor)
         records.sign(record=record, password=PASSWORD, by=cast.ines_investigator)
         marks.review(record=cast.record(record.participant, FORM, visit="SCR"), by=cast.dan_data_manager)
         page = words(client.get(url(record)))

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from audit import clock
 from ecrf.actions import data_queries
-from ecrf.actions.records import Where
 from ecrf.models import Query, Record
+from ecrf.where import Where
 from tests.cast import Cast
 from trial.models import Participant
 

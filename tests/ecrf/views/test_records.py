@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 import audit
 from audit.models import Deed, Signature
 from ecrf.actions import data_queries, records
-from ecrf.actions.records import Where
 from ecrf.models import Change, Draft, EntryState, Finding, Record, Verification
+from ecrf.where import Where
 from tests.cast import PASSWORD, Cast
 from trial.actions import participants, statuses, visits
 from trial.models import Participant, Person, StatusKind

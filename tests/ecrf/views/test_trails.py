@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from ecrf.actions import data_queries, records
-from ecrf.actions.records import Where
+from ecrf.actions import data_queries, records, verifications
 from ecrf.entry import Submission, Typed
 from ecrf.models import Record
+from ecrf.where import Where
 from tests.cast import PASSWORD, Cast
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,7 @@ def record(cast: Cast) -> Record:
     where = Where(participant, FORM, visit=cast.visit(participant, "SCR"))
     cast.fill(participant, FORM, visit="SCR", weight="80", height="200")
     query = data_queries.ask(where=where, item="weight", text="Please confirm.", by=cast.mona_monitor)
-    records.verify(record=query.record, values=[("", "weight")], by=cast.mona_monitor)
+    verifications.verify(record=query.record, values=[("", "weight")], by=cast.mona_monitor)
     change(where, "81", cast, reason="Typing error")
     data_queries.answer(query=query, text="Corrected.", by=cast.theo_coordinator)
     held = cast.record(participant, FORM, visit="SCR")

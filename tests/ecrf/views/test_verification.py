@@ -9,10 +9,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from ecrf.actions import records, verifications
-from ecrf.actions.records import Where
+from ecrf.actions import verifications
 from ecrf.models import Record, Verification
 from ecrf.verification import drawn
+from ecrf.where import Where
 from tests.cast import Cast
 from tests.ecrf import plans
 from tests.stages import staged
@@ -230,6 +230,6 @@ def test_the_pages_cost_few_statements_whatever_the_number(cast: Cast, participa
         cast.consented(cast.screened())
     for number in range(1, 5):
         entry = cast.save(Where(participant, "lesion"), {"lesion_number": f"T{number}", "organ": "LUNG"})
-        records.verify(record=entry, values=[("", "organ")], by=cast.mona_monitor)
+        verifications.verify(record=entry, values=[("", "organ")], by=cast.mona_monitor)
     assert Record.objects.filter(form="lesion").count() == 5
     assert costs() == before

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
-from ecrf.actions.records import Where
+from ecrf.where import Where
 from randomization.actions import errors, treatments
 from randomization.models import Allocation, RandomizedInError, StratumDifference, TreatmentReceived
 from randomization.treatment import begun_by_forms

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import Deed
+from audit.server import spelled_out
 from randomization import opening
 from randomization.actions import lists, simulations
 from randomization.models import AllocationList, ListSimulation
@@ -55,7 +56,7 @@ def test_schemes_are_compared_and_nothing_typed_is_kept(cast: Cast, caplog: pyte
     """RND-SIM-51: the report is shown at once; page, ledger, log and addresses hold no parameter."""
     client = cast.client_of(cast.stella_statistician)
     assert "Schemes to compare" in words_of(client.get(PAGE))
-    with caplog.at_level(logging.DEBUG), CaptureQueriesContext(connection) as statements:
+    with caplog.at_level(logging.DEBUG), spelled_out(), CaptureQueriesContext(connection) as statements:
         answer = client.post(PAGE, TYPED)
     assert answer.status_code == 200
     assert len(statements) <= MOST_STATEMENTS

@@ -7,7 +7,7 @@ from django.utils import translation
 
 from audit.models import Deed
 from ecrf.actions import data_queries
-from ecrf.actions.records import Where
+from ecrf.where import Where
 from reporting.presenters import notice_words, trail_row
 from tests.cast import Cast
 

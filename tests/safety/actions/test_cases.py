@@ -12,9 +12,9 @@ from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
 from ecrf.actions import records
-from ecrf.actions.records import Where
 from ecrf.entry import Submission, Typed
 from ecrf.models import Record
+from ecrf.where import Where
 from safety.actions import cases
 from safety.models import CaseState, SafetyCase
 from trial.models import Notice, Participant

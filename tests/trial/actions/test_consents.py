@@ -7,8 +7,8 @@ import pytest
 from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
-from ecrf.actions.records import Where
 from ecrf.models import Finding, FindingState
+from ecrf.where import Where
 from safety.models import SafetyCase
 from tests.cast import Cast
 from tests.trial.actions.arrange import DAY, again, on_day, randomized

@@ -12,8 +12,8 @@ from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
 from ecrf.actions import records
-from ecrf.actions.records import Where
 from ecrf.entry import Submission, Typed
+from ecrf.where import Where
 from tests.cast import Cast
 from tests.trial.actions.arrange import DAY, again, on_day, randomized
 from trial.actions import participants

@@ -10,10 +10,10 @@ from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
 from ecrf.actions import closures, records
-from ecrf.actions.records import Where
 from ecrf.closing import Scope
 from ecrf.eligibility import assess
 from ecrf.models import Record
+from ecrf.where import Where
 from randomization.strata import stratum_of
 from simulation import patients
 from tests.cast import PASSWORD, Cast

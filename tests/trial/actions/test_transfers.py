@@ -8,8 +8,8 @@ from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
 from ecrf.actions import laboratories
-from ecrf.actions.records import Where
 from ecrf.selectors import laboratory_ranges
+from ecrf.where import Where
 from tests.cast import Cast
 from tests.trial.actions.arrange import DAY, again, randomized
 from trial.actions import notices, participants, statuses, transfers

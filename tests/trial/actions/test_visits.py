@@ -8,9 +8,9 @@ from audit import clock
 from audit.errors import Refused
 from audit.models import Deed
 from ecrf.actions import data_queries, records
-from ecrf.actions.records import Where
 from ecrf.entry import Submission
 from ecrf.models import EntryState
+from ecrf.where import Where
 from tests.cast import Cast
 from tests.trial.actions.arrange import DAY, randomized, states
 from trial.actions import statuses, visits

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import Deed
+from audit.server import spelled_out
 from tests.cast import PASSWORD
 from trial.actions import people
 from trial.models import Person
@@ -98,7 +99,7 @@ def test_a_session_ends_half_an_hour_after_the_last_request_and_is_written_once_
     """TRIAL-119: work keeps it open for hours, a pause of 30 minutes ends it; most requests write nothing."""
     with time_machine.travel("2026-03-02 09:00:00+00:00", tick=False) as clock:
         client = cast.client_of(cast.theo_coordinator)
-        with CaptureQueriesContext(connection) as asked:
+        with spelled_out(), CaptureQueriesContext(connection) as asked:
             client.get("/participants/")
         assert not any("UPDATE" in query["sql"] for query in asked.captured_queries)
         for _turn in range(4):
