@@ -34,6 +34,8 @@ _STAND_INS: dict[type, Callable[[int], Any]] = {
 }
 _KINDS = {dt.date: "date", dt.datetime: "timestamptz", uuid.UUID: "uuid"}
 """The type that the driver says of a value; of others PostgreSQL finds it where they stand."""
+_LEAST, _MOST = -(2**31), 2**31 - 1
+"""A number that no `integer` holds equals none in a statement sent whole, and is an error as a kept one's value."""
 _STEPS = (1, 97)
 """Each statement is written twice, with stand-ins so far apart: what is made of a value differs, and is found."""
 
@@ -171,8 +173,9 @@ class _Statement:
             raise TransactionManagementError("What is locked outside a transaction is locked for nobody.")
         if self._statement is None:
             self._statement = self._written_out(connection)
-        text = self._statement.on(connection)
         parameters = tuple([flat[number] for number in self.order])
+        is_wide = any(value.__class__ is int and not _LEAST <= value <= _MOST for value in parameters)
+        text = self._statement.text if is_wide else self._statement.on(connection)
         compiler = copy.copy(self.compiler)
         compiler.connection = connection
         compiler.as_sql = lambda *_args, **_options: (text, parameters)

@@ -28,14 +28,14 @@ class Statement:
     that is not `is_kept` (of many rows, whose number changes) is sent as a whole every time.
     """
 
-    __slots__ = ("_asking", "_kept", "_name", "_text")
+    __slots__ = ("_asking", "_kept", "_name", "text")
 
     def __init__(self, text: str, *, kinds: Sequence[str] = (), name: str = "", is_kept: bool = True) -> None:
         parts = [part.replace("\0", "%") for part in text.replace("%%", "\0").split("%s")]
         values = [f"${number}" for number in range(1, len(parts))]
         for number, kind in enumerate(kinds):
             values[number] += f"::{kind}" if kind else ""
-        self._text = text
+        self.text = text
         self._name = f"{name[:40]}_{next(_numbers)}" if is_kept else ""
         self._kept = "".join(itertools.chain.from_iterable(itertools.zip_longest(parts, values, fillvalue="")))
         given = f" ({', '.join(['%s'] * len(values))})" if values else ""
@@ -44,7 +44,7 @@ class Statement:
     def on(self, connection: BaseDatabaseWrapper) -> str:
         """What to send on a connection with the values in order; the statement is known there by then."""
         if not self._name or not keeps(connection):
-            return self._text
+            return self.text
         connection.ensure_connection()
         raw: Any = connection.connection
         known = _known.get(raw)

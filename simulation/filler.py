@@ -36,16 +36,17 @@ OPTIONAL = 0.35
 """Share of optional items that people fill."""
 
 
-def fill(*, where: Where, said: Said, by: Person, rng: Random, revision_data: Rows | None = None) -> Submission:
+def fill(*, where: Where, said: Said, by: Person, rng: Random, justify: str = "") -> Submission:
     """Return a submission that answers what the form shows and the person may answer.
 
-    Required items that stay unanswered (reserved to another role) are left to them.
+    Required items that stay unanswered (reserved to another role) are left to them. With `justify`, the soft edit
+    checks that the answers would raise are confirmed with these words.
     """
     participant = where.participant
     definition = definition_of(participant.version_id)
     form = definition.form(where.form)
     record = find(where)
-    data: Rows = revision_data if revision_data is not None else (record.data if record else {})
+    data: Rows = record.data if record else {}
     ranges = _ranges(participant, form)
     submission = Submission()
     _rows(form, said, data, submission, rng)
@@ -77,6 +78,8 @@ def fill(*, where: Where, said: Said, by: Person, rng: Random, revision_data: Ro
             and entry.value(key[0], _index(merged.data, key), key[2]) is None
         ]
         if not wanted:
+            if justify:
+                submission.justifications = {(fired.check_id, fired.row): justify for fired in evaluation.soft}
             break
         for key in wanted:
             typed = _said(said, form, key, submission) or (
@@ -244,24 +247,3 @@ def _link(participant: Participant, item: Item, rng: Random) -> Typed | None:
 def _ranges(participant: Participant, form: Form) -> dict[str, tuple[str, str]]:
     return laboratory_ranges(participant) if any(item.analyte for item in form.items.values()) else {}
 
-
-def soft_findings(*, where: Where, submission: Submission, by: Person) -> list[tuple[str, str]]:
-    """Return (check id, row id) of each soft edit check that the submission would raise."""
-    participant = where.participant
-    definition = definition_of(participant.version_id)
-    form = definition.form(where.form)
-    record = find(where)
-    merged = merge(
-        definition=definition,
-        form=form,
-        data=record.data if record else {},
-        submission=submission,
-        today=clock.today(),
-        locale="en",
-        may_answer=lambda item: may_answer(by, participant, form, item),
-        is_linked=lambda _form, _number: True,
-        ranges=_ranges(participant, form),
-    )
-    book = book_of(participant, definition, {form.id} | definition.forms_read_by(form.id))
-    entry = book.entry(place_of(definition, form.id, where.visit, where.number), merged.data)
-    return [(fired.check_id, fired.row) for fired in evaluate(book, entry).soft]

@@ -13,7 +13,6 @@ from django.test import Client
 import audit
 from audit import clock
 from ecrf.actions import laboratories, records
-from ecrf.entry import Submission
 from ecrf.models import Record
 from ecrf.where import Where
 from randomization.actions import allocations, corrections, identities, lists, simulations
@@ -309,9 +308,9 @@ class Cast:
     ) -> Record:
         """Save what is said (and believable answers for the rest) at a place, whatever revision stands there."""
         by = by or self.theo_coordinator
-        submission = fill(where=where, said=said, by=by, rng=Random(f"{where.participant.code}/{where.form}"))
+        rng = Random(f"{where.participant.code}/{where.form}")
+        submission = fill(where=where, said=said, by=by, rng=rng, justify=justify)
         held = self._held(where)
-        submission.justifications = dict.fromkeys(self._soft(where, submission, by), justify)
         return records.save(
             where=where,
             revision=held.revision if held else 0,
@@ -326,12 +325,6 @@ class Cast:
         if where.visit is not None:
             return found.filter(visit=where.visit).first()
         return found.filter(number=where.number).first() if where.number else None
-
-    def _soft(self, where: Where, submission: Submission, by: Person) -> list[tuple[str, str]]:
-        """The soft findings that a submission would raise, so that tests may confirm them."""
-        from simulation.filler import soft_findings
-
-        return soft_findings(where=where, submission=submission, by=by)
 
     def save_event(self, participant: Participant, *, serious: bool = False, **said: Any) -> Record:
         """An adverse event of the participant: fatigue of grade 2 unless said otherwise."""

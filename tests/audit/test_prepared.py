@@ -146,3 +146,12 @@ def test_a_lock_outside_a_transaction_is_refused_each_time(cast: Cast) -> None:
     for _time in range(2):
         with pytest.raises(TransactionManagementError):
             lock_participant(pk)
+
+
+def test_a_number_that_no_column_holds_finds_nothing(cast: Cast) -> None:
+    """AUD-201: as with a queryset, whatever stands in an address."""
+    found = prepared(lambda pk: Delegation.objects.filter(pk__gte=pk))
+    assert found(1)
+    for number in (2**31, 2**63, 10**30):
+        assert found(number) == []
+    assert found(-(10**30)) == list(Delegation.objects.all())
