@@ -60,11 +60,12 @@ def milliseconds(deed: Callable[[], object]) -> float:
     return (time.perf_counter() - began) * 1_000
 
 
-def medians(deeds: Mapping[str, Callable[[], object]], rounds: int, *, warm: int = 2) -> dict[str, float]:
+def medians(deeds: Mapping[str, Callable[[], object]], rounds: int, *, warm: int | None = None) -> dict[str, float]:
     """The median time of each deed in ms: one of each per round, in turn, so that a slow moment meets all alike.
 
-    The first `warm` rounds fill caches and are not counted.
+    The first `warm` rounds (two, or one where one is measured) fill caches and are not counted.
     """
+    warm = min(2, rounds) if warm is None else warm
     taken: dict[str, list[float]] = {name: [] for name in deeds}
     for number in range(warm + rounds):
         for name, deed in deeds.items():

@@ -8,9 +8,10 @@ Nothing is built by tag, nothing recurses, and size, depth and the number of nod
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -172,7 +173,18 @@ def ids_within(node: Any) -> Iterator[str]:
 
 
 def read(file: str, content: bytes) -> tuple[Source | None, list[Problem]]:
-    """The file's data, or None when it cannot be read at all, with every problem of the text itself."""
+    """The file's data, or None when it cannot be read at all, with every problem of the text itself.
+
+    The same content is read once: another version of a study, or another try, changes few of its files.
+    """
+    source, problems = _read(file, content)
+    if source is None:
+        return None, list(problems)
+    return Source(source.file, source.data, source.lines, source.bare_words), list(problems)
+
+
+@lru_cache(maxsize=128)
+def _read(file: str, content: bytes) -> tuple[Source | None, Sequence[Problem]]:
     if len(content) > MAX_BYTES:
         return None, [problem("DEF006", file=file, size=f"{len(content):,}", limit=f"{MAX_BYTES:,}")]
     try:
