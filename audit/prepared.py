@@ -193,7 +193,7 @@ class _Statement:
     def _written_out(self, connection: Any) -> server.Statement:
         """The statement with what is the same for all values in its text."""
         connection.ensure_connection()
-        with connection.connection.cursor() as cursor:
+        with connection.wrap_database_errors, connection.connection.cursor() as cursor:
             always = [
                 "%s" if number is not None else cursor.mogrify("%s", [one]).decode().replace("%", "%%")
                 for number, one in self.parameters

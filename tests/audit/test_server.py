@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.db.utils import DataError
+from django.db.utils import DataError, InterfaceError, OperationalError
 from django.test.utils import CaptureQueriesContext
 
+from audit.prepared import prepared
 from audit.server import Statement, spelled_out
+from trial.models import Site
 
 
 def _asked(statement: Statement, *values: Any) -> Any:
@@ -73,6 +75,19 @@ def test_a_new_connection_is_told_the_statement_anew() -> None:
     connection.close()
     assert _asked(statement, 2) == (2,)
     assert len(_kept("again")) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_the_server_lost_is_an_error_of_the_database() -> None:
+    """AUD-206: whoever answers "not now" for a database that is away knows it, at the first question and the next."""
+    question = prepared(lambda pk: Site.objects.filter(pk=pk))
+    for _turn in range(2):
+        connection.ensure_connection()
+        connection.connection.close()  # as it looks after a crash of the server
+        with pytest.raises((OperationalError, InterfaceError)):
+            question(1)
+        connection.close()
+        question(1)
 
 
 def test_a_statement_of_many_rows_is_sent_as_a_whole(db: None) -> None:
