@@ -70,7 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         messages.compile_all()  # a fresh clone has no compiled catalogue, and pages are tested in French
         if getattr(config.option, "numprocesses", None):
-            harness.start()
+            harness.begin()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -17,6 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -30,7 +31,7 @@ from config.fingerprint import STUDY as STUDY_FILES
 from config.fingerprint import TABLES, fingerprint
 from config.services.bundle import DATA, ROOT, Services, new_secrets
 from config.services.postgres import APP, OWNER
-from config.services.processes import server_account
+from config.services.processes import server_account, wait_until
 
 TEMPLATES = DATA / "test-template"
 MIGRATED, PUBLISHED = "stratum_migrated", "stratum"
@@ -43,6 +44,7 @@ SHAPING = (*TABLES, *STUDY_FILES, "trial/actions/**/*.py", "config/services/post
 
 _services: Services | None = None
 _started = False
+_beginning: threading.Thread | None = None
 publishing_failed = ""  # what publish_study said; the run fails, but what needs no study is still tested
 
 
@@ -102,17 +104,54 @@ def addresses() -> dict[str, str]:
         "HTTPS": "false",
         "MEDIA_ROOT": str(_services.short / "files"),
         "SITE_URL": "http://localhost:8000",
+        "STRATUM_TEST_READY": str(_services.short / "ready"),
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright keeps an event loop in the thread of the test
     }
     return told
 
 
+def begin() -> None:
+    """Start the services in the background, for workers that collect their tests meanwhile and then wait in `start`."""
+    global _beginning
+    if _services is None:
+        return
+
+    def work() -> None:
+        said = ""
+        try:
+            start()
+        except BaseException as error:
+            said = f"The services of the tests did not start: {error!r}"
+            raise
+        finally:
+            fresh = _ready().with_suffix(".new")
+            fresh.write_text(said)
+            fresh.rename(_ready())
+
+    _beginning = threading.Thread(target=work, name="services of the tests")
+    _beginning.start()
+
+
+def _ready() -> Path:
+    """The file that says that the services stand, or why they do not."""
+    return Path(os.environ["STRATUM_TEST_READY"])
+
+
 def start() -> None:
-    """Start the services with the template database in them, unless this process or its parent already did."""
+    """Start the services with the template database in them; where another process does it, wait until they stand.
+
+    Raises RuntimeError when the other process could not.
+    """
     global _started
-    if _started or _services is None:
+    if _started:
         return
     _started = True
+    if _services is None:
+        if not wait_until(_ready().exists, seconds=300, every=0.05):
+            raise RuntimeError("The services of the tests did not start within five minutes.")
+        if said := _ready().read_text():
+            raise RuntimeError(said)
+        return
     postgres = _services.postgres
     if postgres is None:
         _services.start()
@@ -144,6 +183,8 @@ def stop() -> None:
     global _services
     if _services is None:
         return
+    if _beginning is not None:
+        _beginning.join()
     if _started and _services.postgres is None:
         _drop_external()
     _services.stop()
