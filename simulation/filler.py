@@ -246,4 +246,3 @@ def _link(participant: Participant, item: Item, rng: Random) -> Typed | None:
 
 def _ranges(participant: Participant, form: Form) -> dict[str, tuple[str, str]]:
     return laboratory_ranges(participant) if any(item.analyte for item in form.items.values()) else {}
-
