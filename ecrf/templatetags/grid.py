@@ -1,11 +1,15 @@
-"""Cells of a grid, quickly: what all the cells of a column share is rendered once, and each puts its own value in.
+"""Rows and cells of a grid, quickly: what all rows, or all cells of a column, share is rendered once.
+
+Each then puts its own value in.
 
 A cell in which anything is special (an error, a finding, a missing code, skip logic, earlier measurements) is rendered
-by its template, as the first of each column is. Two hundred rows cost little more than one.
+by its template, as the first of each column is; so is a row that is removed or has an error, a query or a note. Two
+hundred rows cost little more than one.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import template
@@ -14,11 +18,35 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
-TEMPLATE = "_components/rows_cell.html"
-ROW, VALUE, ABOUT = "__ROW__", "__VALUE__", "__ABOUT__"
+TEMPLATE, ROW_TEMPLATE = "_components/rows_cell.html", "_components/row.html"
+ROW, VALUE, ABOUT, NUMBER, CELLS = "__ROW__", "__VALUE__", "__ABOUT__", "__NUMBER__", "__CELLS__"
 SPECIAL = ("errors", "findings", "missing", "previous", "earlier", "unknown", "flag", "reference", "file_url")
+_MARKS = re.compile(f"({ROW}|{NUMBER}|{CELLS})")
+SPECIAL_ROW = ("removed", "errors", "queries", "notes", "label")
+ADDRESSES = ("query_url", "note_url", "trail_url")
 TYPED = frozenset({"text", "integer", "decimal", "date", "partial_date", "time", "datetime"})
 CHOSEN = frozenset({"choice", "yesno", "link"})
+
+
+@register.simple_tag
+def grid_row(group: Any, row: Any) -> SafeString:
+    """One row of a repeating group with its cells: `group` and `row` as `_components/rows.html` has them."""
+    cells = mark_safe("".join(grid_cell(group, row, item) for item in row["fields"]))  # noqa: S308 - rendered cells
+    if any(row.get(name) for name in SPECIAL_ROW):
+        return _rendered_row(group, row, cells)
+    skeletons = group.setdefault("skeletons", {})
+    addresses = {name: row.get(name) or "" for name in ADDRESSES}
+    kind = ("", *(bool(address) for address in addresses.values()))
+    if kind not in skeletons:
+        of_any = {name: address.replace(f"row={row['id']}", f"row={ROW}") for name, address in addresses.items()}
+        made = _rendered_row(group, {**row, **of_any, "id": ROW, "number": NUMBER}, CELLS)
+        skeletons[kind] = _MARKS.split(made)
+    own = {ROW: escape(row["id"]), NUMBER: escape(row["number"]), CELLS: cells}
+    return mark_safe("".join(own.get(part, part) for part in skeletons[kind]))  # noqa: S308 - rendered, or escaped
+
+
+def _rendered_row(group: Any, row: Any, cells: str) -> SafeString:
+    return mark_safe(get_template(ROW_TEMPLATE).render({"group": group, "row": row, "cells": cells}))  # noqa: S308
 
 
 @register.simple_tag

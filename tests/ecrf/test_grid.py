@@ -71,6 +71,23 @@ def test_a_cell_from_the_skeleton_is_the_cell_of_its_template(play: Play, settin
     assert "Drug &lt;1&gt;" in fast[0]
 
 
+def test_a_row_from_the_skeleton_is_the_row_of_its_template(play: Play, monkeypatch: Any) -> None:
+    """ECRF-341: with its number, its addresses and its cells, for who enters and who reads."""
+    from ecrf.templatetags import grid
+
+    filled(play, ["r1", "r2", "r3"])
+    reader = play.cast.client_of(play.cast.mona_monitor)
+    for client in (play.client, reader):
+        made = client.get(play.url).content.decode()
+        with monkeypatch.context() as patched:
+            patched.setattr(grid, "SPECIAL_ROW", ("fields",))
+            rendered = client.get(play.url).content.decode()
+        found, wanted = (re.findall(r"<tr data-grid-row=.*?</tr>", page, re.DOTALL) for page in (made, rendered))
+        assert len(wanted) >= 3
+        assert found == wanted
+        assert 'row=r2"' in found[1]
+
+
 def _cells(page: str) -> str:
     return re.sub(r"\s+", " ", page[page.index("data-grid-rows") : page.index("</tbody>")])
 
