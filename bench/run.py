@@ -268,7 +268,7 @@ class Bench:
         """
         self.stage.list_in_use()
         room = self.stage.definition.study.accrual.target - Participant.objects.exclude(pathway="").count()
-        count = min(self.size.allocations, (room - 1) // 2)  # by pgbench as many again: all of them stay
+        count = min(self.size.allocations, (room - 4) // 2)  # pgbench makes as many, and other measures need some
         original = self.stage.eligible()
         self.stage.stands_apart(original)
         codes = multiply([original], 2 * count + 1, [self.stage.site])
