@@ -60,6 +60,8 @@ def append(rows: Sequence[AppendOnlyModel]) -> None:
             {column: _plain(field.pre_save(row, True)) for field, column in fields}  # type: ignore[attr-defined]
             for row in rows
         ],
+        tuple(column for _field, column in fields),
+        {},
     )
 
 
@@ -85,16 +87,13 @@ def append_values(
 
 
 def _send(
-    model: type[models.Model],
-    rows: list[dict[str, Any]],
-    varying: tuple[str, ...] | None = None,
-    constant: Mapping[str, Any] | None = None,
+    model: type[models.Model], rows: list[dict[str, Any]], varying: tuple[str, ...], constant: Mapping[str, Any]
 ) -> None:
     using = router.db_for_write(model)
     connection = connections[using]
     document = json.dumps(rows, ensure_ascii=False, allow_nan=False)
     text, fields = _statement(model, using, varying)
-    constants = [field.get_db_prep_save((constant or {})[column], connection) for field, column in fields]
+    constants = [field.get_db_prep_save(constant[column], connection) for field, column in fields]
     with connection.cursor() as cursor:
         cursor.execute(text.on(connection), [*constants, document])
 
@@ -129,14 +128,14 @@ def _insertion(
 
 @cache
 def _statement(
-    model: type[models.Model], using: str, varying: tuple[str, ...] | None
+    model: type[models.Model], using: str, varying: tuple[str, ...]
 ) -> tuple[Statement, tuple[tuple[models.Field[Any, Any], str], ...]]:
-    """The statement whose rows are a JSON document of the varying columns (None: all), and the constant ones first."""
+    """The statement whose rows are a JSON document of the varying columns, and the constant ones first."""
     connection = connections[using]
     quote = connection.ops.quote_name
     fields = _fields(model)
-    sent = [(field, column) for field, column in fields if varying is None or column in varying]
-    constant = tuple((field, column) for field, column in fields if varying is not None and column not in varying)
+    sent = [(field, column) for field, column in fields if column in varying]
+    constant = tuple((field, column) for field, column in fields if column not in varying)
     names = ", ".join(quote(column) for _field, column in sent)
     typed = ", ".join(f"{quote(column)} {field.db_type(connection)}" for field, column in sent)
     heads = [names, *(quote(column) for _field, column in constant), *(name for name, _ in UNSTAMPED)]

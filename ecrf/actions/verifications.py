@@ -32,17 +32,9 @@ from .records import StaleRecord
 @transaction.atomic
 def verify(*, record: Record, values: list[tuple[str, str]], by: Person) -> list[Verification]:
     """Record that values, given as (row id, item id), were compared with the source document."""
-    participant = lock_participant(record.participant_id)
-    current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
-    current.participant = participant
-    check(by, Permission.VERIFY, participant.site_id)
-    definition = definition_of(participant.version_id)
-    check_person_can_see(by, participant, definition, current.form, current.visit.event if current.visit else None)
-    if current.revision != record.revision:
-        raise StaleRecord(current, record.revision)
-    policies.check_deed(current, Deed.VERIFY)
+    current, definition = _locked(record, Deed.VERIFY, by)
     held = set(Verification.objects.filter(record=current, cleared_at=None).values_list("row", "item"))
-    sees_arm = can(by, Permission.ARM_VIEW, participant.site_id)
+    sees_arm = can(by, Permission.ARM_VIEW, current.participant.site_id)
     filled = {
         value
         for value in filled_values(definition.form(current.form), current.data)
@@ -82,15 +74,7 @@ def verify_required(*, record: Record, by: Person) -> list[Verification]:
 @transaction.atomic
 def unverify(*, record: Record, values: list[tuple[str, str]], reason: str, by: Person) -> list[Verification]:
     """Take back the verification of values, given as (row id, item id), with the reason; both stay in the trail."""
-    participant = lock_participant(record.participant_id)
-    current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
-    current.participant = participant
-    check(by, Permission.VERIFY, participant.site_id)
-    definition = definition_of(participant.version_id)
-    check_person_can_see(by, participant, definition, current.form, current.visit.event if current.visit else None)
-    if current.revision != record.revision:
-        raise StaleRecord(current, record.revision)
-    policies.check_deed(current, Deed.UNVERIFY)
+    current, _definition = _locked(record, Deed.UNVERIFY, by)
     reason = kept(reason, needed=_("Say why the verification is taken back."))
     wanted = set(values)
     held = [
@@ -112,6 +96,23 @@ def unverify(*, record: Record, values: list[tuple[str, str]], reason: str, by: 
     )
     count(current)
     return held
+
+
+def _locked(record: Record, deed: Deed, by: Person) -> tuple[Record, Definition]:
+    """Return the record as it stands, locked, with its study, once the person may do this to it as they read it.
+
+    Raises Refused, and StaleRecord when it was saved since.
+    """
+    participant = lock_participant(record.participant_id)
+    current = Record.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
+    current.participant = participant
+    check(by, Permission.VERIFY, participant.site_id)
+    definition = definition_of(participant.version_id)
+    check_person_can_see(by, participant, definition, current.form, current.visit.event if current.visit else None)
+    if current.revision != record.revision:
+        raise StaleRecord(current, record.revision)
+    policies.check_deed(current, deed)
+    return current, definition
 
 
 # ---------------------------------------------------------------- counting
