@@ -2,8 +2,10 @@
 
 import marshal
 from collections.abc import Collection, Iterable
+from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Self
+from uuid import UUID
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, router, transaction
@@ -42,6 +44,9 @@ def freeze(value: Any) -> Any:
     return bytes(value) if isinstance(value, memoryview) else value
 
 
+_UNCHANGEABLE = frozenset({str, int, bool, type(None), bytes, date, datetime, time, Decimal, UUID})
+"""What nearly every column holds: kept as it is, without asking."""
+
 HISTORY = History()
 
 
@@ -61,7 +66,10 @@ class AuditedModel(models.Model):
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **options: Any) -> Self:
         names = list(field_names)
         instance = super().from_db(db, names, values, **options)
-        instance.__dict__["_as_read"] = {name: freeze(getattr(instance, name)) for name in names}
+        held = instance.__dict__
+        held["_as_read"] = {
+            name: value if (value := held[name]).__class__ in _UNCHANGEABLE else freeze(value) for name in names
+        }
         return instance
 
     def refresh_from_db(

@@ -2,11 +2,12 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_asgi_application()
 
-from config.checks import refuse_to_run_insecurely  # noqa: E402
+from config.checks import refuse_to_run_insecurely
 
 refuse_to_run_insecurely()
+
+from django.core.asgi import get_asgi_application  # noqa: E402 (nothing is loaded before the check)
+
+application = get_asgi_application()

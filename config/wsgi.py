@@ -1,12 +1,13 @@
-"""The web application for gunicorn. It refuses to start outside debug without its secrets."""
+"""The web application for gunicorn. It refuses to start outside debug without its secrets: first, at once."""
 
 import os
 
-from django.core.wsgi import get_wsgi_application
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_wsgi_application()
 
-from config.checks import refuse_to_run_insecurely  # noqa: E402
+from config.checks import refuse_to_run_insecurely
 
 refuse_to_run_insecurely()
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402 (nothing is loaded before the check)
+
+application = get_wsgi_application()

@@ -68,7 +68,17 @@ class RecordPlace:
 
     def url(self, deed: str = "") -> str:
         """The address of the page, or of what is done with it: draft, evaluate, sign, trail…"""
-        code, suffix = self.participant.code, f"_{deed}" if deed else ""
+        known = (deed, self.number)  # an entry has its number once it is saved
+        if known not in self._addresses:  # a page names some of them once for each item
+            self._addresses[known] = self._address(f"_{deed}" if deed else "")
+        return self._addresses[known]
+
+    @cached_property
+    def _addresses(self) -> dict[tuple[str, int | None], str]:
+        return {}
+
+    def _address(self, suffix: str) -> str:
+        code = self.participant.code
         if self.visit is not None:
             return reverse(f"record{suffix}", args=[code, self.visit.pk, self.form.id])
         if self.number is None:

@@ -171,7 +171,12 @@ def saved_by(record: Record) -> tuple[Any, str] | None:
 
 def draft_of(person: Any, participant: Participant, place: str) -> Draft | None:
     """Return the person's own draft at a place; nobody else ever sees it."""
-    return Draft.objects.filter(person=person, participant=participant, place=place).first()
+    return _drafts.first(person.pk, participant.pk, place)
+
+
+@prepared
+def _drafts(person_id: int, participant_id: int, place: str) -> QuerySet[Draft]:
+    return Draft.objects.filter(person_id=person_id, participant_id=participant_id, place=place)
 
 
 def trail_of_value(record: Record, item: str, row: str = "") -> QuerySet[Change]:

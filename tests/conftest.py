@@ -30,6 +30,8 @@ import pytest
 import redis as redis_library
 import time_machine
 from django.db import connections
+from django.template import Template
+from django.test.signals import template_rendered
 from django.utils import translation
 
 from config import messages
@@ -135,6 +137,7 @@ def django_db_setup(services: None, django_test_environment: None, django_db_blo
     harness.clone(name)
     before = _use(name)
     _let_transactional_tests_clone()
+    _tell_of_whole_pages_alone()
     yield
     with django_db_blocker.unblock():
         stages.forget()
@@ -190,6 +193,17 @@ def _let_transactional_tests_clone() -> None:
 
     TransactionTestCase._fixture_setup = classmethod(set_up)
     TransactionTestCase._fixture_teardown = tear_down
+
+
+def _tell_of_whole_pages_alone() -> None:
+    """Tests look at what a page was given: Django keeps a copy of what each of its inclusions was given, too."""
+
+    def render(template: Template, context: Any) -> Any:
+        if context.template is template:
+            template_rendered.send(sender=template, template=template, context=context)
+        return template.nodelist.render(context)
+
+    Template._render = render
 
 
 @pytest.fixture

@@ -37,8 +37,10 @@ Made = TypeVar("Made")
 
 LONGEST = 6
 """Steps of a path that is worth a database, its beginning among them; what goes further is done."""
-MOST = 30
+MOST = 48
 """Databases kept; the one that nobody met for longest makes room. Each takes some 20 MB."""
+MOST_OPEN = 24
+"""Connections kept open to them, of the hundred that all workers share."""
 
 PLAIN = str | int | dt.date | None
 
@@ -251,6 +253,8 @@ def _go(path: Path | None) -> None:
         _base = own, connection.connection
     elif connection.connection is not None:
         _kept[own] = connection.connection
+        while len(_kept) > MOST_OPEN:
+            _close(next(iter(_kept)))
     if name is None:
         (name, raw), _base = _base, None
     else:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from ecrf.actions import records
 from ecrf.entry import Submission, Typed
 from ecrf.models import Change, ChangeKind
+from tests.cast import Cast
 from tests.ecrf.items_study import Play
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +88,26 @@ def test_a_row_from_the_skeleton_is_the_row_of_its_template(play: Play, monkeypa
         assert len(wanted) >= 3
         assert found == wanted
         assert 'row=r2"' in found[1]
+
+
+def test_a_hidden_cell_from_the_skeleton_is_hidden_as_its_template_says(cast: Cast, monkeypatch: Any) -> None:
+    """ECRF-341: of two rows of one page, each hides what the other shows."""
+    from ecrf.templatetags import grid
+
+    participant = cast.consented()
+    said = ({"condition_ongoing": True, "condition_treated": False}, {"condition_ongoing": False})
+    rows = [{"condition": f"Illness {number}", "onset_on": "2015"} | each for number, each in enumerate(said)]
+    answers = {"any_history": True, "autoimmune": False, "tobacco": False, "conditions": rows}
+    cast.fill(participant, "medical_history", visit="SCR", complete=False, **answers)
+    address = reverse("record", args=[participant.code, cast.visit(participant, "SCR").pk, "medical_history"])
+    client = cast.client_of(cast.theo_coordinator)
+    fast = _cells(client.get(address).content.decode())
+    monkeypatch.setattr(grid, "_is_plain", lambda item: False)
+
+    assert fast == _cells(client.get(address).content.decode())
+    hidden = re.findall(r'data-item="(\w+)" data-row="(\w+)" data-hidden', fast)
+    assert [item for item, _row in hidden[:2]] == ["resolved_on", "condition_treated"]
+    assert hidden[0][1] != hidden[1][1]
 
 
 def _cells(page: str) -> str:

@@ -1084,9 +1084,8 @@ class Compiler:
             f" return compute({', '.join(self.asked('c', each) for each, _variable in read)})",
         ]
         text = "\n".join(lines)
-        code: CodeType = compile(text, "<expression>", "exec", dont_inherit=True)
         namespace: dict[str, Any] = {**_NAMESPACE, **self.names}
-        exec(code, namespace)  # noqa: S102 - text written above, from numbered names only
+        exec(_code(text), namespace)  # noqa: S102 - text written above, from numbered names only
         return Expression(
             source=self.source,
             type=result.kind,
@@ -1099,6 +1098,11 @@ class Compiler:
             evaluate=namespace["evaluate"],
             code=text,
         )
+
+
+@lru_cache(maxsize=1_024)  # names are numbered and constants named: the next version of a study says the same
+def _code(text: str) -> CodeType:
+    return compile(text, "<expression>", "exec", dont_inherit=True)
 
 
 _HELPERS = (

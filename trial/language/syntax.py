@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from functools import lru_cache
 
 from trial.language.faults import Fault, fault
 
@@ -32,6 +33,12 @@ def read(source: str) -> ast.expr:
         raise ExpressionError(source, [fault("expression.empty")])
     if len(source) > MAX_CHARACTERS:
         raise ExpressionError(source[:100], [fault("expression.too_long", length=len(source), limit=MAX_CHARACTERS)])
+    return _tree(source)
+
+
+@lru_cache(maxsize=1_024)  # versions of a study share nearly all their expressions; a tree is only looked at
+def _tree(source: str) -> ast.expr:
+    text = source.strip()
     if "\\" in text:
         raise ExpressionError(source, [_at(fault("expression.forbidden", construct="\\"), source.index("\\"))])
     try:
