@@ -91,7 +91,7 @@ def grid_cell(group: Any, row: Any, item: Any) -> SafeString:
     )
     if kind not in skeletons:
         model = _model(group, item)
-        known_by = (get_language(), repr(model)) if item["type"] != "link" else None  # a link offers what one participant has
+        known_by = (get_language(), repr(model)) if item["type"] != "link" else None  # links are a participant's
         skeletons[kind] = _kept(known_by, lambda: _rendered(group, {"id": ROW}, model))
     made = skeletons[kind].replace(ROW, escape(row["id"]))
     if item.get("readonly") or item.get("derived"):
