@@ -50,7 +50,10 @@ def whole_form(items: int) -> dict[str, Any]:
 def submit(
     port: int, sessions: Sequence[str], codes: Sequence[str], body: dict[str, Any], *, limit: float
 ) -> Submitted:
-    """Each session sends whole forms of one participant after the other, until all are sent or the time is over."""
+    """Each session sends whole forms of one participant after the other, until all are sent or the time is over.
+
+    As programs that collect data do, they ask for a receipt, not for the form that they have just sent.
+    """
     visits = dict(Visit.objects.filter(participant__code__in=codes, event="SCR").values_list("participant__code", "pk"))
     consents = Participant.objects.filter(code__in=codes, consented_on__isnull=False)
     days = {code: day.strftime("%d/%m/%Y") for code, day in consents.values_list("code", "consented_on") if day}
@@ -71,7 +74,8 @@ def submit(
             values = [value | ({"typed": day} if value["item"] == "recorded_on" else {}) for value in body["values"]]
             began = time.perf_counter()
             try:
-                browser.put(reverse("api_record", args=[code, visits[code], FORM]), body | {"values": values})
+                address = reverse("api_record", args=[code, visits[code], FORM])
+                browser.put(address, body | {"values": values}, prefer="return=minimal")
             except Exception as error:
                 found.failures.append(f"{code}: {error!r}")
                 continue

@@ -274,12 +274,14 @@ class Bench:
         codes = multiply([original], 2 * count + 1, [self.stage.site])
         waiting = [Participant.objects.select_related("site").get(code=code) for code in codes]
         by, password = self.stage.theo_coordinator, self.stage.PASSWORD
-        actions, hashes, scripts = [], [], []
+        actions: list[tuple[float, float]] = []
+        hashes: list[float] = []
+        scripts: list[float] = []
         right = by.check_password
 
-        def check_password(typed: str | None) -> bool:
+        def check_password(raw_password: str | None) -> bool:
             answers: list[bool] = []
-            hashes.append(milliseconds(lambda: answers.append(right(typed))))
+            hashes.append(milliseconds(lambda: answers.append(right(raw_password))))
             return answers[0]
 
         by.check_password = check_password  # type: ignore[method-assign]

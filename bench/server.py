@@ -25,6 +25,7 @@ from config.services.processes import ServiceError, spawn, stop_group, wait_unti
 
 READY_WITHIN = 90.0  # seconds
 IDLE = 2.0  # seconds; gunicorn keeps a connection for 5
+NOTHING: Mapping[str, str] = {}
 TOKEN = "b" * 32  # a CSRF token is whatever cookie and header agree upon
 
 
@@ -88,14 +89,15 @@ class Browser:
         """Read a page to its end. Raises RuntimeError unless it is answered with 200."""
         return self._ask("GET", address)
 
-    def put(self, address: str, body: Any) -> Any:
-        """Send JSON; returns the answer's."""
-        return json.loads(self._ask("PUT", address, json.dumps(body).encode()))
+    def put(self, address: str, body: Any, *, prefer: str = "") -> Any:
+        """Send JSON; returns the answer's. `prefer` is what the header of that name says (RFC 7240)."""
+        said = {"Content-Type": "application/json"} | ({"Prefer": prefer} if prefer else {})
+        return json.loads(self._ask("PUT", address, json.dumps(body).encode(), said))
 
-    def _ask(self, method: str, address: str, body: bytes | None = None) -> bytes:
+    def _ask(self, method: str, address: str, body: bytes | None = None, said: Mapping[str, str] = NOTHING) -> bytes:
         if time.monotonic() - self.used > IDLE:
             self.connection.close()  # the server has closed its side, or is about to; asking opens it again
-        headers = self.headers | ({"Content-Type": "application/json"} if body is not None else {})
+        headers = self.headers | dict(said)
         self.connection.request(method, address, body, headers)
         answer = self.connection.getresponse()
         found = answer.read()
