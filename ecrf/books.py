@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import partial
+from functools import cache
 from typing import Any
 
 from django.db.models import QuerySet
@@ -29,7 +29,7 @@ def facts_of(participant: Participant) -> Facts:
         randomized_on=participant.day_zero_on,
         consented_on=participant.consented_on,
         screening=participant.screening,
-        consent_documents=partial(documents_at, participant),
+        consent_documents=cache(lambda: documents_at(participant)),
     )
 
 
