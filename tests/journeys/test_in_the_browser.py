@@ -21,10 +21,12 @@ from randomization.models import Allocation
 from safety.models import SafetyCase
 from tests import stages
 from tests.cast import PASSWORD, Cast
+from trial.actions.people import set_locale
 from trial.models import Participant, Person, Visit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AXE = Axe()
+TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -51,7 +53,8 @@ def enter(page: Page) -> Callable[[Person], Page]:
 
 
 def looks_right(page: Page) -> None:
-    """No accessibility violation (axe, WCAG 2.2 AA), nothing wider than the window, and tables that are tables."""
+    """No accessibility violation (axe, WCAG 2.2 AA), tables that are tables, nothing wider than the window or than a
+    telephone's."""
     size = page.viewport_size or {"width": 1280, "height": 720}
     height = page.evaluate("document.documentElement.scrollHeight")
     page.set_viewport_size(size | {"height": max(height, size["height"])})  # nothing is under the bar of a form
@@ -59,10 +62,11 @@ def looks_right(page: Page) -> None:
     problems = [
         f"{v['id']}: {v['help']} at {[n['target'] for n in v['nodes']][:3]}" for v in found.response["violations"]
     ]
-    page.set_viewport_size(size)
     assert problems == [], page.url
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0, f"{page.url} is {wide} px wider than its window"
+    for width in (390, size["width"]):
+        page.set_viewport_size(size | {"width": width})
+        wide = page.evaluate(TOO_WIDE)
+        assert wide <= 0, f"{page.url} is {wide} px wider than its window of {width}"
     heads = page.locator(".table thead th:visible").evaluate_all("all => all.map(e => getComputedStyle(e).display)")
     assert set(heads) <= {"table-cell"}, f"{page.url}: the heads of a table do not stand above their columns"
 
@@ -142,6 +146,23 @@ def unscheduled(page: Page, participant: Participant) -> Visit:
     page.get_by_role("button", name=re.compile("Add")).last.click()
     page.wait_for_url(re.compile(rf"/participants/{participant.code}/(?!visits/add)"))
     return participant.visits.get(event="UNS")
+
+
+@pytest.mark.template("cast", "baseline_done")
+def test_long_words_stay_inside_a_telephone(stage: Cast, server: Any, enter: Callable[[Person], Page]) -> None:
+    """TRL-025: in French, with a laboratory value that is a toxicity, and criteria with their names."""
+    participant = stage.baseline_done()
+    stage.fill(participant, "laboratory", visit="SCR", hgb="9.1", creatinine="190")
+    set_locale(person=stage.theo_coordinator, locale="fr", by=stage.theo_coordinator)
+    page = enter(stage.theo_coordinator)
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit = stage.visit(participant, "SCR")
+    for address in (f"visits/{visit.pk}/forms/laboratory/", "eligibility/", ""):
+        page.goto(f"/participants/{participant.code}/{address}")
+        assert page.evaluate(TOO_WIDE) <= 0, page.url
+    page.goto(f"/participants/{participant.code}/visits/{visit.pk}/forms/laboratory/")
+    flags = page.locator(".flag[data-flag=low], .flag[data-flag=high]")
+    expect(flags.filter(has_text="grade")).to_have_count(2)
 
 
 @pytest.mark.template("cast", "list_in_use")
