@@ -6,10 +6,12 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import CharField, Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Cast
 from django.http import Http404
 
-from trial.models import Participant
+from audit.models import Deed
+from trial.models import Participant, Site
 from trial.permissions import Permission, access_of, can, check
 from trial.selectors import participants_for
 
@@ -320,12 +322,21 @@ def course_by_arm(person: Any, allocation_list: AllocationList) -> list[Given]:
 
 
 def _course(allocation_list: AllocationList, *columns: str) -> list[Given]:
-    """Each allocation at its true time and, where the site was frozen with it, its site of then.
+    """Each allocation at its true time and at the site of then, wherever the participant has moved since.
 
-    One on paper stands where it happened, not where it was entered.
+    That is the site frozen with it, else the one that the ledger names. One on paper stands where it happened, not
+    where it was entered.
     """
-    rows = _of(allocation_list).order_by("allocated_at", "number").values_list("strata", *columns)
+    told = Deed.objects.filter(
+        verb="participant.randomized",
+        target_table=Allocation._meta.db_table,
+        target_id=Cast(OuterRef("pk"), CharField()),
+    )
+    rows = _of(allocation_list).annotate(site_then=Subquery(told.values("site_id")[:1]))
+    numbers = dict(Site.objects.values_list("pk", "number"))
     return [
-        Given(_stratum_in(allocation_list, stratum), frozen.get(SITE, site), *rest)
-        for frozen, stratum, site, *rest in rows
+        Given(_stratum_in(allocation_list, stratum), frozen.get(SITE, numbers.get(site_id, site)), *rest)
+        for frozen, site_id, stratum, site, *rest in rows.order_by("allocated_at", "number").values_list(
+            "strata", "site_then", *columns
+        )
     ]

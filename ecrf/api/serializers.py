@@ -88,6 +88,7 @@ class SentValue(s.Serializer[Any]):
 
 _DEFAULTS: dict[str, Any] = {"row": "", "typed": "", "unit": "", "missing": "", "reason": "", "why": ""}
 _LENGTHS = {"item": 64, "row": 32, "unit": 40, "reason": 500, "why": 300}
+_NAMES = len(_DEFAULTS) + 1
 
 
 class SentValues(s.ListSerializer[Any]):
@@ -102,26 +103,37 @@ class SentValues(s.ListSerializer[Any]):
 
 def _plain(data: Any) -> dict[str, Any] | None:
     """The value that the serializer would make of it, where that takes no thought; None: let it think."""
-    if type(data) is not dict or not data.get("item") or not all(type(value) is str for value in data.values()):
+    if data.__class__ is not dict or not data.get("item"):
         return None
-    known = {name: value for name, value in data.items() if name in _DEFAULTS or name == "item"}
-    missing = known.get("missing", "")
-    if missing and missing not in MISSING:
+    made: dict[str, Any] = _DEFAULTS | data
+    if len(made) != _NAMES:  # it says more than it is asked for
         return None
-    if len(known.get("typed", "")) > MAX_TYPED:
-        return None
-    for name, longest in _LENGTHS.items():
-        value = known.get(name, "")
-        if len(value) > longest or not value.isprintable() or value != value.strip():
+    for name, value in made.items():
+        if value.__class__ is not str:
             return None
-    return {**_DEFAULTS, **known}
+        if value and name != "typed":
+            if name == "missing":
+                if value not in MISSING:
+                    return None
+            elif len(value) > _LENGTHS[name] or not value.isprintable() or value != value.strip():
+                return None
+    return made if len(made["typed"]) <= MAX_TYPED else None
+
+
+class RowIds(s.ListField):
+    """Ids of rows; where all are plainly right, none is asked about by itself."""
+
+    def run_child_validation(self, data: Any) -> Any:
+        if all(each.__class__ is str and ROW_ID_PATTERN.fullmatch(each) for each in data):
+            return list(data)
+        return super().run_child_validation(data)
 
 
 class SentRows(s.Serializer[Any]):
     """The rows of a repeating group, in order: new ids add rows, absent ones remove theirs."""
 
     group = s.CharField(max_length=64)
-    ids = s.ListField(child=RowId(), max_length=1_000)
+    ids = RowIds(child=RowId(), max_length=1_000)
 
 
 class SentRemoval(s.Serializer[Any]):

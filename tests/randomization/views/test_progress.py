@@ -22,6 +22,7 @@ from tests.randomization.actions.test_emergency import pages_of, stratum_of, tel
 from tests.randomization.actions.test_minimization_counts import on_paper, running
 from tests.randomization.conftest import three_randomized
 from tests.randomization.marked import MARK
+from trial.actions import transfers
 from trial.models import Participant, Role
 
 pytestmark = pytest.mark.django_db
@@ -120,6 +121,22 @@ def test_balance_is_counted_by_stratum_site_and_month_and_a_blinded_page_is_the_
     assert without_tokens(blinded.get(page)) == before
     assert without_tokens(unblinded.post(page)) != seen
     _exchange(arms)  # as they were given: the database compares them with their history at the end
+
+
+def test_an_allocation_stays_at_its_site_when_the_participant_moves(
+    allocated: tuple[Cast, AllocationList, list[Participant]],
+) -> None:
+    """RND-SIM-77: the report is of what the list gave and where, not of where people are now."""
+    cast, made, participants = allocated
+    before = [given.site for given in course_of(cast.stella_statistician, made)]
+
+    transfers.transfer(
+        participant=participants[1], to_site=cast.other_site, on=clock.today(), reason="Has moved",
+        by=cast.dan_data_manager,
+    )  # fmt: skip
+
+    assert Participant.objects.get(pk=participants[1].pk).site == cast.other_site
+    assert [given.site for given in course_of(cast.stella_statistician, made)] == before == [cast.site.number] * 3
 
 
 def test_who_was_allocated_on_paper_counts_at_the_true_time(cast: Cast) -> None:
