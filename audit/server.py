@@ -45,6 +45,7 @@ class Statement:
         """What to send on a connection with the values in order; the statement is known there by then."""
         if not self._name or not keeps(connection):
             return self.text
+        connection.close_if_health_check_failed()  # as a cursor would, but before anything is known of it
         connection.ensure_connection()
         raw: Any = connection.connection
         known = _known.get(raw)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import closing
 from typing import Any
 
+import psycopg2
 import pytest
 from django.db import connection, transaction
 from django.db.utils import DataError, InterfaceError, OperationalError
@@ -88,6 +90,25 @@ def test_a_connection_that_the_server_lost_is_an_error_of_the_database() -> None
             question(1)
         connection.close()
         question(1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_lost_while_nobody_asked_is_replaced_before_the_first_question() -> None:
+    """AUD-206: as a request finds it after the server was away: the check of its health comes before what it keeps."""
+
+    @prepared
+    def numbered(number: str) -> Any:
+        return Site.objects.filter(number=number)
+
+    assert numbered("01") == []
+    lost = connection.connection
+    with closing(psycopg2.connect(**connection.get_connection_params())) as other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [lost.info.backend_pid])
+    connection.close_at = None  # not too old
+    connection.close_if_unusable_or_obsolete()  # as at the beginning of each request
+
+    assert numbered("01") == []
+    assert connection.connection is not lost
 
 
 def test_a_statement_of_many_rows_is_sent_as_a_whole(db: None) -> None:
