@@ -1,7 +1,7 @@
 """The migration with which an application's tables begin: its models are known before the first table is made.
 
 Django takes one operation after the other and makes the classes of all models that a new one is related with anew for
-each, here almost all of them: a hundred tables took eleven seconds of Python and less than one of PostgreSQL.
+each, here almost all of them. For our 83 tables that was 8 of the 12 seconds of migrating an empty database.
 """
 
 from __future__ import annotations

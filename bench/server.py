@@ -25,7 +25,6 @@ from config.services.processes import ServiceError, spawn, stop_group, wait_unti
 
 READY_WITHIN = 90.0  # seconds
 IDLE = 2.0  # seconds; gunicorn keeps a connection for 5
-NOTHING: Mapping[str, str] = {}
 TOKEN = "b" * 32  # a CSRF token is whatever cookie and header agree upon
 
 
@@ -91,13 +90,13 @@ class Browser:
 
     def put(self, address: str, body: Any, *, prefer: str = "") -> Any:
         """Send JSON; returns the answer's. `prefer` is what the header of that name says (RFC 7240)."""
-        said = {"Content-Type": "application/json"} | ({"Prefer": prefer} if prefer else {})
-        return json.loads(self._ask("PUT", address, json.dumps(body).encode(), said))
+        return json.loads(self._ask("PUT", address, json.dumps(body).encode(), prefer))
 
-    def _ask(self, method: str, address: str, body: bytes | None = None, said: Mapping[str, str] = NOTHING) -> bytes:
+    def _ask(self, method: str, address: str, body: bytes | None = None, prefer: str = "") -> bytes:
         if time.monotonic() - self.used > IDLE:
             self.connection.close()  # the server has closed its side, or is about to; asking opens it again
-        headers = self.headers | dict(said)
+        headers = self.headers | ({"Content-Type": "application/json"} if body is not None else {})
+        headers |= {"Prefer": prefer} if prefer else {}
         self.connection.request(method, address, body, headers)
         answer = self.connection.getresponse()
         found = answer.read()

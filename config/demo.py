@@ -135,7 +135,7 @@ class Demo:
     def begin(self, *words: str, quiet: bool = False) -> subprocess.Popen[str]:
         """Start a management command; its progress is shown, or kept for `finish` when quiet.
 
-        The code is checked once, by the first: the others leave that out, which is a second of each start.
+        Migrating checks the code, too; the others leave that out, which is a second of each start.
         """
         child = subprocess.Popen(
             [sys.executable, "manage.py", *words, *([] if words[0] == MIGRATE[2] else ["--skip-checks"])],

@@ -1,4 +1,4 @@
-"""The web application for gunicorn. It refuses to start outside debug without its secrets: first, at once."""
+"""The web application for gunicorn. Outside debug it refuses to start without its secrets."""
 
 import os
 

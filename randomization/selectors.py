@@ -324,8 +324,8 @@ def course_by_arm(person: Any, allocation_list: AllocationList) -> list[Given]:
 def _course(allocation_list: AllocationList, *columns: str) -> list[Given]:
     """Each allocation at its true time and at the site of then, wherever the participant has moved since.
 
-    That is the site frozen with it, else the one that the ledger names. One on paper stands where it happened, not
-    where it was entered.
+    That is the site frozen with it, else the one that the ledger names. One on paper stands at the time at which it
+    happened, and at the site at which it was entered.
     """
     told = Deed.objects.filter(
         verb="participant.randomized",

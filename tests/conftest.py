@@ -10,7 +10,6 @@ Tests connect as `stratum_app`, which owns nothing.
 from __future__ import annotations
 
 import datetime as dt
-import gc
 import os
 import shutil
 import socket
@@ -64,7 +63,6 @@ BROWSER_FLAGS = [
 
 def pytest_configure(config: pytest.Config) -> None:
     """The first process of a parallel run starts the services; a single process starts them when they are needed."""
-    gc.set_threshold(50_000, 20, 50)  # compiled definitions are many objects that live long: look at them seldom
     config.addinivalue_line(
         "markers", 'template(name, *steps): the database to clone, "migrated", "published" or "cast" (brought further)'
     )

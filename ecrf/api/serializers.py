@@ -108,16 +108,15 @@ def _plain(data: Any) -> dict[str, Any] | None:
     made: dict[str, Any] = _DEFAULTS | data
     if len(made) != _NAMES:  # it says more than it is asked for
         return None
-    for name, value in made.items():
-        if value.__class__ is not str:
+    if not all(value.__class__ is str for value in made.values()) or len(made["typed"]) > MAX_TYPED:
+        return None
+    if made["missing"] and made["missing"] not in MISSING:
+        return None
+    for name, longest in _LENGTHS.items():
+        value = made[name]
+        if value and (len(value) > longest or not value.isprintable() or value != value.strip()):
             return None
-        if value and name != "typed":
-            if name == "missing":
-                if value not in MISSING:
-                    return None
-            elif len(value) > _LENGTHS[name] or not value.isprintable() or value != value.strip():
-                return None
-    return made if len(made["typed"]) <= MAX_TYPED else None
+    return made
 
 
 class RowIds(s.ListField):

@@ -128,7 +128,7 @@ def _model(group: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
         "display": VALUE if item.get("readonly") or item.get("derived") else "",
         "fixed": ABOUT if item.get("fixed") else "",
         "options": [{**option, "selected": False} for option in item.get("options") or []],
-        "derived_reason": "",
+        **dict.fromkeys(("derived_reason", "missing_reason", "state", "state_label"), ""),  # no plain cell shows them
     }
 
 

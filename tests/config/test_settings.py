@@ -15,12 +15,13 @@ from config.services.bundle import ROOT
 
 KEY = "k1:" + base64.b64encode(bytes(32)).decode()
 EACH_WAY_IN = """
-import importlib
+import importlib, sys
 for module in ("config.wsgi", "config.asgi"):
     try:
         importlib.import_module(module)
     except Exception as error:
         print(f"{module}: {error!r}")
+        assert "trial" not in sys.modules
 """
 SECRETS = {"SECRET_KEY": "x" * 60, "STRATUM_KEYS": KEY}
 
@@ -59,8 +60,9 @@ def test_debug_needs_no_tls() -> None:
     ],
 )
 def test_server_refuses_to_run_without_secrets(told: dict[str, str], missing: str) -> None:
-    """Whichever of the two ways into it a server takes."""
+    """Whichever of the two ways into it a server takes, and before any room of ours is loaded."""
     done = python(EACH_WAY_IN, **told)
+    assert done.returncode == 0, done.stderr
     refusals = done.stdout.splitlines()
     assert [words.split(": ")[0] for words in refusals] == ["config.wsgi", "config.asgi"]
     assert all("ImproperlyConfigured" in words and missing in words for words in refusals)

@@ -149,7 +149,7 @@ def unscheduled(page: Page, participant: Participant) -> Visit:
 
 
 @pytest.mark.template("cast", "baseline_done")
-def test_long_words_stay_inside_a_telephone(stage: Cast, server: Any, enter: Callable[[Person], Page]) -> None:
+def test_long_words_stay_inside_a_telephone(stage: Cast, enter: Callable[[Person], Page]) -> None:
     """TRL-025: in French, with a laboratory value that is a toxicity, and criteria with their names."""
     participant = stage.baseline_done()
     stage.fill(participant, "laboratory", visit="SCR", hgb="9.1", creatinine="190")

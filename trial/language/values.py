@@ -510,12 +510,9 @@ def operand_reader(type_: ItemType) -> Callable[[Any], object]:
     def read(data: Any) -> object:
         held = None
         try:
-            if len(data) == 2 and data["typed"].__class__ is str:  # nearly all; what has no "value" is no plain one
+            if len(data) == 2 and "value" in data and data.get("typed").__class__ is str:  # nearly all
                 held = data["value"]
                 return held if held.__class__ is bare else revive(held)
-        except (TypeError, ValueError, AttributeError, InvalidOperation, KeyError):
-            pass
-        try:
             for name, beside in data.items():
                 if name == "value":
                     held = beside
