@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.db import connections, models, router
 
-from audit.columns import STAMPS, UNSTAMPED, Stamped
+from audit.columns import STAMPS, Stamped
 from audit.server import Statement
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def _insertion(
     """The statement that writes so many rows, and the columns of a row."""
     quote = connections[using].ops.quote_name
     fields = _fields(model)
-    names = ", ".join([*(quote(column) for _field, column in fields), *(name for name, _value in UNSTAMPED)])
-    one = ", ".join(["%s"] * len(fields) + [value for _name, value in UNSTAMPED])
+    names = ", ".join(quote(column) for _field, column in fields)
+    one = ", ".join(["%s"] * len(fields))
     rows = ", ".join([f"({one})"] * count)
     table, key = model._meta.db_table, quote(model._meta.pk.column or "")
     text = f"INSERT INTO {quote(table)} ({names}) VALUES {rows} RETURNING {key}"  # noqa: S608 (names of our own)
@@ -138,12 +138,8 @@ def _statement(
     constant = tuple((field, column) for field, column in fields if column not in varying)
     names = ", ".join(quote(column) for _field, column in sent)
     typed = ", ".join(f"{quote(column)} {field.db_type(connection)}" for field, column in sent)
-    heads = [names, *(quote(column) for _field, column in constant), *(name for name, _ in UNSTAMPED)]
-    values = [
-        names,
-        *(f"%s::{field.db_type(connection)}" for field, _column in constant),
-        *(value for _, value in UNSTAMPED),
-    ]
+    heads = [names, *(quote(column) for _field, column in constant)]
+    values = [names, *(f"%s::{field.db_type(connection)}" for field, _column in constant)]
     # Names and types come from the model, the values are parameters.
     text = (
         f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(heads)}) SELECT {', '.join(values)} "  # noqa: S608

@@ -1,15 +1,15 @@
-"""The four columns that only the database fills, as defaults; a trigger sets them again whatever the client sends.
+"""The four columns that only the database fills, by their defaults: the application's role may not name them at all.
 
 `cluster` and `tx` together name a transaction for ever: a transaction number alone comes round again after a restore
 into a fresh cluster.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from django.db import models
 from django.db.models import Func
-from django.db.models.expressions import DatabaseDefault
-from django.utils.functional import cached_property
 
 
 class CurrentCluster(Func):
@@ -43,43 +43,31 @@ class WallClock(Func):
 
 
 class RandomSalt(Func):
-    """32 bytes, 244 of their bits random: two version 4 UUIDs, since pgcrypto is not everywhere.
+    """32 bytes that hash 122 random bits (a version 4 UUID), since pgcrypto is not everywhere."""
 
-    The trigger's own salt hashes one of them (122 random bits): asking the system for random bytes is half of its work.
-    """
-
-    template = "(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))"
+    template = "sha256(uuid_send(gen_random_uuid()))"
     output_field = models.BinaryField()
 
     def __init__(self, **extra: Any) -> None:
         super().__init__(**extra)
 
 
-class _Unstamped(DatabaseDefault):
-    """What an INSERT says of a stamp: a constant, since the trigger writes the stamp anyway and DEFAULT would make it
-    twice. Django makes, resolves and copies one for every column of every row: this one is shared.
-    """
-
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[str | int, ...]]:
-        return _UNSTAMPED[self.output_field.name], ()
-
-    def resolve_expression(self, *args: Any, **options: Any) -> Any:
-        if options.get("for_save") or (len(args) > 4 and args[4]):
-            return self
-        return super().resolve_expression(*args, **options)
-
-
 class _StampField(models.Field):
-    """A field whose value only the database makes; to migrations it is the plain field that it extends."""
+    """A field that only the database fills: no INSERT names it. To migrations it is the plain field that it extends."""
 
-    @cached_property
-    def _get_default(self) -> Any:
-        default = _Unstamped(self._db_default_expression, output_field=self)  # type: ignore[attr-defined]
-        return lambda: default
+    generated = True
 
     def deconstruct(self) -> Any:
         name, _path, args, options = super().deconstruct()
-        return name, f"django.db.models.{type(self).__mro__[2].__name__}", args, options
+        return name, f"django.db.models.{self._plain().__name__}", args, options
+
+    def clone(self) -> Any:
+        _name, _path, args, options = self.deconstruct()
+        return self._plain()(*args, **options)
+
+    @classmethod
+    def _plain(cls) -> type[models.Field[Any, Any]]:
+        return cls.__mro__[2]
 
 
 class _StampInteger(_StampField, models.BigIntegerField):
@@ -106,7 +94,4 @@ class Stamped(models.Model):
         abstract = True
 
 
-_UNSTAMPED = {"cluster": "0", "tx": "0", "recorded_at": "'epoch'::timestamptz", "salt": "''::bytea"}
-STAMPS = tuple(_UNSTAMPED)
-UNSTAMPED = tuple(_UNSTAMPED.items())
-"""Column and what an INSERT says for it, in SQL."""
+STAMPS = ("cluster", "tx", "recorded_at", "salt")

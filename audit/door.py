@@ -65,7 +65,7 @@ def passes(schema: str) -> str:
     return f"""TG_OP = 'UPDATE' AND EXISTS (
         SELECT 1 FROM "{schema}"."{ROWS}" AS d
          WHERE d.is_open AND d."table" = TG_TABLE_NAME AND d.tx = pg_current_xact_id()::text::bigint
-           AND d.cluster = (pg_control_system()).system_identifier)"""
+           AND d.cluster = "{schema}".audit_cluster())"""
 
 
 def source(schema: str, tables: Mapping[str, str]) -> str:
@@ -97,7 +97,7 @@ DECLARE
     v_columns jsonb;
     v_count integer := 0;
     v_tx bigint := pg_current_xact_id()::text::bigint;
-    v_cluster bigint := (pg_control_system()).system_identifier;
+    v_cluster bigint := "{schema}".audit_cluster();
 BEGIN
     SELECT * INTO told FROM "{schema}"."{REDACTIONS}" AS r WHERE r.id = redaction;
     IF told.id IS NULL OR told.state <> 'applied' OR told.decided_by_id IS NULL

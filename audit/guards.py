@@ -11,7 +11,7 @@ is gone must be told as deleted. The functions run as their owner with a fixed s
 # ruff: noqa: S608 (names of our own tables and columns, quoted; values are parameters)
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from audit import door
-from audit.columns import STAMPS
 from audit.exempt import READ, READ_WRITE, UNMODELLED
 from audit.roles import app_role
-from audit.tables import Kind, all_tables
+from audit.tables import Kind, Table, all_tables
 
 SEARCH_PATH = "search_path=pg_catalog, pg_temp"
 
@@ -34,6 +33,8 @@ ROW, BEFORE, INSERT, DELETE, UPDATE, TRUNCATE = 1, 2, 4, 8, 16, 32
 COMPARED_AS_TEXT = {"jsonb", "json", "numeric", "real", "double precision", "xml"}
 
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+OF_COLUMNS = ("SELECT", "INSERT", "UPDATE", "REFERENCES")
+"""Those that can be given for single columns too."""
 WRITE_ONCE = ("SELECT", "INSERT")
 
 
@@ -52,37 +53,28 @@ class Guarded:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A trigger function; `source` is the body between the dollar quotes."""
+    """A function that runs as its owner with a fixed search path; `source` is the body between the dollar quotes.
+
+    One that `is_called` may be called by the application's role; nobody but triggers runs the others.
+    """
 
     name: str
     source: str
+    arguments: str = ""
+    types: str = ""
+    returns: str = "trigger"
+    language: str = "plpgsql"
+    is_called: bool = False
 
     def create(self, schema: str) -> str:
-        """The statements that make it so; nobody but triggers may call it."""
+        """The statements that make it so."""
         name = f"{quote(schema)}.{quote(self.name)}"
+        grant = f"\nGRANT EXECUTE ON FUNCTION {name}({self.types}) TO {quote(app_role())};" if self.is_called else ""
         return (
-            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
-            f"SET search_path = pg_catalog, pg_temp AS $audit${self.source}$audit$;\n"
-            f"REVOKE ALL ON FUNCTION {name}() FROM PUBLIC;"
+            f"CREATE OR REPLACE FUNCTION {name}({self.arguments}) RETURNS {self.returns} LANGUAGE {self.language} "
+            f"SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $audit${self.source}$audit$;\n"
+            f"REVOKE ALL ON FUNCTION {name}({self.types}) FROM PUBLIC;{grant}"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Door(Function):
-    """The one function that the application's role may call itself (`audit.door`)."""
-
-    def create(self, schema: str) -> str:
-        """The statements that make it so; nobody but the application's role may call it."""
-        name = f"{quote(schema)}.{quote(self.name)}"
-        return (
-            f"CREATE OR REPLACE FUNCTION {name}({door.ARGUMENTS}) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER "
-            f"SET search_path = pg_catalog, pg_temp AS $audit${self.source}$audit$;\n"
-            f"REVOKE ALL ON FUNCTION {name}({door.TYPES}) FROM PUBLIC;\n{self.grant(schema)}"
-        )
-
-    def grant(self, schema: str) -> str:
-        """The statement that lets the application's role call it."""
-        return f"GRANT EXECUTE ON FUNCTION {quote(schema)}.{quote(self.name)}({door.TYPES}) TO {quote(app_role())};"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +106,18 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that must stand in the database."""
+    """Everything that must stand in the database.
+
+    `defaults` says, by table and column, what fills the columns that no INSERT names; `named`, by table, which columns
+    the INSERT of the application's role may name where it is not all of them.
+    """
 
     schema: str
     functions: tuple[Function, ...]
     triggers: tuple[Trigger, ...]
     privileges: dict[str, tuple[str, ...]]
+    defaults: dict[tuple[str, str], str]
+    named: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +140,11 @@ def plan(cursor: CursorWrapper) -> Plan:
     columns = _columns(cursor, schema)
     has_door = door.ROWS in columns and door.REDACTIONS in columns
     refuse = _refuse(schema, door.passes(schema) if has_door else "")
-    functions: dict[str, Function] = {refuse.name: refuse}
+    functions: dict[str, Function] = {refuse.name: refuse, CLUSTER.name: CLUSTER}
     write_once: dict[str, str] = {}
     triggers: list[Trigger] = []
+    defaults: dict[tuple[str, str], str] = {}
+    named: dict[str, tuple[str, ...]] = {}
     privileges: dict[str, tuple[str, ...]] = {
         name: exemption.privileges for name, exemption in UNMODELLED.items() if name in columns
     }
@@ -162,18 +162,21 @@ def plan(cursor: CursorWrapper) -> Plan:
             privileges[table.name] = READ_WRITE
         elif table.kind in (Kind.HISTORY, Kind.APPEND_ONLY):
             write_once[table.name] = table.key
-            stamp, trigger = _stamp(cursor, schema, table.name, table.key)
-            functions[stamp.name] = stamp
-            triggers += [trigger, Trigger(table.name, "audit_frozen", REFUSE, BEFORE | UPDATE | DELETE | TRUNCATE)]
+            triggers.append(Trigger(table.name, "audit_frozen", REFUSE, BEFORE | UPDATE | DELETE | TRUNCATE))
             privileges[table.name] = WRITE_ONCE
+            defaults |= {(table.name, column): default for column, default in FILLED.items()}
+            filled = {*FILLED, *_numbered(cursor, schema, table)}
+            named[table.name] = tuple(sorted(columns[table.name].keys() - filled))
         elif table.kind is Kind.EXEMPT:
             assert table.exemption is not None
             privileges[table.name] = table.exemption.privileges
         else:
             privileges[table.name] = READ
     if has_door:
-        functions[door.NAME] = Door(door.NAME, door.source(schema, write_once))
-    return Plan(schema, tuple(functions.values()), tuple(triggers), privileges)
+        functions[door.NAME] = Function(
+            door.NAME, door.source(schema, write_once), door.ARGUMENTS, door.TYPES, "integer", is_called=True
+        )
+    return Plan(schema, tuple(functions.values()), tuple(triggers), privileges, defaults, named)
 
 
 REFUSE = "audit_refuse"
@@ -193,24 +196,32 @@ END
     )
 
 
-def _stamp(cursor: CursorWrapper, schema: str, table: str, key: str) -> tuple[Function, Trigger]:
-    """The trigger that fills the stamps, and the number from the table's own sequence, whatever the client sends."""
-    cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [f"{quote(schema)}.{quote(table)}", key])
-    sequence = cursor.fetchone()[0]
-    number = f"    NEW.{quote(key)} := nextval(TG_ARGV[0]::regclass);\n" if sequence else ""
-    function = Function(
-        _short(f"audit_stamp_{key}" if sequence else "audit_stamp"),
-        f"""
-BEGIN
-{number}    NEW.cluster := (pg_control_system()).system_identifier;
-    NEW.tx := pg_current_xact_id()::text::bigint;
-    NEW.recorded_at := clock_timestamp();
-    NEW.salt := sha256(uuid_send(gen_random_uuid()));
-    RETURN NEW;
-END
-""",
-    )
-    return function, Trigger(table, "audit_stamp", function.name, ROW | BEFORE | INSERT, argument=sequence or "")
+CLUSTER = Function(
+    "audit_cluster",
+    "SELECT system_identifier FROM pg_catalog.pg_control_system()",
+    returns="bigint",
+    language="sql IMMUTABLE",
+    is_called=True,
+)
+"""Which cluster this is. A session never sees another one, so a plan of the session may keep the answer (immutable):
+asking reads a file, which for a form of 250 values was a ninth of all that PostgreSQL did.
+"""
+
+FILLED = {
+    "cluster": "audit_cluster()",
+    "tx": "((pg_current_xact_id())::text)::bigint",
+    "recorded_at": "clock_timestamp()",
+    "salt": "sha256(uuid_send(gen_random_uuid()))",
+}
+"""What fills the stamps of a write-once row, as PostgreSQL writes it down. The application's role may not name these
+columns, nor the number that the table's own sequence gives: they are the database's, whatever is sent (ADR 0024).
+"""
+
+
+def _numbered(cursor: CursorWrapper, schema: str, table: Table) -> tuple[str, ...]:
+    """The key column, where the table's own sequence numbers it."""
+    cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [f"{quote(schema)}.{quote(table.name)}", table.key])
+    return (table.key,) if cursor.fetchone()[0] else ()
 
 
 def guard_triggers(guarded: Guarded, function: str) -> list[Trigger]:
@@ -238,7 +249,7 @@ def guard_function(schema: str, guarded: Guarded, columns: dict[str, dict[str, s
     )
     newest = f"""(SELECT * FROM {history} AS t
                WHERE t.{key} = moved AND t.tx = pg_current_xact_id()::text::bigint
-                 AND t.cluster = (pg_control_system()).system_identifier
+                 AND t.cluster = {quote(schema)}.audit_cluster()
                ORDER BY t.history_id DESC LIMIT 1) AS h
          LEFT JOIN {table} AS r ON r.{key} = h.{key}"""
     return Function(
@@ -327,8 +338,13 @@ def _missing(cursor: CursorWrapper, wanted: Plan) -> Iterator[str]:
     functions = _functions(cursor, wanted.schema)
     for function in wanted.functions:
         is_same = functions.get(function.name) == (function.source, True, SEARCH_PATH)
-        if not is_same or (isinstance(function, Door) and _callers(cursor, wanted.schema, function) != {app_role()}):
+        if not is_same or (function.is_called and _callers(cursor, wanted.schema, function) != {app_role()}):
             yield function.create(wanted.schema)
+    standing = _defaults(cursor, wanted.schema)
+    for (table, column), default in wanted.defaults.items():
+        if standing.get((table, column)) != default:
+            name = f"{quote(wanted.schema)}.{quote(table)}"
+            yield f"ALTER TABLE {name} ALTER COLUMN {quote(column)} SET DEFAULT {default};"
     triggers = _triggers(cursor, wanted.schema)
     for trigger in wanted.triggers:
         if triggers.get((trigger.table, trigger.name)) != (trigger, True):
@@ -336,12 +352,17 @@ def _missing(cursor: CursorWrapper, wanted: Plan) -> Iterator[str]:
     wanted_triggers = {(trigger.table, trigger.name) for trigger in wanted.triggers}
     for table, name in sorted(set(triggers) - wanted_triggers):
         yield f"DROP TRIGGER {quote(name)} ON {quote(wanted.schema)}.{quote(table)};"
+    for name in sorted(set(functions) - {function.name for function in wanted.functions}):
+        yield f"DROP FUNCTION {quote(wanted.schema)}.{quote(name)};"
     role, schema = quote(app_role()), quote(wanted.schema)
-    held = _held(cursor, wanted.schema)
+    held, may_name = _held(cursor, wanted.schema), _named(cursor, wanted.schema)
     for table, privileges in sorted(wanted.privileges.items()):
-        if held.get(table) != set(privileges):
+        named = wanted.named.get(table)
+        if held.get(table) != set(privileges) or (named is not None and may_name.get(table) != set(named)):
             name = f"{schema}.{quote(table)}"
-            yield f"REVOKE ALL ON {name} FROM PUBLIC, {role}; GRANT {', '.join(privileges)} ON {name} TO {role};"
+            some = f" ({', '.join(map(quote, named))})" if named is not None else ""
+            granted = ", ".join(what + some if what == "INSERT" else what for what in privileges)
+            yield f"REVOKE ALL ON {name} FROM PUBLIC, {role}; GRANT {granted} ON {name} TO {role};"
     cursor.execute(
         "SELECT has_schema_privilege(%s, %s, 'USAGE'), has_schema_privilege(%s, %s, 'CREATE')",
         [app_role(), wanted.schema, app_role(), wanted.schema],
@@ -388,7 +409,7 @@ def faults(cursor: CursorWrapper) -> list[Fault]:
             found.append(Fault(function.name, "the function is not the generated one"))
         elif stands != (function.source, True, SEARCH_PATH):
             found.append(Fault(function.name, "the function does not run as its owner with a fixed search path"))
-        elif isinstance(function, Door) and _callers(cursor, wanted.schema, function) != {app_role()}:
+        elif function.is_called and _callers(cursor, wanted.schema, function) != {app_role()}:
             found.append(
                 Fault(function.name, "others than the application's role may call the function, or it may not")
             )
@@ -401,6 +422,12 @@ def faults(cursor: CursorWrapper) -> list[Fault]:
             found.append(Fault(trigger.table, f"the trigger {trigger.name} is not the generated one"))
         elif not standing[1]:
             found.append(Fault(trigger.table, f"the trigger {trigger.name} is disabled"))
+    defaults = _defaults(cursor, wanted.schema)
+    found += [
+        Fault(table, f"the column {column} is not filled as it must be ({default})")
+        for (table, column), default in wanted.defaults.items()
+        if defaults.get((table, column)) != default
+    ]
     found += _privilege_faults(cursor, wanted)
     return found
 
@@ -419,7 +446,14 @@ def _privilege_faults(cursor: CursorWrapper, wanted: Plan) -> Iterator[Fault]:
     for name, has in zip(names, row, strict=True):
         if has:
             yield Fault(role, f"the application's role has {name}")
-    held = _held(cursor, wanted.schema)
+    held, may_name = _held(cursor, wanted.schema), _named(cursor, wanted.schema)
+    for table, named in sorted(wanted.named.items()):
+        too_many = sorted(may_name.get(table, set()) - set(named))
+        too_few = sorted(set(named) - may_name.get(table, set()))
+        if too_many:
+            yield Fault(table, f"the INSERT of the application's role may name {', '.join(too_many)}")
+        if too_few and len(too_few) < len(named):  # all of them: it may not INSERT, as is said below
+            yield Fault(table, f"the INSERT of the application's role may not name {', '.join(too_few)}")
     for table, privileges in sorted(wanted.privileges.items()):
         too_much = sorted(held.get(table, set()) - set(privileges))
         too_little = sorted(set(privileges) - held.get(table, set()))
@@ -484,8 +518,8 @@ def _functions(cursor: CursorWrapper, schema: str) -> dict[str, tuple[str, bool,
     return {name: (source, definer, config) for name, source, definer, config in cursor.fetchall()}
 
 
-def _callers(cursor: CursorWrapper, schema: str, function: Door) -> set[str]:
-    """Who may call the door, its owner apart; `public` for everybody."""
+def _callers(cursor: CursorWrapper, schema: str, function: Function) -> set[str]:
+    """Who may call a function, its owner apart; `public` for everybody."""
     cursor.execute(
         """
         SELECT CASE WHEN a.grantee = 0 THEN 'public' ELSE a.grantee::regrole::text END
@@ -516,19 +550,50 @@ def _triggers(cursor: CursorWrapper, schema: str) -> dict[tuple[str, str], tuple
     return found
 
 
+def _defaults(cursor: CursorWrapper, schema: str) -> dict[tuple[str, str], str]:
+    """(table, column) → what fills it when an INSERT does not name it, as PostgreSQL writes it down."""
+    cursor.execute(
+        """
+        SELECT c.relname, a.attname, pg_get_expr(d.adbin, d.adrelid)
+          FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid
+          JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+         WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p') AND a.attname = ANY(%s)
+        """,
+        [quote(schema), list(FILLED)],
+    )
+    return {(table, column): default for table, column, default in cursor.fetchall()}
+
+
 def _held(cursor: CursorWrapper, schema: str) -> dict[str, set[str]]:
-    """table → what the application's role may do, however it came by it."""
+    """table → what the application's role may do with it or with a column of it, however it came by it."""
     cursor.execute(
         """
         SELECT c.relname, p.name FROM pg_class c CROSS JOIN unnest(%s::text[]) AS p(name)
          WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p')
-           AND has_table_privilege(%s, c.oid, p.name)
+           AND CASE WHEN p.name = ANY(%s) THEN has_any_column_privilege(%s, c.oid, p.name)
+                    ELSE has_table_privilege(%s, c.oid, p.name) END
         """,
-        [list(PRIVILEGES), quote(schema), app_role()],
+        [list(PRIVILEGES), quote(schema), list(OF_COLUMNS), app_role(), app_role()],
     )
     found: dict[str, set[str]] = {}
     for table, privilege in cursor.fetchall():
         found.setdefault(table, set()).add(privilege)
+    return found
+
+
+def _named(cursor: CursorWrapper, schema: str) -> dict[str, set[str]]:
+    """table → the columns that an INSERT of the application's role may name."""
+    cursor.execute(
+        """
+        SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+         WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+           AND has_column_privilege(%s, c.oid, a.attnum, 'INSERT')
+        """,
+        [quote(schema), app_role()],
+    )
+    found: dict[str, set[str]] = {}
+    for table, column in cursor.fetchall():
+        found.setdefault(table, set()).add(column)
     return found
 
 
@@ -551,11 +616,6 @@ def _short(name: str) -> str:
     if len(name.encode()) <= 63:
         return name
     return f"{name[:50]}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-
-
-def stamped_columns() -> Sequence[str]:
-    """The columns that only the database fills."""
-    return STAMPS
 
 
 def after_migrate(sender: Any, using: str = "default", **_kwargs: Any) -> None:

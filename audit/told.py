@@ -15,7 +15,6 @@ from django.db import DatabaseError, connections, models
 from django.db.models.signals import post_save, pre_save
 
 from audit import clock
-from audit.columns import UNSTAMPED
 from audit.context import current_author
 from audit.models import HISTORY, AuditedModel
 from audit.server import Statement
@@ -106,10 +105,8 @@ def _telling(model: type[AuditedModel], using: str) -> str:
     """The second half of a statement: the line of history of every row that the first half, `told`, returned."""
     quote = connections[using].ops.quote_name
     columns = _quoted(HISTORY.fields_included(model), using)
-    names = ", ".join([*columns, *_LINE, *(name for name, _value in UNSTAMPED)])
-    values = ", ".join(
-        [*(f"told.{column}" for column in columns), _LINE_VALUES, *(value for _name, value in UNSTAMPED)]
-    )
+    names = ", ".join([*columns, *_LINE])
+    values = ", ".join([*(f"told.{column}" for column in columns), _LINE_VALUES])
     history = quote(HISTORY.models[model]._meta.db_table)
     (key,) = _quoted([model._meta.pk], using)
     return f"INSERT INTO {history} ({names}) SELECT {values} FROM told RETURNING {key}"  # noqa: S608 (our own names)

@@ -13,6 +13,7 @@ import psycopg2
 import pytest
 from django.apps import AppConfig, apps
 from django.db import connection, connections, transaction
+from django.db.migrations.state import ModelState, ProjectState
 
 from tests import harness
 from tests.conftest import _use
@@ -62,8 +63,11 @@ def _sample_template(django_db_setup: None, django_db_blocker: Any) -> Iterator[
         with owner_connection():
             from audit import guards
 
+            state = ProjectState()  # as migrations see models: the stamps are plain fields there
+            for model in apps.get_app_config(LABEL).get_models():
+                state.add_model(ModelState.from_model(model))
             with connection.schema_editor() as editor:
-                for model in apps.get_app_config(LABEL).get_models():
+                for model in state.apps.get_models():
                     editor.create_model(model)
             assert guards.install(connection) > 0
         _use(before)

@@ -113,7 +113,7 @@ def ways_around(table: Table) -> Iterator[tuple[str, Any]]:
         row._state.adding = True
         manager.bulk_create([row])
 
-    field = next(field for field in table.model._meta.concrete_fields if not field.primary_key)
+    field = next(f for f in table.model._meta.concrete_fields if not (f.primary_key or f.generated))
     yield "TRUNCATE", sql("TRUNCATE {t} CASCADE")
     yield "SQL UPDATE", sql("UPDATE {t} SET {k} = {k}")
     yield "SQL DELETE", sql("DELETE FROM {t}")

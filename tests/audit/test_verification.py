@@ -81,7 +81,15 @@ def test_nothing_wrong_is_no_fault(trail):
         ("ALTER TABLE sampleapp_book DISABLE TRIGGER audit_guard", "the trigger audit_guard is disabled"),
         ("ALTER TABLE sampleapp_book ENABLE REPLICA TRIGGER audit_guard", "the trigger audit_guard is disabled"),
         ("DROP TRIGGER audit_no_truncate ON sampleapp_book", "the trigger audit_no_truncate is missing"),
-        ("DROP TRIGGER audit_stamp ON audit_deed", "the trigger audit_stamp is missing"),
+        ("DROP TRIGGER audit_frozen ON audit_deed", "the trigger audit_frozen is missing"),
+        ("ALTER TABLE audit_deed ALTER tx DROP DEFAULT", "the column tx is not filled as it must be"),
+        ("ALTER TABLE audit_deed ALTER salt SET DEFAULT ''", "the column salt is not filled as it must be"),
+        ("ALTER TABLE audit_deed ALTER cluster SET DEFAULT 1", "the column cluster is not filled as it must be"),
+        (
+            "CREATE OR REPLACE FUNCTION audit_cluster() RETURNS bigint LANGUAGE sql IMMUTABLE SECURITY DEFINER "
+            "SET search_path = pg_catalog, pg_temp AS 'SELECT 1::bigint'",
+            "audit_cluster: the function is not the generated one",
+        ),
         (
             "DROP TRIGGER audit_frozen ON audit_deed; CREATE TRIGGER audit_frozen BEFORE UPDATE ON audit_deed "
             "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()",
@@ -97,7 +105,11 @@ def test_nothing_wrong_is_no_fault(trail):
         ("GRANT DELETE ON audit_deed TO stratum_app", "may DELETE"),
         ("GRANT UPDATE ON sampleapp_historicalbook TO PUBLIC", "may UPDATE"),
         ("GRANT TRUNCATE ON sampleapp_book TO stratum_app", "may TRUNCATE"),
+        ("GRANT UPDATE (verb) ON audit_deed TO stratum_app", "may UPDATE"),
+        ("GRANT INSERT ON audit_deed TO stratum_app", "may name cluster, id, recorded_at, salt, tx"),
+        ("GRANT INSERT (tx) ON sampleapp_historicalbook TO PUBLIC", "may name tx"),
         ("REVOKE INSERT ON audit_deed FROM stratum_app", "may not INSERT"),
+        ("REVOKE INSERT (verb) ON audit_deed FROM stratum_app", "may not name verb"),
         ("GRANT CREATE ON SCHEMA public TO stratum_app", "may CREATE in the schema"),
         ("ALTER TABLE sampleapp_book OWNER TO stratum_app", "owns, or may act as the owner of, sampleapp_book"),
     ],
@@ -131,8 +143,10 @@ def test_the_guards_come_back_with_the_next_migrate(trail):
 
     as_superuser(
         "DROP TRIGGER audit_guard ON sampleapp_book",
-        "ALTER TABLE sampleapp_historicalbook DISABLE TRIGGER audit_stamp",
+        "ALTER TABLE sampleapp_historicalbook DISABLE TRIGGER audit_frozen",
+        "ALTER TABLE sampleapp_historicalbook ALTER recorded_at SET DEFAULT now()",
         "GRANT ALL ON audit_deed TO PUBLIC",
+        "GRANT INSERT (salt) ON sampleapp_loan TO stratum_app",
     )
     assert report()[0] == 1
     with owner_connection():
