@@ -1,7 +1,7 @@
 """The floor: history on every row, the event ledger, signatures, and what the database guarantees.
 
-`audit.save`, `audit.save_many`, `audit.append`, `audit.append_values` and `audit.delete` write rows; `audit.deed` tells
-a deed; `audit.sign` signs (`audit.confirm` looks at the password before).
+`audit.save`, `audit.save_many`, `audit.append`, `audit.append_columns` and `audit.delete` write rows; `audit.deed`
+tells a deed; `audit.sign` signs (`audit.confirm` looks at the password before).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from audit.actions import (
         append,
-        append_values,
+        append_columns,
         canonical,
         confirm,
         content_hash,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "append",
-    "append_values",
+    "append_columns",
     "canonical",
     "confirm",
     "content_hash",

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from audit import clock, outside, told
 from audit.appending import append as append
-from audit.appending import append_values as append_values
+from audit.appending import append_columns as append_columns
 from audit.appending import insert
 from audit.context import author_of, current_origin, writing_as
 from audit.errors import Conflict, Refused

@@ -1,7 +1,7 @@
 """Rows that are written once, in one short statement: a line of the ledger, a state of a row, the changes of a save.
 
 These are most of what is ever written, and always of the same shape: the statement of a table is made once. `insert`
-takes a few rows. `append` and `append_values` take hundreds (a change per changed item of a form): those travel as one
+takes a few rows. `append` and `append_columns` take hundreds (a change per changed item of a form): those travel as one
 JSON document that PostgreSQL spreads over the columns, since adapting every column of every row costs more.
 """
 
@@ -22,8 +22,6 @@ from audit.server import Statement
 
 if TYPE_CHECKING:
     from audit.models import AppendOnlyModel
-
-_JSON = frozenset({str, int, bool, dict, list})
 
 
 def insert(model: type[Stamped], rows: Sequence[Mapping[str, Any]], *, using: str | None = None) -> list[int]:
@@ -54,44 +52,55 @@ def append(rows: Sequence[AppendOnlyModel]) -> None:
     if any(type(row) is not model for row in rows):
         raise ValueError("One model at a time.")
     fields = _fields(model)
-    _send(
-        model,
-        [
-            {column: _plain(field.pre_save(row, True)) for field, column in fields}  # type: ignore[attr-defined]
-            for row in rows
-        ],
-        tuple(column for _field, column in fields),
-        {},
-    )
+    values = [{column: field.pre_save(row, True) for field, column in fields} for row in rows]  # type: ignore[attr-defined]
+    _send(model, values, tuple(column for _field, column in fields), {})
 
 
-def append_values(
-    model: type[AppendOnlyModel], rows: Sequence[Mapping[str, Any]], *, alike: Mapping[str, Any] | None = None
+def append_columns(
+    model: type[AppendOnlyModel], columns: Mapping[str, Sequence[Any]], *, alike: Mapping[str, Any] | None = None
 ) -> None:
-    """Write rows given as values by column name, `alike` the same in every row and sent once; otherwise as `append`.
+    """Write rows given as values, column by column, `alike` the same in every row; otherwise as `append`.
 
-    What is not named has the model's default. For hundreds of rows: making an instance of the model of each costs more
-    than everything else about it. Raises ValueError for a column that the model has not, or that the database fills.
+    What is not named has the model's default. For hundreds of rows: what is the same in all of them is sent once, and
+    making an instance of the model of each costs more than everything else about it. Raises ValueError for a column
+    that the model has not, or that the database fills, and for columns of different lengths.
     """
-    if not rows:
+    count, *others = {len(values) for values in columns.values()} or {0}
+    if others:
+        raise ValueError(f"The columns of {model._meta.label} are not equally long.")
+    if not count:
         return
-    defaults = _defaults(model)
-    varying = tuple(dict.fromkeys(column for row in rows for column in row))
-    unknown = {*varying, *(alike or {})} - defaults.keys()
+    constant = _defaults(model) | dict(alike or {})
+    unknown = (columns.keys() | constant.keys()) - _defaults(model).keys()
     if unknown:
         raise ValueError(f"{model._meta.label} has no column {', '.join(sorted(unknown))}.")
-    constant = {column: value for column, value in (defaults | dict(alike or {})).items() if column not in varying}
-    filling = {column: defaults[column] for column in varying if any(column not in row for row in rows)}
-    sent = [{column: _plain(value) for column, value in row.items()} for row in rows]
-    _send(model, [filling | row for row in sent] if filling else sent, varying, constant)
+    same = {name: values[0] for name, values in columns.items() if count >= MANY and _is_same(values)}
+    varying = tuple(name for name in columns if name not in same) or tuple(columns)[:1]
+    rows = [dict(zip(varying, values, strict=True)) for values in zip(*map(columns.__getitem__, varying), strict=True)]
+    _send(model, rows, varying, constant | same)
+
+
+MANY = 16
+"""From so many rows on, what is the same in all of them is looked for."""
+
+
+def _is_same(values: Sequence[Any]) -> bool:
+    """Whether all are one text, one truth or nothing; of other values 1 equals true."""
+    first = values[0]
+    if first is None or first is True or first is False:
+        return all(value is first for value in values)
+    return first.__class__ is str and values.count(first) == len(values)
 
 
 def _send(
-    model: type[models.Model], rows: list[dict[str, Any]], varying: tuple[str, ...], constant: Mapping[str, Any]
+    model: type[models.Model],
+    rows: Sequence[Mapping[str, Any]],
+    varying: tuple[str, ...],
+    constant: Mapping[str, Any],
 ) -> None:
     using = router.db_for_write(model)
     connection = connections[using]
-    document = json.dumps(rows, ensure_ascii=False, allow_nan=False)
+    document = json.dumps(rows, ensure_ascii=False, allow_nan=False, default=_plain)
     text, fields = _statement(model, using, varying)
     constants = [field.get_db_prep_save(constant[column], connection) for field, column in fields]
     with connection.cursor() as cursor:
@@ -139,7 +148,7 @@ def _statement(
     names = ", ".join(quote(column) for _field, column in sent)
     typed = ", ".join(f"{quote(column)} {field.db_type(connection)}" for field, column in sent)
     heads = [names, *(quote(column) for _field, column in constant)]
-    values = [names, *(f"%s::{field.db_type(connection)}" for field, _column in constant)]
+    values = [names, *(f"%s::{_without_length(field.db_type(connection))}" for field, _column in constant)]
     # Names and types come from the model, the values are parameters.
     text = (
         f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(heads)}) SELECT {', '.join(values)} "  # noqa: S608
@@ -148,11 +157,15 @@ def _statement(
     return Statement(text, name=f"append_{model._meta.db_table}"), constant
 
 
-def _plain(value: Any) -> Any:
-    if value is None or value.__class__ in _JSON:  # nearly all
-        return value
+def _without_length(kind: str | None) -> str:
+    """A type that a value is said to be of: with a length, the cast would cut a longer text instead of refusing it."""
+    return "varchar" if kind is not None and kind.startswith("varchar(") else str(kind)
+
+
+def _plain(value: Any) -> str:
+    """What JSON has no word for, as PostgreSQL reads it."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()  # to the microsecond, with the offset
     if isinstance(value, Decimal | UUID):
         return str(value)
-    return value
+    raise TypeError(f"{type(value).__name__} is no plain value.")

@@ -1,5 +1,6 @@
 """The floor's tables, and the two kinds of table that the rooms above build on."""
 
+import json
 import marshal
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, time
@@ -28,6 +29,20 @@ class _Frozen:
 
     def __eq__(self, other: object) -> bool:
         return bool(marshal.loads(self._bytes) == other)  # noqa: S302 (our own bytes)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _FrozenJSON:
+    """A JSON value as it was written: the text that it went as, read again only when somebody compares."""
+
+    __slots__ = ("_decoder", "_text")
+
+    def __init__(self, field: models.JSONField, value: Any) -> None:
+        self._text, self._decoder = json.dumps(value, cls=field.encoder), field.decoder
+
+    def __eq__(self, other: object) -> bool:
+        return bool(json.loads(self._text, cls=self._decoder) == other)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -90,7 +105,11 @@ class AuditedModel(models.Model):
         deferred = self.get_deferred_fields()
         for field in fields:
             if field.attname not in deferred:
-                as_read[field.attname] = freeze(stored_value(field, getattr(self, field.attname)))
+                value = getattr(self, field.attname)
+                if isinstance(field, models.JSONField) and isinstance(value, dict | list | tuple):
+                    as_read[field.attname] = _FrozenJSON(field, value)
+                else:
+                    as_read[field.attname] = freeze(stored_value(field, value))
 
     def save_base(self, *args: Any, **kwargs: Any) -> None:
         """Row and history in one transaction, also when a third party calls `save` in autocommit."""
@@ -114,8 +133,6 @@ def stored_value(field: models.Field, value: Any) -> Any:
         return value
     if isinstance(field, models.JSONField):
         if isinstance(value, dict | list | tuple):
-            import json
-
             return json.loads(json.dumps(value, cls=field.encoder), cls=field.decoder)
         return value
     if isinstance(field, models.FileField):

@@ -8,14 +8,14 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
 from audit.errors import Refused
 from trial.definition import Definition, Form, Group, Item
 from trial.dictionaries import dictionary_of
-from trial.language import Fault, ItemType, Value, dump, parse
+from trial.language import Fault, ItemType, PlainReader, Value, dump, parse
 
 from .checks.book import HIDDEN, ROW_ID, Rows
 
@@ -24,8 +24,7 @@ RowKey = tuple[str, str, str]
 ROW_ID_PATTERN = re.compile(r"[a-z0-9]{1,32}")
 
 
-@dataclass(frozen=True)
-class Typed:
+class Typed(NamedTuple):
     """What a person typed into one item: text (or chosen codes) with its unit, or a missing code with its reason."""
 
     text: str | tuple[str, ...] = ""
@@ -115,7 +114,7 @@ def merge(
     these, or the file that it names already.
     """
     errors: list[FieldError] = []
-    named: set[str] = set()
+    reading = _Reading(definition, form, today, locale, is_linked, ranges, files)
     groups = {group.id: group for group in form.groups}
     next_data = {g: [dict(row) for row in rows] for g, rows in data.items()}
     removed = _merge_rows(groups, next_data, submission, errors)
@@ -132,36 +131,23 @@ def merge(
     }
     for key, typed in submission.values.items():
         group_id, row_id, item_id = key
-        group = groups.get(group_id)
-        item = form.items.get(item_id)
-        if group is None or item is None or form.group_of(item_id).id != group_id:
+        asked = reading.asked(group_id, item_id)
+        if asked is None:
             errors.append(FieldError(*key, _("This form has no such item."), "unknown_item"))
             continue
+        group, item, _reader = asked
         row = held.get(group_id, {}).get(row_id) if group.repeating else _row(group, next_data, row_id)
         if row is None:
             errors.append(FieldError(*key, _("This row does not exist any more."), "unknown_row"))
             continue
         if item.is_derived:
             continue
-        try:
-            value = _understand(definition, form, item, typed, today, locale, ranges, row)
-        except Fault as fault:
-            errors.append(FieldError(*key, fault.text(_), fault.code))
-            continue
-        points = value is not None and value.missing == "" and item.type is ItemType.LINK
-        if points and value is not None and not is_linked(item.link or "", str(value.value)):
-            errors.append(FieldError(*key, _("There is no such entry for this participant."), "link"))
-            continue
         before = row.get(item_id)
-        if value is not None and value.missing == "" and item.type is ItemType.FILE:
-            facts = _file_facts(str(value.value), item_id, before, files)
-            if facts is None or value.value in named:
-                message = _("This file is not here any more. Choose it again.")
-                errors.append(FieldError(*key, message, "file_gone"))
-                continue
-            named.add(str(value.value))
-            value = replace(value, extra=dict(facts))
-        after = dump(value) if value is not None else None
+        try:
+            after = reading.value(asked, typed, before)
+        except _WrongError as wrong:
+            errors.append(FieldError(*key, wrong.message, wrong.code))
+            continue
         if says_the_same(before, after):
             continue
         if not may_answer(item):
@@ -176,10 +162,95 @@ def merge(
     if errors:
         raise InvalidValues(errors)
     for group_id, rows in list(next_data.items()):
-        group = groups.get(group_id)
-        if not rows or (group is not None and not group.repeating and not _filled(rows[0])):
+        of_group = groups.get(group_id)
+        if not rows or (of_group is not None and not of_group.repeating and not _filled(rows[0])):
             next_data.pop(group_id)
     return Merged(next_data, changed, removed)
+
+
+class _WrongError(Exception):
+    """What was typed into one item cannot be kept."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.message, self.code = message, code
+
+
+class _Asked(NamedTuple):
+    """An item in its group, and what reads plainly typed texts of it (`trial.language.plain`), if anything can."""
+
+    group: Group
+    item: Item
+    reader: PlainReader | None
+
+
+@dataclass
+class _Reading:
+    """From what is typed to what is kept, with all that one save knows beside."""
+
+    definition: Definition
+    form: Form
+    today: dt.date
+    locale: str
+    is_linked: Linked
+    ranges: Mapping[str, tuple[str, str]]
+    files: Mapping[tuple[str, str], FileFacts]
+    named: set[str] = field(default_factory=set)
+    """The files that values of this save name already."""
+    known: dict[tuple[str, str], _Asked | None] = field(default_factory=dict)
+    """Rows ask for the same items again and again."""
+
+    def asked(self, group_id: str, item_id: str) -> _Asked | None:
+        """The item, where it stands in that group of the form; None elsewhere."""
+        if (group_id, item_id) not in self.known:
+            item = self.form.items.get(item_id)
+            group = self.form.group_of(item_id) if item is not None else None
+            self.known[group_id, item_id] = None
+            if item is not None and group is not None and group.id == group_id:
+                has_range = bool(item.analyte) and item.analyte in self.ranges
+                reader = None if has_range else self.definition.plain_reader(self.form.id, item_id)
+                self.known[group_id, item_id] = _Asked(group, item, reader)
+        return self.known[group_id, item_id]
+
+    def value(self, asked: _Asked, typed: Typed, before: Any) -> dict[str, Any] | None:
+        """What is kept of what was typed, as `dump` makes it, or None; `before` is what stands. Raises _WrongError."""
+        text, item = typed.text, asked.item
+        if asked.reader is not None and text.__class__ is str and not (typed.unit or typed.missing or typed.reason):
+            plain = asked.reader(text, self.today)  # type: ignore[arg-type]
+            if plain is not None:
+                return plain
+        try:
+            value = self._understand(item, typed)
+        except Fault as fault:
+            raise _WrongError(fault.text(_), fault.code) from None
+        if value is None or value.missing:
+            return dump(value) if value is not None else None
+        named = str(value.value)
+        if item.type is ItemType.LINK and not self.is_linked(item.link or "", named):
+            raise _WrongError(_("There is no such entry for this participant."), "link")
+        if item.type is ItemType.FILE:
+            facts = _file_facts(named, item.id, before, self.files)
+            if facts is None or named in self.named:
+                raise _WrongError(_("This file is not here any more. Choose it again."), "file_gone")
+            self.named.add(named)
+            value = replace(value, extra=dict(facts))
+        return dump(value)
+
+    def _understand(self, item: Item, typed: Typed) -> Value | None:
+        extra: dict[str, str | int | bool | None] = {}
+        if item.analyte and item.analyte in self.ranges:
+            low, high = self.ranges[item.analyte]
+            extra = {"lo": low, "hi": high}
+        return parse(
+            self.definition.spec(self.form.id, item.id),
+            typed.text,
+            unit=typed.unit,
+            missing=typed.missing,
+            reason=typed.reason,
+            today=self.today,
+            locale=self.locale,
+            extra=extra if (typed.text and not typed.missing) else None,
+        )
 
 
 def _file_facts(
@@ -238,32 +309,6 @@ def _row(group: Group, data: Rows, row_id: str) -> dict[str, Any] | None:
         return None
     rows = data.setdefault(group.id, [{ROW_ID: ""}])
     return rows[0]
-
-
-def _understand(
-    definition: Definition,
-    form: Form,
-    item: Item,
-    typed: Typed,
-    today: dt.date,
-    locale: str,
-    ranges: Mapping[str, tuple[str, str]],
-    row: Mapping[str, Any],
-) -> Value | None:
-    extra: dict[str, str | int | bool | None] = {}
-    if item.analyte and item.analyte in ranges:
-        low, high = ranges[item.analyte]
-        extra = {"lo": low, "hi": high}
-    return parse(
-        definition.spec(form.id, item.id),
-        typed.text,
-        unit=typed.unit,
-        missing=typed.missing,
-        reason=typed.reason,
-        today=today,
-        locale=locale,
-        extra=extra if (typed.text and not typed.missing) else None,
-    )
 
 
 def says_the_same(before: Any, after: Any) -> bool:

@@ -51,21 +51,23 @@ def write(
 
 def append(record: Record, altered: Iterable[Altered], by: Person | None) -> int:
     """Append changes, and clear the verification of exactly the items that changed; return how many were cleared."""
+    altered = list(altered)
+    if not altered:
+        return 0
     definition = definition_of(record.participant.version_id)
     reveals = cache(lambda item: record.reveals_arm or definition.reveals_arm(record.form, item))
-    rows = [
-        {
-            "kind": kind.value,
-            "group": group,
-            "row": row,
-            "item": item,
-            "old": old,
-            "new": new,
-            "reason": reason[:300],
-            "reveals_arm": reveals(item),
-        }
-        for kind, (group, row, item), old, new, reason in altered
-    ]
+    kinds, keys, olds, news, reasons = zip(*altered, strict=True)
+    groups, rows, items = zip(*keys, strict=True)
+    columns = {
+        "kind": [kind.value for kind in kinds],
+        "group": groups,
+        "row": rows,
+        "item": items,
+        "old": olds,
+        "new": news,
+        "reason": [reason[:300] for reason in reasons],
+        "reveals_arm": [reveals(item) for item in items],
+    }
     alike = {
         "record_id": record.pk,
         "participant_id": record.participant_id,
@@ -75,10 +77,10 @@ def append(record: Record, altered: Iterable[Altered], by: Person | None) -> int
         "by_name": by.printed_name if by else "Stratum",
         "at": clock.now(),
     }
-    audit.append_values(Change, rows, alike=alike)
-    touched = {(change["row"], change["item"]) for change in rows if change["old"] is not None}  # only that is verified
+    audit.append_columns(Change, columns, alike=alike)
+    touched = {(row, item) for row, item, old in zip(rows, items, olds, strict=True) if old is not None}
     cleared = 0
-    for verification in Verification.objects.filter(record=record, cleared_at=None) if touched else ():
+    for verification in Verification.objects.filter(record=record, cleared_at=None) if touched else ():  # no other is
         if (verification.row, verification.item) in touched:
             verification.cleared_at = clock.now()
             audit.save(verification, by=by)

@@ -87,7 +87,7 @@ class SentValue(s.Serializer[Any]):
 
 
 _DEFAULTS: dict[str, Any] = {"row": "", "typed": "", "unit": "", "missing": "", "reason": "", "why": ""}
-_LENGTHS = {"item": 64, "row": 32, "unit": 40, "reason": 500, "why": 300}
+_LENGTHS = (("item", 64), ("row", 32), ("unit", 40), ("reason", 500), ("why", 300))
 _NAMES = len(_DEFAULTS) + 1
 
 
@@ -106,15 +106,13 @@ def _plain(data: Any) -> dict[str, Any] | None:
     if data.__class__ is not dict or not data.get("item"):
         return None
     made: dict[str, Any] = _DEFAULTS | data
-    if len(made) != _NAMES:  # it says more than it is asked for
+    if len(made) != _NAMES or {*map(type, made.values())} != {str}:  # it says more than it is asked for, or no text
         return None
-    if not all(value.__class__ is str for value in made.values()) or len(made["typed"]) > MAX_TYPED:
+    if len(made["typed"]) > MAX_TYPED or (made["missing"] and made["missing"] not in MISSING):
         return None
-    if made["missing"] and made["missing"] not in MISSING:
-        return None
-    for name, longest in _LENGTHS.items():
+    for name, longest in _LENGTHS:
         value = made[name]
-        if value and (len(value) > longest or not value.isprintable() or value != value.strip()):
+        if value and (len(value) > longest or not value.isprintable() or value[0] == " " or value[-1] == " "):
             return None
     return made
 

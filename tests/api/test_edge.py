@@ -193,7 +193,7 @@ def test_without_redis_the_api_goes_on(api: Any, cast: Cast, monkeypatch: Any) -
     """API-009: Redis may be lost at any moment."""
 
     class Lost:
-        def add(self, *args: Any, **words: Any) -> None:
+        def incr(self, *args: Any, **words: Any) -> None:
             raise RedisConnectionError
 
     monkeypatch.setattr(access, "cache", Lost())

@@ -2,7 +2,7 @@
 
 import psycopg2
 import pytest
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 
 import audit
 from audit import guards, selectors, server
@@ -386,7 +386,7 @@ def test_append_only_rows_may_be_sent_as_plain_values(sample, django_assert_num_
     book = sample.book()
     words = ['plain "quoted" words', "accents é – and \\ backslash", ""]
     with django_assert_num_queries(1):
-        audit.append_values(sample.Loan, [{"book_id": book.pk, "reader": word} for word in words])
+        audit.append_columns(sample.Loan, {"book_id": [book.pk] * 3, "reader": words})
     rows = sample.Loan.objects.order_by("pk")
     assert [row.reader for row in rows] == words
     assert {row.book_id for row in rows} == {book.pk}
@@ -394,19 +394,65 @@ def test_append_only_rows_may_be_sent_as_plain_values(sample, django_assert_num_
     assert len({bytes(row.salt) for row in rows}) == len(words)
     for stamp in ("tx", "salt", "id", "nonsense"):
         with pytest.raises(ValueError, match=stamp):
-            audit.append_values(sample.Loan, [{"book_id": book.pk, "reader": "Ines", stamp: 1}])
+            audit.append_columns(sample.Loan, {"book_id": [book.pk], "reader": ["Ines"], stamp: [1]})
     with pytest.raises(ValueError, match="salt"):
-        audit.append_values(sample.Loan, [{"reader": "Ines"}], alike={"book_id": book.pk, "salt": b""})
+        audit.append_columns(sample.Loan, {"reader": ["Ines"]}, alike={"book_id": book.pk, "salt": b""})
+    with pytest.raises(ValueError, match="equally long"):
+        audit.append_columns(sample.Loan, {"book_id": [book.pk], "reader": ["Ines", "Marc"]})
     with django_assert_num_queries(0):
-        audit.append_values(sample.Loan, [])
+        audit.append_columns(sample.Loan, {"book_id": [], "reader": []})
+        audit.append_columns(sample.Loan, {})
 
 
 def test_what_is_alike_in_many_rows_is_sent_once(sample, django_assert_num_queries):
-    """AUD-115: values named once stand in every row; a row that names one of its own keeps it, others the default."""
-    book, other = sample.book(), sample.book()
+    """AUD-115: a value named once stands in every row, and what nobody names is the default."""
+    book = sample.book()
     with server.spelled_out(), django_assert_num_queries(1) as sent:
-        audit.append_values(sample.Loan, [{"reader": "Inès"}, {"reader": "Marc"}], alike={"book_id": book.pk})
+        audit.append_columns(sample.Loan, {"reader": ["Inès", "Marc"]}, alike={"book_id": book.pk})
     assert sent.captured_queries[0]["sql"].count("book_id") == 1
-    audit.append_values(sample.Loan, [{"reader": "Théo", "book_id": other.pk}, {"book_id": book.pk}], alike={})
-    found = sample.Loan.objects.order_by("pk").values_list("reader", "book_id")
-    assert list(found) == [("Inès", book.pk), ("Marc", book.pk), ("Théo", other.pk), ("", book.pk)]
+    audit.append_columns(sample.Loan, {"book_id": [book.pk]})
+    found = sample.Loan.objects.order_by("pk").values_list("reader", "book_id", "is_late", "facts")
+    assert list(found) == [(reader, book.pk, False, None) for reader in ("Inès", "Marc", "")]
+
+
+FACTS = [
+    [None], [None, {"a": None}], [1], [1, True], [True, 1], [0, False], [1, 1.0], ["x"], ["x", "y"], ["", None],
+    [{"n": 1}], [{"n": 1}, {"n": True}], [[1, 2], [1, 2, 3]],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("facts", FACTS, ids=str)
+@pytest.mark.parametrize("late", [[False], [True], [False, True]], ids=str)
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_what_many_rows_have_in_common_is_found_and_sent_once(sample, django_assert_num_queries, facts, late, count):
+    """AUD-115: whatever is the same in all of them; 1, true and 1.0 are three values, as they were sent."""
+    book = sample.book()
+    rows = [
+        {
+            "reader": f"Reader {n % 3 if count == 40 else 0}",
+            "facts": facts[n % len(facts)],
+            "is_late": late[n % len(late)],
+        }
+        for n in range(count)
+    ]
+    with django_assert_num_queries(1):
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        audit.append_columns(sample.Loan, columns, alike={"book_id": book.pk})
+    found = list(sample.Loan.objects.order_by("pk").values("reader", "facts", "is_late"))
+    assert [repr(row) for row in found] == [repr(row) for row in rows]
+
+
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_a_text_that_is_too_long_is_refused_and_never_cut(sample, count):
+    """AUD-115: sent in a row, for every row or found to be the same in all."""
+    book = sample.book()
+    with pytest.raises(DataError, match="too long"), transaction.atomic():
+        audit.append_columns(sample.Loan, {"book_id": [book.pk] * count, "reader": ["x" * 41] * count})
+    with pytest.raises(DataError, match="too long"), transaction.atomic():
+        audit.append_columns(sample.Loan, {"book_id": [book.pk] * count}, alike={"reader": "x" * 41})
+
+
+def test_what_json_has_no_word_for_is_refused_by_name(sample):
+    """AUD-115: nothing is written as somebody's idea of a text."""
+    with pytest.raises(TypeError, match="object is no plain value"):
+        audit.append_columns(sample.Loan, {"book_id": [sample.book().pk], "facts": [object()]})

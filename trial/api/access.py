@@ -83,8 +83,12 @@ class Throttle(BaseThrottle):
         who = request.user.pk or request.META.get("REMOTE_ADDR", "")
         key = f"api/{scope}/{who}/{int(time.time() // 60)}"
         try:
-            cache.add(key, 0, timeout=120)
-            return cache.incr(key) <= self.RATES[scope]
+            try:
+                count = cache.incr(key)
+            except ValueError:  # the first of its minute
+                cache.add(key, 0, timeout=120)
+                count = cache.incr(key)
+            return count <= self.RATES[scope]
         except (RedisError, OSError, ValueError):
             log.warning("Requests are not counted: the cache does not answer.")
             return True

@@ -37,7 +37,7 @@ from trial.definition.model import (
 )
 from trial.definition.sections import Registry, registry
 from trial.definition.uses import Reader, readers
-from trial.language import ItemType, Ref, Spec
+from trial.language import ItemType, PlainReader, Ref, Spec, plain_reader
 
 FORMAT = 1
 """Number of the stored JSON layout; a change that old text would not survive gets the next one."""
@@ -73,6 +73,7 @@ class Definition:
         self.sections: Mapping[str, Part] = MappingProxyType(dict(sections or {}))
         self._unread_sections = dict(unread_sections or {})
         self._specs: dict[tuple[str, str], Spec] = {}
+        self._plain_readers: dict[tuple[str, str], PlainReader | None] = {}
 
     # ------------------------------------------------------------ study
 
@@ -153,6 +154,13 @@ class Definition:
         if key not in self._specs:
             self._specs[key] = self._spec(self.forms[form_id].item(item_id))
         return self._specs[key]
+
+    def plain_reader(self, form_id: str, item_id: str) -> PlainReader | None:
+        """What reads plainly typed texts of an item (`trial.language.plain`), if anything can. Raises KeyError."""
+        key = (form_id, item_id)
+        if key not in self._plain_readers:
+            self._plain_readers[key] = plain_reader(self.spec(form_id, item_id))
+        return self._plain_readers[key]
 
     def _spec(self, item: Item) -> Spec:
         limits = item.range or Range()

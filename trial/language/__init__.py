@@ -2,7 +2,8 @@
 
 Values
     `parse(spec, typed, today=…)` → `Value` or None (empty), raises `Fault`; `dump`/`load` to and from JSON;
-    `display(spec, value, locale)`. `spec` is anything with the attributes of `ItemSpec` (`Spec` is a ready dataclass).
+    `display(spec, value, locale)`. `plain_reader(spec)` makes what reads plainly typed texts as `dump(parse(…))` would,
+    in a tenth of the time. `spec` is anything with the attributes of `ItemSpec` (`Spec` is a ready dataclass).
 
 Expressions, at publish
     `compile_expression(source, scope, expects=Kind.BOOL)` → `Expression`, raises `ExpressionError` (`.faults`).
@@ -55,6 +56,7 @@ from trial.language.media import DEFAULT_ACCEPT, MEDIA_TYPES, MediaType, check_f
 from trial.language.missing import MISSING, missing_words
 from trial.language.order import Order, dependencies
 from trial.language.partial_dates import PartialDate
+from trial.language.plain import PlainReader, plain_reader
 from trial.language.refs import (
     CONTEXT_KINDS,
     KIND_OF,
@@ -114,6 +116,7 @@ __all__ = [
     "NotFound",
     "Order",
     "PartialDate",
+    "PlainReader",
     "Read",
     "Ref",
     "Row",
@@ -142,6 +145,7 @@ __all__ = [
     "operand_reader",
     "parse",
     "parse_number",
+    "plain_reader",
     "result_value",
     "size_words",
     "symbol_of",

@@ -159,8 +159,8 @@ _SHORT_COMPACT = re.compile(r"\d{6}", re.ASCII)
 _TIME = re.compile(r"(\d{1,2})(?:[:h]|\s*h\s*)(\d{2})(?::(\d{2}))?|(\d{2})(\d{2})", re.I | re.ASCII)
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:#-]{0,99}", re.ASCII)
 
-_YES = {"yes", "y", "true", "1", "oui", "o"}
-_NO = {"no", "n", "false", "0", "non"}
+YES_WORDS = {"yes", "y", "true", "1", "oui", "o"}
+NO_WORDS = {"no", "n", "false", "0", "non"}
 
 
 def parse(
@@ -233,14 +233,14 @@ def parse(
 
 def clean_text(text: str, *, limit: int, lines: bool = False) -> str:
     """The text without outer blanks, line ends as \\n; Fault when too long or when it holds what cannot be kept."""
-    if len(text) <= limit and text.isascii() and text.isprintable():  # nearly all: nothing but letters and blanks
+    if len(text) <= limit and text.isprintable():  # nearly all: no blank but the space, nothing that is refused
         return text.strip(" ")
     if len(text) > 2 * limit + MAX_TYPED:  # before any work on it
         raise fault("text.too_long", length=len(text), limit=limit)
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip(" \t\n\xa0")
     if len(text) > limit:
         raise fault("text.too_long", length=len(text), limit=limit)
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     for character in text:
         if lines and character in "\n\t":
@@ -287,9 +287,9 @@ def _parse_choices(
 
 def _parse_yesno(text: str) -> bool:
     word = _short(text).lower()
-    if word in _YES:
+    if word in YES_WORDS:
         return True
-    if word in _NO:
+    if word in NO_WORDS:
         return False
     raise fault("yesno.not", typed=text)
 
@@ -328,7 +328,7 @@ def _parse_measure(spec: ItemSpec, text: str, unit: str, locale: str) -> tuple[i
         raise fault("number.decimals", typed=typed, decimals=spec.decimals)
     if len(standard.as_tuple().digits) > MAX_DIGITS + 10:
         raise fault("number.too_large", typed=typed)
-    low, high = _limits(spec)
+    low, high = limits_of(spec)
     if low is not None and standard < low:
         raise fault("number.low", value=_with_unit(standard, spec.unit), limit=_with_unit(low, spec.unit))
     if high is not None and standard > high:
@@ -343,7 +343,7 @@ def _exponent(number: Decimal) -> int:
     return exponent if isinstance(exponent, int) else 0
 
 
-def _limits(spec: ItemSpec) -> tuple[Decimal | None, Decimal | None]:
+def limits_of(spec: ItemSpec) -> tuple[Decimal | None, Decimal | None]:
     low, high = spec.minimum, spec.maximum
     if spec.type is ItemType.VAS:  # visual analogue scale: 0 to 100
         return (Decimal(0) if low is None else low), (Decimal(100) if high is None else high)

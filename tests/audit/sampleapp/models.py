@@ -53,6 +53,8 @@ class Spine(AuditedModel):
 class Loan(AppendOnlyModel):
     book = models.ForeignKey(Book, on_delete=models.PROTECT)
     reader = models.CharField(max_length=40)
+    facts = models.JSONField(null=True, default=None)
+    is_late = models.BooleanField(default=False)
 
 
 class Sketch(models.Model):
