@@ -30,6 +30,8 @@ def check_tables(app_configs: Any = None, **_kwargs: Any) -> list[checks.CheckMe
             )
         elif table.kind is Kind.AUDITED:
             found += _check_audited(table)
+        elif table.kind is Kind.APPEND_ONLY:
+            found += _check_shared_references(table)
     for model in apps.get_models():
         if model._meta.proxy and issubclass(model, AuditedModel):
             found.append(
@@ -41,6 +43,27 @@ def check_tables(app_configs: Any = None, **_kwargs: Any) -> list[checks.CheckMe
                 )
             )
     return found
+
+
+def _check_shared_references(table: Table) -> Iterator[checks.CheckMessage]:
+    options = table.model._meta
+    indexed = {tuple(index.fields)[:1] for index in options.indexes}
+    for name in getattr(table.model, "shared_references", ()):
+        field: Any = options.get_field(name)
+        if field.db_constraint or not issubclass(field.related_model, AuditedModel):
+            yield checks.Error(
+                f"{options.label}.{name} is no reference to an audited row without a constraint of its own.",
+                hint="Give it db_constraint=False, or take it out of shared_references.",
+                obj=table.model,
+                id="audit.E007",
+            )
+        elif not (field.db_index or (name,) in indexed):
+            yield checks.Error(
+                f"{options.label}.{name} has no index, and removing a parent would read the whole table.",
+                hint="Add an index that begins with it.",
+                obj=table.model,
+                id="audit.E008",
+            )
 
 
 def _check_audited(table: Table) -> Iterator[checks.CheckMessage]:

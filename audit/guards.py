@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from audit import door
+from audit import door, references
 from audit.exempt import READ, READ_WRITE, UNMODELLED
 from audit.roles import app_role
 from audit.tables import Kind, Table, all_tables
@@ -79,28 +79,31 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger on a table; `kind` is the sum of the bits above; deferred ones are constraint triggers."""
+    """A trigger on a table; `kind` is the sum of the bits above; deferred ones are constraint triggers.
+
+    One that `sees_fresh` is given the rows that its statement added, as the table `fresh`.
+    """
 
     table: str
     name: str
     function: str
     kind: int
     deferred: bool = False
-    argument: str = ""
+    sees_fresh: bool = False
 
     def create(self, schema: str) -> str:
         """The statements that make it so, in place of one of the same name."""
         bits = [(INSERT, "INSERT"), (UPDATE, "UPDATE"), (DELETE, "DELETE"), (TRUNCATE, "TRUNCATE")]
         events = " OR ".join(word for bit, word in bits if self.kind & bit)
         table = f"{quote(schema)}.{quote(self.table)}"
-        argument = literal(self.argument) if self.argument else ""
         return (
             f"DROP TRIGGER IF EXISTS {quote(self.name)} ON {table};\n"
             f"CREATE {'CONSTRAINT ' if self.deferred else ''}TRIGGER {quote(self.name)} "
             f"{'BEFORE' if self.kind & BEFORE else 'AFTER'} {events} ON {table} "
             f"{'DEFERRABLE INITIALLY DEFERRED ' if self.deferred else ''}"
+            f"{'REFERENCING NEW TABLE AS fresh ' if self.sees_fresh else ''}"
             f"FOR EACH {'ROW' if self.kind & ROW else 'STATEMENT'} "
-            f"EXECUTE FUNCTION {quote(schema)}.{quote(self.function)}({argument});"
+            f"EXECUTE FUNCTION {quote(schema)}.{quote(self.function)}();"
         )
 
 
@@ -167,6 +170,11 @@ def plan(cursor: CursorWrapper) -> Plan:
             defaults |= {(table.name, column): default for column, default in FILLED.items()}
             filled = {*FILLED, *_numbered(cursor, schema, table)}
             named[table.name] = tuple(sorted(columns[table.name].keys() - filled))
+            for shared in references.shared_references(table):
+                if shared.parent in columns:
+                    made = reference_functions(schema, shared)
+                    functions |= {function.name: function for function in made}
+                    triggers += reference_triggers(shared, *made)
         elif table.kind is Kind.EXEMPT:
             assert table.exemption is not None
             privileges[table.name] = table.exemption.privileges
@@ -222,6 +230,22 @@ def _numbered(cursor: CursorWrapper, schema: str, table: Table) -> tuple[str, ..
     """The key column, where the table's own sequence numbers it."""
     cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [f"{quote(schema)}.{quote(table.name)}", table.key])
     return (table.key,) if cursor.fetchone()[0] else ()
+
+
+def reference_functions(schema: str, shared: references.Shared) -> tuple[Function, Function]:
+    """What looks at the parents of new rows, and at the rows of a parent that is removed."""
+    return (
+        Function(_short(shared.child_function), shared.child_source(schema)),
+        Function(_short(shared.parent_function), shared.parent_source(schema)),
+    )
+
+
+def reference_triggers(shared: references.Shared, refers: Function, referred: Function) -> list[Trigger]:
+    """One look for each statement at new rows, one for each parent that is removed."""
+    return [
+        Trigger(shared.child, refers.name, refers.name, INSERT, sees_fresh=True),
+        Trigger(shared.parent, referred.name, referred.name, ROW | DELETE),
+    ]
 
 
 def guard_triggers(guarded: Guarded, function: str) -> list[Trigger]:
@@ -536,7 +560,8 @@ def _triggers(cursor: CursorWrapper, schema: str) -> dict[tuple[str, str], tuple
     """(table, name) → the trigger as it stands, and whether it fires."""
     cursor.execute(
         r"""
-        SELECT c.relname, t.tgname, p.proname, t.tgtype, t.tgdeferrable AND t.tginitdeferred, t.tgargs,
+        SELECT c.relname, t.tgname, p.proname, t.tgtype, t.tgdeferrable AND t.tginitdeferred,
+               coalesce(t.tgnewtable = 'fresh', false),
                t.tgenabled IN ('O', 'A') AND t.tgqual IS NULL AND t.tgattr = ''
           FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
          WHERE c.relnamespace = %s::regnamespace AND NOT t.tgisinternal AND t.tgname LIKE 'audit\_%%'
@@ -544,9 +569,8 @@ def _triggers(cursor: CursorWrapper, schema: str) -> dict[tuple[str, str], tuple
         [quote(schema)],
     )
     found: dict[tuple[str, str], tuple[Trigger, bool]] = {}
-    for table, name, function, kind, deferred, arguments, fires in cursor.fetchall():
-        argument = bytes(arguments).split(b"\0")[0].decode()
-        found[table, name] = (Trigger(table, name, function, kind, deferred, argument), fires)
+    for table, name, function, kind, deferred, sees_fresh, fires in cursor.fetchall():
+        found[table, name] = (Trigger(table, name, function, kind, deferred, sees_fresh), fires)
     return found
 
 

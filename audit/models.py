@@ -5,7 +5,7 @@ import marshal
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -149,6 +149,9 @@ def stored_value(field: models.Field, value: Any) -> Any:
 
 class AppendOnlyModel(Stamped):
     """Rows that are written once: PostgreSQL refuses UPDATE, DELETE and TRUNCATE, and stamps every row itself."""
+
+    shared_references: ClassVar[tuple[str, ...]] = ()
+    """Fields whose parents are looked up once for each statement (`audit.references`)."""
 
     class Meta:
         abstract = True

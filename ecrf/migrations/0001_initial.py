@@ -244,7 +244,7 @@ class Migration(audit.creating.CreatingMigration):
                 ('reveals_arm', models.BooleanField(default=False)),
                 ('participant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='trial.participant')),
                 ('version', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='trial.version')),
-                ('record', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='ecrf.record')),
+                ('record', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='ecrf.record')),
             ],
             options={
                 'verbose_name': 'change',

@@ -125,7 +125,11 @@ class Change(AppendOnlyModel):
     so that a save of hundreds of items does not look each of them up hundreds of times.
     """
 
-    record = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="changes", db_index=False)
+    shared_references = ("record",)
+
+    record = models.ForeignKey(
+        Record, on_delete=models.PROTECT, related_name="changes", db_index=False, db_constraint=False
+    )
     participant = models.ForeignKey(
         "trial.Participant", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )

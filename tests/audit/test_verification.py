@@ -82,6 +82,20 @@ def test_nothing_wrong_is_no_fault(trail):
         ("ALTER TABLE sampleapp_book ENABLE REPLICA TRIGGER audit_guard", "the trigger audit_guard is disabled"),
         ("DROP TRIGGER audit_no_truncate ON sampleapp_book", "the trigger audit_no_truncate is missing"),
         ("DROP TRIGGER audit_frozen ON audit_deed", "the trigger audit_frozen is missing"),
+        (
+            "DROP TRIGGER audit_refers_sampleapp_line_book_id ON sampleapp_line",
+            "the trigger audit_refers_sampleapp_line_book_id is missing",
+        ),
+        (
+            "DROP TRIGGER audit_refers_sampleapp_line_book_id ON sampleapp_line; CREATE TRIGGER "
+            "audit_refers_sampleapp_line_book_id AFTER INSERT ON sampleapp_line REFERENCING NEW TABLE AS other "
+            "FOR EACH STATEMENT EXECUTE FUNCTION audit_refers_sampleapp_line_book_id()",
+            "the trigger audit_refers_sampleapp_line_book_id is not the generated one",
+        ),
+        (
+            "ALTER TABLE sampleapp_book DISABLE TRIGGER audit_referred_sampleapp_line_book_id",
+            "the trigger audit_referred_sampleapp_line_book_id is disabled",
+        ),
         ("ALTER TABLE audit_deed ALTER tx DROP DEFAULT", "the column tx is not filled as it must be"),
         ("ALTER TABLE audit_deed ALTER salt SET DEFAULT ''", "the column salt is not filled as it must be"),
         ("ALTER TABLE audit_deed ALTER cluster SET DEFAULT 1", "the column cluster is not filled as it must be"),

@@ -57,6 +57,15 @@ class Loan(AppendOnlyModel):
     is_late = models.BooleanField(default=False)
 
 
+class Line(AppendOnlyModel):
+    """Rows by the hundred, about one book."""
+
+    shared_references = ("book",)
+
+    book = models.ForeignKey(Book, on_delete=models.PROTECT, db_constraint=False, null=True)
+    text = models.CharField(max_length=40)
+
+
 class Sketch(models.Model):
     text = models.TextField()
 
