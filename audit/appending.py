@@ -18,7 +18,7 @@ from uuid import UUID
 from django.db import connections, models, router
 
 from audit.columns import STAMPS, Stamped
-from audit.server import Statement
+from audit.server import KEPT_ROWS, Statement
 
 if TYPE_CHECKING:
     from audit.models import AppendOnlyModel
@@ -132,7 +132,7 @@ def _insertion(
     rows = ", ".join([f"({one})"] * count)
     table, key = model._meta.db_table, quote(model._meta.pk.column or "")
     text = f"INSERT INTO {quote(table)} ({names}) VALUES {rows} RETURNING {key}"  # noqa: S608 (names of our own)
-    return Statement(text, name=f"add_{table}", is_kept=count == 1), fields
+    return Statement(text, name=f"add_{table}", is_kept=count <= KEPT_ROWS), fields
 
 
 @cache

@@ -21,11 +21,15 @@ _known: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 """The driver's connection → the names of the statements that it keeps."""
 
 
+KEPT_ROWS = 16
+"""Statements that write up to so many rows at once are kept, one for each number; of more, the number seldom recurs."""
+
+
 class Statement:
     """A statement as Django writes it, with `%s` for each value.
 
     `kinds` are the types of the values, "" where PostgreSQL finds it by itself; `name` is what its logs call it. One
-    that is not `is_kept` (of many rows, whose number changes) is sent as a whole every time.
+    that is not `is_kept` (of more than KEPT_ROWS rows) is sent as a whole every time.
     """
 
     __slots__ = ("_asking", "_kept", "_name", "text")
@@ -75,4 +79,4 @@ def spelled_out(using: str = "default") -> Iterator[None]:
         told["DISABLE_SERVER_SIDE_CURSORS"] = before
 
 
-__all__ = ["Statement", "keeps", "spelled_out"]
+__all__ = ["KEPT_ROWS", "Statement", "keeps", "spelled_out"]

@@ -17,7 +17,7 @@ from django.db.models.signals import post_save, pre_save
 from audit import clock
 from audit.context import current_author
 from audit.models import HISTORY, AuditedModel
-from audit.server import Statement
+from audit.server import KEPT_ROWS, Statement
 
 M = TypeVar("M", bound=AuditedModel)
 
@@ -122,7 +122,9 @@ def _insertion(
     names = ", ".join(_quoted(fields, using))
     rows = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * count)
     text = f"WITH told AS (INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {rows} RETURNING *) "  # noqa: S608
-    return Statement(text + _telling(model, using), name=f"add_{model._meta.db_table}", is_kept=count == 1), fields
+    return Statement(
+        text + _telling(model, using), name=f"add_{model._meta.db_table}", is_kept=count <= KEPT_ROWS
+    ), fields
 
 
 @cache

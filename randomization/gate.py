@@ -13,6 +13,7 @@ Serious events, answers and visits go on.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,10 +65,17 @@ class Gate:
         return not self.reasons
 
 
-def examine(participant: Participant, by: Person, in_use: AllocationList | None = None) -> Gate:
+def examine(
+    participant: Participant,
+    by: Person,
+    *,
+    in_use: AllocationList | None = None,
+    has_slot: Callable[[AllocationList, str], bool] | None = None,
+) -> Gate:
     """Look at everything that an allocation needs, as of now, for this person. Reads only; the action asks again.
 
-    `in_use` saves looking for the list in use where the caller holds it already.
+    `in_use` saves looking for the list in use where the caller holds it already; `has_slot` tells whether a stratum of
+    it has one left, where the caller seeks it anyway.
     """
     definition = definition_of(participant.version_id)
     book = book_of(participant, definition)
@@ -81,7 +89,7 @@ def examine(participant: Participant, by: Person, in_use: AllocationList | None 
         *_version_reasons(section, facts, closed_wanted=False),
         *_eligibility_reasons(eligibility),
         *_stratum_reasons(stratum, definition),
-        *_list_reasons(allocation_list, stratum, section, participant),
+        *_list_reasons(allocation_list, stratum, section, participant, has_slot or _has_slot),
     ]
     return Gate(tuple(reasons), stratum, eligibility, allocation_list)
 
@@ -163,6 +171,10 @@ def _facts(participant_id: int, site_id: int, today: dt.date) -> QuerySet[Partic
         gate_included=_counted(Participant.objects.filter(_INCLUDED)),
         gate_version=Subquery(in_force_here.values("version_id")[:1]),
     )
+
+
+def _has_slot(allocation_list: AllocationList, stratum: str) -> bool:
+    return bool(_unused(allocation_list.pk, tuple(allocation_list.closed_strata), stratum))
 
 
 @prepared
@@ -325,6 +337,7 @@ def _list_reasons(
     stratum: Stratum,
     section: RandomizationSection | None,
     participant: Participant,
+    has_slot: Callable[[AllocationList, str], bool],
 ) -> list[Reason]:
     if section is not None and section.closed is not None:
         return []  # no list is needed any more
@@ -349,10 +362,6 @@ def _list_reasons(
             reasons.append(
                 Reason("stratum_closed", _("This stratum is closed to randomization. Ask the statistician."))
             )
-        else:
-            closed, label = tuple(allocation_list.closed_strata), label_in(allocation_list, stratum)
-            if participant.randomized_on is None and not _unused(allocation_list.pk, closed, label):
-                reasons.append(
-                    Reason("exhausted", _("The list has no place left in this stratum. Ask the statistician."))
-                )
+        elif participant.randomized_on is None and not has_slot(allocation_list, label_in(allocation_list, stratum)):
+            reasons.append(Reason("exhausted", _("The list has no place left in this stratum. Ask the statistician.")))
     return reasons

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_noop
 
 import audit
@@ -107,11 +107,10 @@ def _recompute_forms(
         if not candidates:
             break
         book = book_of(participant, definition)
-        judged = set(_judged(tuple(record.pk for record in candidates)))
         moved: set[str] = set()
         for other in candidates:
             other.participant = participant
-            if _recompute(other, book, definition, cause, by, has_findings=other.pk in judged):
+            if _recompute(other, book, definition, cause, by, has_findings=other.has_findings):
                 moved.add(other.form)
                 touched.append(other)
         pending = {fed for form in moved for fed in definition.forms_fed_by(form)}
@@ -121,20 +120,16 @@ def _recompute_forms(
 
 
 @prepared
-def _candidates(participant_id: int, forms: tuple[str, ...], but: int) -> QuerySet[Record]:
+def _candidates(participant_id: int, forms: tuple[str, ...], but: int) -> QuerySet[Any]:
     return (
         Record.objects.select_for_update(no_key=True, of=("self",))
         .filter(participant_id=participant_id, form__in=forms, removed_at=None)
         .exclude(pk=but)
         .exclude(entry_state__in=[EntryState.EXPECTED, EntryState.NOT_DONE, EntryState.NOT_APPLICABLE])
         .select_related("visit", "signature")
+        .annotate(has_findings=Exists(Finding.objects.filter(record=OuterRef("pk"))))
         .order_by("pk")
     )
-
-
-@prepared
-def _judged(records: tuple[int, ...]) -> QuerySet[Finding, int]:
-    return Finding.objects.filter(record_id__in=records).values_list("record_id", flat=True)
 
 
 def _reads(definition: Definition, form: str, source: str, items: frozenset[str]) -> bool:

@@ -20,7 +20,7 @@ from audit.prepared import prepared
 from audit.steps import without_savepoints
 from trial.actions import notices, statuses
 from trial.definitions import definition_of
-from trial.locks import lock_participant
+from trial.locks import lock_participant, site_of
 from trial.models import Participant, Person, Role, ScreeningOutcome, StatusKind
 from trial.permissions import Permission, check
 
@@ -59,7 +59,14 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
         return existing[0]
     confirmed = audit.confirm(by, password, target=locked)  # nobody waits for the list while a password is hashed
     current = _list_in_use.first()
-    found = gate.examine(locked, by, in_use=current)
+    locked.site = site_of(locked)
+    coming: list[Any] = []
+
+    def seek(allocation_list: AllocationList, stratum: str) -> bool:
+        coming.extend(_next_two(allocation_list.pk, tuple(allocation_list.closed_strata), stratum))
+        return bool(coming)
+
+    found = gate.examine(locked, by, in_use=current, has_slot=seek)
     if not found.is_open or current is None:
         raise GateClosed(found)
     definition = definition_of(locked.version_id)
@@ -70,7 +77,7 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
         content={"participant": locked.code, "site": locked.site.number, "strata": found.stratum.codes},
         password=confirmed,
     )
-    slot, number, is_last = _next_slot(current, arms.label_in(current, found.stratum))
+    slot, number = coming[0], coming[0].last_number + 1
     key = opening.data_key(current, current.key)
     opened = opening.open_slot(key, current, slot)
     proof = getattr(slot, "proof", None)
@@ -102,7 +109,7 @@ def _allocate(participant: Participant, password: str, by: Person) -> Allocation
     audit.deed(
         "participant.randomized", allocation, by=by, number=number, stratum=slot.stratum, strata=found.stratum.codes
     )
-    if is_last:
+    if len(coming) == 1:
         exhaustion.settle(current, by=by)
     tell(locked, allocation, clock.today(), by)
     return allocation
@@ -169,20 +176,12 @@ def _list_in_use() -> QuerySet[AllocationList]:
     return lists.filter(state=ListState.IN_USE).order_by("pk")[:1]
 
 
-def _next_slot(allocation_list: AllocationList, stratum: str) -> tuple[Slot, int, bool]:
-    """Return the first available slot of the stratum with its proof, the study's next randomization number, and
-    whether the slot is the stratum's last.
-
-    The list is locked, so no one else seeks meanwhile. Raises Refused when the gate saw a slot that is gone.
-    """
-    found: list[Any] = _next_two(allocation_list.pk, tuple(allocation_list.closed_strata), stratum)
-    if not found:
-        raise Refused(_("The list has no place left in this stratum. Ask the statistician."), code="exhausted")
-    return found[0], found[0].last_number + 1, len(found) == 1
-
-
 @prepared
 def _next_two(list_id: int, closed_strata: tuple[str, ...], stratum: str) -> QuerySet[Slot]:
+    """The first available slot of the stratum with its proof, and the one after it, if there are as many.
+
+    The list is locked, so no one else seeks meanwhile. `last_number` is the study's last randomization number.
+    """
     numbers = Allocation.objects.order_by("-number")
     return (
         slots.coming(list_id, closed_strata, stratum)
@@ -207,6 +206,7 @@ def tell(participant: Participant, given: Allocation | Registration, on: dt.date
         context={"site": participant.site.number, "code": participant.code, "date": on.isoformat()},
         url=f"/participants/{participant.code}/",
         by=by,
+        is_first=True,  # nothing was ever owed about what was made a moment ago
     )
 
 

@@ -43,11 +43,15 @@ def owe(
     url: str = "",
     due_at: dt.datetime | None = None,
     reveals_arm: bool = False,
+    is_first: bool = False,
     by: Person | None,
 ) -> list[Notice]:
-    """Owe one notice to each person; a key that was owed before is not owed again, unless it was cancelled unsent."""
+    """Owe one notice to each person; a key that was owed before is not owed again, unless it was cancelled unsent.
+
+    `is_first`: the caller knows that the key was never owed; if it was, the database refuses.
+    """
     wanted = {f"{key}:{person.pk}": person for person in people}
-    held = {notice.key: notice for notice in _under(tuple(wanted))}
+    held = {} if is_first else {notice.key: notice for notice in _under(tuple(wanted))}
     again = [notice for notice in held.values() if notice.state == NoticeState.CANCELLED]
     for notice in again:
         notice.state = NoticeState.OWED

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 import audit
 from audit import clock
 from audit.errors import Refused
+from audit.prepared import prepared
 
 from .. import barriers, facts
 from ..free_text import kept
@@ -61,7 +63,7 @@ def _note(
     if on > clock.today():
         raise Refused(_("The date %(date)s is in the future.") % {"date": on.strftime("%d/%m/%Y")})
     screening = screening_of(participant, kind)
-    if StatusChange.objects.filter(participant=participant, kind=kind, screening=screening, reversed_at=None).exists():
+    if screening in _recorded(participant.pk, str(kind)):
         raise Refused(
             _("“%(what)s” is already recorded for %(code)s.")
             % {"what": StatusKind(kind).label, "code": participant.code}
@@ -75,6 +77,13 @@ def _note(
         by=by,
         reason=reason,
     )
+
+
+@prepared
+def _recorded(participant_id: int, kind: str) -> QuerySet[StatusChange, int]:
+    """The screenings for which a change of this kind stands."""
+    changes = StatusChange.objects.filter(participant_id=participant_id, kind=kind, reversed_at=None)
+    return changes.values_list("screening", flat=True)
 
 
 @transaction.atomic
@@ -178,8 +187,6 @@ def _apply(
     audit.save(participant, by=by, reason=reason)
     audit.deed(verb, participant, by=by, kind=kind, on=on, reason=reason)
     anchor = ANCHORS.get(kind, anchor)
-    if anchor is not None:
-        visits.plan(participant=participant, anchor=anchor, by=by)
-    visits.settle(participant=participant, by=by)
+    visits.follow(participant=participant, anchor=anchor, by=by)
     facts.changed(participant, "participant.status", *FACTS.get(kind, ()), by=by)
     return participant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 
 from django.db import transaction
 from django.db.models import Max, QuerySet
@@ -31,9 +32,14 @@ def plan(*, participant: Participant, anchor: str, by: Person | None) -> list[Vi
     """Add the visits that hang on an anchor whose date is now known; moves those not yet done when it moved.
 
     Only visits of everybody or of the participant's pathway are planned. Visits already done, missed or dated stay.
+    Returns what was added or moved.
     """
+    return _plan(participant, anchor, by, visits_of(participant))
+
+
+def _plan(participant: Participant, anchor: str, by: Person | None, standing: list[Visit]) -> list[Visit]:
     definition = definition_of(participant.version_id)
-    held = {(v.event, v.occurrence): v for v in _visits(participant.pk)}
+    held = {(v.event, v.occurrence): v for v in standing}
     changed: list[Visit] = []
     for place in plan_dates(definition, facts_of(participant)):
         if place.visit.anchor != anchor:
@@ -69,10 +75,24 @@ def settle(*, participant: Participant, by: Person | None) -> None:
     Only visits that nobody has dated, missed or filled are touched: nothing that is not expected is ever counted as
     missing, overdue or reminded.
     """
+    _settle(participant, by, visits_of(participant))
+
+
+@transaction.atomic
+def follow(*, participant: Participant, anchor: str | None, by: Person | None) -> None:
+    """Plan what hangs on an anchor, if one is given, and settle all: both over the visits as they were read once."""
+    standing = visits_of(participant)
+    moved = _plan(participant, anchor, by, standing) if anchor is not None else []
+    _settle(participant, by, [*standing, *(visit for visit in moved if visit not in standing)])
+
+
+def _settle(participant: Participant, by: Person | None, standing: Iterable[Visit]) -> None:
     definition = definition_of(participant.version_id)
     facts = facts_of(participant)
     changed: list[Visit] = []
-    for visit in _untouched(participant.pk):
+    for visit in standing:
+        if visit.actual_on is not None or visit.status not in (VisitStatus.PLANNED, VisitStatus.NOT_APPLICABLE):
+            continue
         definition_visit = definition.visit(visit.event)
         wanted = (
             VisitStatus.PLANNED
@@ -83,19 +103,19 @@ def settle(*, participant: Participant, by: Person | None) -> None:
         if visit.status != wanted:
             visit.status = wanted
             changed.append(visit)
-    audit.save_many(changed, by=by)
-    notices.cancel_settled(participant=participant, by=by)
+    if changed:
+        audit.save_many(changed, by=by)
+        notices.cancel_settled(participant=participant, by=by)
+
+
+def visits_of(participant: Participant) -> list[Visit]:
+    """All visits of a participant who is locked."""
+    return list(_visits(participant.pk))
 
 
 @prepared
 def _visits(participant_id: int) -> QuerySet[Visit]:
     return Visit.objects.filter(participant_id=participant_id)
-
-
-@prepared
-def _untouched(participant_id: int) -> QuerySet[Visit]:
-    open_ones = [VisitStatus.PLANNED, VisitStatus.NOT_APPLICABLE]
-    return Visit.objects.filter(participant_id=participant_id, actual_on=None, status__in=open_ones)
 
 
 @transaction.atomic

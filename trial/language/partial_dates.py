@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import calendar
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 
 from trial.language.unknown import UNKNOWN, Unknown
 
@@ -23,11 +24,20 @@ class PartialDate:
     year: int
     month: int | None = None
     day: int | None = None
+    earliest: date = field(init=False, repr=False, compare=False)
+    """The first day that it can stand for."""
+    latest: date = field(init=False, repr=False, compare=False)
+    """The last day that it can stand for."""
 
     def __post_init__(self) -> None:
         if self.day is not None and self.month is None:
             raise ValueError("a day needs its month")
-        date(self.year, 1 if self.month is None else self.month, 1 if self.day is None else self.day)
+        first = last = date(self.year, 1 if self.month is None else self.month, 1 if self.day is None else self.day)
+        if self.day is None:
+            month = self.month or 12
+            last = date(self.year, month, calendar.monthrange(self.year, month)[1])
+        object.__setattr__(self, "earliest", first)
+        object.__setattr__(self, "latest", last)
 
     @classmethod
     def of(cls, day: date) -> PartialDate:
@@ -37,11 +47,7 @@ class PartialDate:
     @classmethod
     def from_iso(cls, text: str) -> PartialDate:
         """Read `2026`, `2026-03` or `2026-03-14`; ValueError otherwise."""
-        match = _ISO.fullmatch(text)
-        if match is None:
-            raise ValueError(f"not an ISO 8601 date or partial date: {text!r}")
-        year, month, day = match.groups()
-        return cls(int(year), int(month) if month else None, int(day) if day else None)
+        return _from_iso(text)
 
     def iso(self) -> str:
         """ISO 8601 as far as known: `2026`, `2026-03`, `2026-03-14`."""
@@ -59,17 +65,6 @@ class PartialDate:
         """Whether the day is known."""
         return self.day is not None
 
-    @property
-    def earliest(self) -> date:
-        """The first day that it can stand for."""
-        return date(self.year, self.month or 1, self.day or 1)
-
-    @property
-    def latest(self) -> date:
-        """The last day that it can stand for."""
-        month = self.month or 12
-        return date(self.year, month, self.day or calendar.monthrange(self.year, month)[1])
-
     def before(self, other: date | PartialDate) -> bool | Unknown:
         """Whether this lies before the other, as far as known."""
         return before(self, other)
@@ -83,11 +78,20 @@ class PartialDate:
         return same_day(self, other)
 
 
+@lru_cache(maxsize=16_384)
+def _from_iso(text: str) -> PartialDate:
+    """Every day of forty years has its place: the same dates are read again at every evaluation."""
+    match = _ISO.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not an ISO 8601 date or partial date: {text!r}")
+    year, month, day = match.groups()
+    return PartialDate(int(year), int(month) if month else None, int(day) if day else None)
+
+
 def bounds(day: date | PartialDate) -> tuple[date, date]:
     """The first and the last day that a date can stand for (the day itself when it is full)."""
     if isinstance(day, PartialDate):
-        first = day.earliest
-        return first, first if day.day is not None else day.latest
+        return day.earliest, day.latest
     return day, day
 
 
