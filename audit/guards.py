@@ -258,7 +258,11 @@ def guard_triggers(guarded: Guarded, function: str) -> list[Trigger]:
 
 
 def guard_function(schema: str, guarded: Guarded, columns: dict[str, dict[str, str]]) -> Function:
-    """The guard of one table, over the columns that the table has in the database."""
+    """The guard of one table, over the columns that the table has in the database.
+
+    Of a row that was inserted it only asks for a line of history: that line is compared with the row when its own
+    guard runs, and so is every later change of the row.
+    """
     own, kept = columns[guarded.table], columns[guarded.history]
     missing = sorted(set(own) - set(kept))
     if missing:
@@ -271,9 +275,10 @@ def guard_function(schema: str, guarded: Guarded, columns: dict[str, dict[str, s
     differing = ",\n            ".join(
         f"CASE WHEN NOT {same(name, own[name], kept[name])} THEN {literal(name)} END" for name in names
     )
+    of_now = f"""t.{key} = moved AND t.tx = pg_current_xact_id()::text::bigint
+                 AND t.cluster = {quote(schema)}.audit_cluster()"""
     newest = f"""(SELECT * FROM {history} AS t
-               WHERE t.{key} = moved AND t.tx = pg_current_xact_id()::text::bigint
-                 AND t.cluster = {quote(schema)}.audit_cluster()
+               WHERE {of_now}
                ORDER BY t.history_id DESC LIMIT 1) AS h
          LEFT JOIN {table} AS r ON r.{key} = h.{key}"""
     return Function(
@@ -295,6 +300,12 @@ BEGIN
     END IF;
     IF TG_TABLE_NAME = {literal(guarded.history)} THEN
         PERFORM 1 FROM {table} AS r WHERE r.{key} = moved FOR SHARE;
+    ELSIF TG_OP = 'INSERT' THEN
+        PERFORM 1 FROM {history} AS t
+               WHERE {of_now};
+        IF FOUND THEN
+            RETURN NULL;
+        END IF;
     END IF;
     SELECT h.history_type AS kind, r.{key} IS NOT NULL AS stands,
                {equal} AS same

@@ -97,6 +97,26 @@ def test_numbers_in_json_are_compared_with_their_scale(sample):
         )
 
 
+@pytest.mark.parametrize("is_checked_before", [False, True])
+@pytest.mark.parametrize("assignment", ["title = 'x'", "data = '{}'", "price = 12.11"])
+def test_a_new_row_is_compared_with_its_line_of_history(committed, is_checked_before, assignment):
+    """AUD-021: also when both were looked at before, in the middle of the transaction, and then one was changed."""
+    with refused_by_database("is not what its newest history row says"):
+        book = committed.book()
+        if is_checked_before:
+            connection.check_constraints()
+        run(f"UPDATE sampleapp_book SET {assignment} WHERE id = %s", book.pk)
+    with refused_by_database("is not what its newest history row says"):
+        book = committed.book()
+        if is_checked_before:
+            connection.check_constraints()
+        forge(book, title="Never so")
+    with refused_by_database("is not what its newest history row says"):  # inserted by hand, with another's history
+        other = committed.Book(title="Other", data={}, price="1.00")
+        other.save_without_historical_record()
+        forge(other, title="Never so")
+
+
 def test_saved_then_deleted_by_hand_is_refused(sample):
     """AUD-022: a save earlier in the transaction does not cover a raw removal."""
     book = sample.book()
