@@ -5,6 +5,7 @@ import marshal
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
@@ -96,20 +97,25 @@ class AuditedModel(models.Model):
 
     def remember(self, names: Iterable[str] | None = None) -> None:
         """Take what the instance now holds as what the database holds; `names` are field or column names."""
-        as_read = self.__dict__.setdefault("_as_read", {})
+        held = self.__dict__
+        as_read = held.setdefault("_as_read", {})
         if names is None:
             as_read.clear()
             fields: Iterable[models.Field] = self._meta.concrete_fields
         else:
             fields = [self._meta.get_field(name) for name in names]  # type: ignore[misc]
-        deferred = self.get_deferred_fields()
+        kept_as_held = _kept_as_held(type(self))
         for field in fields:
-            if field.attname not in deferred:
-                value = getattr(self, field.attname)
-                if isinstance(field, models.JSONField) and isinstance(value, dict | list | tuple):
-                    as_read[field.attname] = _FrozenJSON(field, value)
-                else:
-                    as_read[field.attname] = freeze(stored_value(field, value))
+            name = field.attname
+            if name not in held:  # deferred
+                continue
+            value = held[name]
+            if value is None or value.__class__ is kept_as_held[name]:  # nearly all
+                as_read[name] = value
+            elif isinstance(field, models.JSONField) and isinstance(value, dict | list | tuple):
+                as_read[name] = _FrozenJSON(field, value)
+            else:
+                as_read[name] = freeze(stored_value(field, getattr(self, name)))
 
     def save_base(self, *args: Any, **kwargs: Any) -> None:
         """Row and history in one transaction, also when a third party calls `save` in autocommit."""
@@ -125,6 +131,32 @@ class AuditedModel(models.Model):
         if participant is None:
             return site_id, None
         return site_id if site_id is not None else participant.site_id, participant.code
+
+
+_KEPT_AS_HELD: dict[type[models.Field], type] = {
+    models.CharField: str,
+    models.TextField: str,
+    models.BooleanField: bool,
+    models.DateField: date,
+    models.DateTimeField: datetime,
+    models.IntegerField: int,
+    models.BigIntegerField: int,
+    models.SmallIntegerField: int,
+    models.PositiveIntegerField: int,
+    models.PositiveSmallIntegerField: int,
+    models.BigAutoField: int,
+    models.UUIDField: UUID,
+}
+
+
+@cache
+def _kept_as_held(model: type[models.Model]) -> dict[str, type | None]:
+    """By column, the class whose values the database gives back as they are, without asking the field."""
+
+    def kind(field: models.Field) -> type | None:
+        return kind(field.target_field) if isinstance(field, models.ForeignKey) else _KEPT_AS_HELD.get(type(field))
+
+    return {field.attname: kind(field) for field in model._meta.concrete_fields}
 
 
 def stored_value(field: models.Field, value: Any) -> Any:

@@ -106,7 +106,7 @@ def _recompute_forms(
         candidates = _candidates(participant.pk, tuple(pending), but.pk if but is not None and turn == 0 else 0)
         if not candidates:
             break
-        book = book_of(participant, definition)
+        book = book_of(participant, definition, _read_by({other.form for other in candidates}, definition))
         moved: set[str] = set()
         for other in candidates:
             other.participant = participant
@@ -117,6 +117,11 @@ def _recompute_forms(
         if not pending:
             break
     return touched
+
+
+def _read_by(forms: set[str], definition: Definition) -> set[str]:
+    """Some forms and what their expressions read."""
+    return forms.union(*(definition.forms_read_by(form) for form in forms))
 
 
 @prepared
@@ -148,7 +153,7 @@ def reread(record: Record, change: Callable[[Rows], dict[RowKey, tuple[Any, Any]
     `change` alters the data that it is given and tells what it altered. The promises are those of a recomputation.
     """
     definition = definition_of(record.participant.version_id)
-    book = book_of(record.participant, definition, {record.form} | definition.forms_read_by(record.form))
+    book = book_of(record.participant, definition, _read_by({record.form}, definition))
     judged = Finding.objects.filter(record=record).exists()
     before = record.revision
     _recompute(record, book, definition, cause, by, has_findings=judged, change=change)

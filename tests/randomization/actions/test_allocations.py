@@ -136,7 +136,7 @@ def test_the_gate_is_asked_again_inside_the_lock(cast: Cast) -> None:
     assert {reason.code for reason in refused.value.reasons} >= {"hold", "not_eligible", "changed"}
 
 
-@pytest.mark.parametrize("step", ["trial.actions.visits.settle", "randomization.actions.allocations.tell"])
+@pytest.mark.parametrize("step", ["trial.actions.visits.follow", "randomization.actions.allocations.tell"])
 def test_a_crash_in_the_middle_leaves_nothing(cast: Cast, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """RND-408: whatever step fails, no slot is used, and the next try takes the same one."""
     participant = cast.eligible()

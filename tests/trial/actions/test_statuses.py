@@ -198,7 +198,7 @@ class TestFromForms:
     def test_a_failure_on_the_way_leaves_nothing(self, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
         """TRL-232: status, change, visits and deed together or not at all."""
         participant = cast.consented()
-        monkeypatch.setattr(visits, "settle", lambda **said: 1 / 0)
+        monkeypatch.setattr(visits, "follow", lambda **said: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             withdraw(cast, participant, StatusKind.LOST)
         monkeypatch.undo()
