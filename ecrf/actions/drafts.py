@@ -8,7 +8,7 @@ from typing import Any
 from cryptography.fernet import InvalidToken
 from django.db import transaction
 
-from audit import clock
+from audit import clock, unaudited
 from trial.models import Person
 
 from ..cipher import cipher
@@ -78,5 +78,10 @@ def rewrite(draft: Draft, fields: dict[str, Any]) -> None:
 @transaction.atomic
 def discard(*, where: Where, by: Person) -> None:
     """Throw away the person's draft at a place, and the files uploaded into it."""
-    Draft.objects.filter(person=by, participant=where.participant, place=where.draft_place).delete()
+    forget(where=where, by=by)
     files.forget(person=by, participant=where.participant, place=where.draft_place)
+
+
+def forget(*, where: Where, by: Person) -> None:
+    """Throw away what was typed at a place: it is data now, or not wanted."""
+    unaudited.remove(Draft, person_id=by.pk, participant_id=where.participant.pk, place=where.draft_place)

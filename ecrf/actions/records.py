@@ -28,7 +28,7 @@ from ..checks.book import HIDDEN, ROW_ID
 from ..entry import NO_FILES, FieldError, InvalidValues, Merged, Submission, entered_values, merge
 from ..links import why_not_removed
 from ..lives import Deed
-from ..models import Draft, EntryState, Record
+from ..models import EntryState, Record
 from ..permissions import (
     check_person_can_enter,
     check_person_can_enter_whole,
@@ -39,7 +39,7 @@ from ..permissions import (
 from ..presenters import fired_message, value_words
 from ..settling import dated_on, ranges_of, settle_derived, settle_ranges
 from ..where import Where, find, form_at, new_record, visit_at
-from . import broken_marks, changes, files, findings
+from . import broken_marks, changes, drafts, files, findings
 from .recomputation import recompute_dependents
 
 
@@ -150,7 +150,7 @@ def _save(where: Where, revision: int, submission: Submission, complete: bool, b
     findings.sync(
         record, evaluation, definition=definition, justifications=submission.justifications, by=by, is_first=is_new
     )
-    Draft.objects.filter(person=by, participant=participant, place=where.draft_place).delete()
+    drafts.forget(where=where, by=by)
     audit.deed(
         "record.saved",
         record,
@@ -193,7 +193,7 @@ def _leave_as_it_is(record: Record, where: Where, evaluation: Evaluation, submis
             "record.confirmed", record, by=by, form=record.form, revision=record.revision,
             reveals_arm=record.reveals_arm,
         )  # fmt: skip
-    Draft.objects.filter(person=by, participant=record.participant, place=where.draft_place).delete()
+    drafts.forget(where=where, by=by)
     return record
 
 
@@ -234,7 +234,7 @@ def mark_not_done(*, where: Where, revision: int, reason: str, by: Person) -> Re
     audit.save(record, by=by, reason=reason)
     unverified = changes.append(record, changes.recalculated(cleared, reason), by)
     findings.resolve_all(record, by=by)
-    Draft.objects.filter(person=by, participant=participant, place=where.draft_place).delete()
+    drafts.forget(where=where, by=by)
     files.forget(person=by, participant=participant, place=where.draft_place)
     audit.deed("record.not_done", record, by=by, form=record.form, reason=reason, reveals_arm=record.reveals_arm)
     broken_marks.tell(record, standing, unverified, by=by)

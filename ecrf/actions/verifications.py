@@ -10,7 +10,7 @@ from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 import audit
-from audit import clock
+from audit import clock, unaudited
 from audit.errors import Refused
 from audit.prepared import prepared
 from trial.definition import Definition
@@ -160,24 +160,19 @@ def count(record: Record, *, is_new: bool = False, since: dt.datetime | None = N
     for reveals, (required, verified, changed) in parts.items():
         waited = held[reveals].waiting_since if reveals in held else None
         rows.append(
-            VerificationTally(
-                record=record,
-                participant_id=record.participant_id,
-                reveals_arm=reveals,
-                version_id=version_id,
-                revision=record.revision,
-                required=required,
-                verified=verified,
-                changed=changed,
-                waiting_since=(waited or since or clock.now()) if verified < required else None,
-            )
+            {
+                "record_id": record.pk,
+                "participant_id": record.participant_id,
+                "reveals_arm": reveals,
+                "version_id": version_id,
+                "revision": record.revision,
+                "required": required,
+                "verified": verified,
+                "changed": changed,
+                "waiting_since": (waited or since or clock.now()) if verified < required else None,
+            }
         )
-    VerificationTally.objects.bulk_create(
-        rows,
-        update_conflicts=True,
-        unique_fields=["record", "reveals_arm"],
-        update_fields=["participant", "version", "revision", "required", "verified", "changed", "waiting_since"],
-    )
+    unaudited.put(VerificationTally, rows, key=("record_id", "reveals_arm"))
     gone = set(held) - set(parts)
     if gone:
         VerificationTally.objects.filter(record=record, reveals_arm__in=gone).delete()

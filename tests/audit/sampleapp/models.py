@@ -68,6 +68,8 @@ class Line(AppendOnlyModel):
 
 class Sketch(models.Model):
     text = models.TextField()
+    place = models.CharField(max_length=20, null=True, unique=True)
+    drawn_at = models.DateTimeField(null=True)
 
 
 exempt.register("sampleapp.Sketch", "a draft of these tests, private and unaudited")
