@@ -1,9 +1,9 @@
 """How gunicorn serves Stratum: a few processes, each with a few threads.
 
 A process computes in one thread at a time; others are of use while it waits for the database. With more of them than
-that each request waits longer, and two cores do less: whole forms were saved at 52 a second with 2 threads for each of
-two processes, 52 with 3, 45 with 4 and 42 with 8 (medians of four rounds in turn). A reverse proxy that takes in slow
-requests and hands out slow answers by itself keeps the threads free (`deploy/Caddyfile`).
+that each request waits longer, and two cores do less: 24 senders had 42 whole forms saved a second by two processes of
+8 threads, 45 with 4, 44 to 52 with 3 and 52 to 54 with 2 (medians of rounds in turn). A reverse proxy that takes in
+slow requests and hands out slow answers by itself keeps the threads free (`deploy/Caddyfile`).
 """
 
 import gc
