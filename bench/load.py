@@ -16,6 +16,9 @@ from bench.server import Browser
 from trial.models import Participant, Visit
 
 FORM = "medical_history"
+FORMS_OF_A_CONNECTION = 5
+"""Then a sender opens another: connections are dealt to the two processes as it happens, and those of a process that
+had more of them for good would all wait longer, so that a median said how they were dealt."""
 ITEMS_OF_ROW = ("condition", "onset_on", "condition_ongoing", "resolved_on", "condition_treated")
 
 
@@ -65,11 +68,15 @@ def submit(
 
     def work(session: str) -> None:
         browser = Browser(port, session)
+        sent = 0
         while time.monotonic() < end:
             try:
                 code = waiting.get_nowait()
             except queue.Empty:
                 return
+            if sent % FORMS_OF_A_CONNECTION == 0:
+                browser.close()
+            sent += 1
             day = days[code]
             values = [value | ({"typed": day} if value["item"] == "recorded_on" else {}) for value in body["values"]]
             began = time.perf_counter()

@@ -84,6 +84,10 @@ class Browser:
         self.used = time.monotonic()
         self.headers = {"Cookie": f"stratum_session={session}; stratum_csrf={TOKEN}", "X-CSRFToken": TOKEN}
 
+    def close(self) -> None:
+        """Give the connection up; what is asked next opens another."""
+        self.connection.close()
+
     def get(self, address: str) -> bytes:
         """Read a page to its end. Raises RuntimeError unless it is answered with 200."""
         return self._ask("GET", address)
@@ -94,7 +98,7 @@ class Browser:
 
     def _ask(self, method: str, address: str, body: bytes | None = None, prefer: str = "") -> bytes:
         if time.monotonic() - self.used > IDLE:
-            self.connection.close()  # the server has closed its side, or is about to; asking opens it again
+            self.close()  # the server has closed its side, or is about to; asking opens it again
         headers = self.headers | ({"Content-Type": "application/json"} if body is not None else {})
         headers |= {"Prefer": prefer} if prefer else {}
         self.connection.request(method, address, body, headers)
