@@ -143,6 +143,7 @@ class _Facts:
 def _facts_of(participant: Participant) -> _Facts:
     found: Any
     (found,) = _facts(participant.pk, participant.site_id, clock.today())
+    participant.site = found.site  # as it stands now, however long the participant's lock was waited for
     return _Facts(
         consent_version=found.gate_consent or "",
         consent_on=found.gate_consent_on,
@@ -162,7 +163,8 @@ def _facts(participant_id: int, site_id: int, today: dt.date) -> QuerySet[Partic
     checks = IdentityCheck.objects.filter(participant_id=participant_id).order_by("-pk")
     in_force_here = SiteActivation.objects.filter(site_id=site_id, activated_on__lte=today).order_by("-version__number")
     documents = site_documents(site_id).values(pair=JSONObject(version="version", on="from_on"))
-    return with_awaited(Participant.objects.filter(pk=participant_id), today).annotate(
+    participants = Participant.objects.filter(pk=participant_id).select_related("site")
+    return with_awaited(participants, today).annotate(
         gate_consent=Subquery(newest.values("document_version")[:1]),
         gate_consent_on=Subquery(newest.values("signed_on")[:1]),
         gate_documents=ArraySubquery(documents),

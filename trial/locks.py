@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from audit.prepared import prepared
 
-from .models import Participant, Site
+from .models import Participant
 
 
 def lock_participant(pk: int) -> Participant:
@@ -21,20 +21,9 @@ def lock_participant(pk: int) -> Participant:
     return found[0]
 
 
-def site_of(participant: Participant) -> Site:
-    """Return the site of a locked participant, as it now stands."""
-    (found,) = _site(participant.site_id)
-    return found
-
-
-@prepared
-def _site(pk: int) -> QuerySet[Site]:
-    return Site.objects.filter(pk=pk)
-
-
 @prepared
 def _locked(pk: int) -> QuerySet[Participant]:
     return Participant.objects.select_for_update(no_key=True).filter(pk=pk)
 
 
-__all__ = ["lock_participant", "site_of"]
+__all__ = ["lock_participant"]

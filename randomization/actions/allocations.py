@@ -20,7 +20,7 @@ from audit.prepared import prepared
 from audit.steps import without_savepoints
 from trial.actions import notices, statuses
 from trial.definitions import definition_of
-from trial.locks import lock_participant, site_of
+from trial.locks import lock_participant
 from trial.models import Participant, Person, Role, ScreeningOutcome, StatusKind
 from trial.permissions import Permission, check
 
@@ -54,12 +54,10 @@ def allocate(*, participant: Participant, password: str, by: Person) -> Allocati
 def _allocate(participant: Participant, password: str, by: Person) -> Allocation:
     check(by, Permission.RANDOMIZE, participant.site_id)
     locked = lock_participant(participant.pk)
-    existing = _allocations(locked.pk)
-    if existing:
+    if locked.randomized_on is not None and (existing := _allocations(locked.pk)):
         return existing[0]
     confirmed = audit.confirm(by, password, target=locked)  # nobody waits for the list while a password is hashed
     current = _list_in_use.first()
-    locked.site = site_of(locked)
     coming: list[Any] = []
 
     def seek(allocation_list: AllocationList, stratum: str) -> bool:

@@ -63,7 +63,8 @@ def _note(
     if on > clock.today():
         raise Refused(_("The date %(date)s is in the future.") % {"date": on.strftime("%d/%m/%Y")})
     screening = screening_of(participant, kind)
-    if screening in _recorded(participant.pk, str(kind)):
+    is_dated = getattr(participant, DATE_FIELDS[kind]) is not None  # kept in line with what is recorded by `_apply`
+    if is_dated and screening in _recorded(participant.pk, str(kind)):
         raise Refused(
             _("“%(what)s” is already recorded for %(code)s.")
             % {"what": StatusKind(kind).label, "code": participant.code}
