@@ -5,7 +5,8 @@ changes takes no lock. `faults` reads the same things back and names what is mis
 
 The guard of a table is a deferred constraint trigger on the table and on its history. At commit, the row as it then
 stands must equal, column by column, the newest history row of this very transaction (cluster and number); a row that
-is gone must be told as deleted. The functions run as their owner with a fixed search path.
+is gone must be told as deleted. The functions run as their owner with a fixed search path. What a write-once row says
+of its own birth comes from the defaults of its columns, which the application's role may not name (ADR 0024).
 """
 
 # ruff: noqa: S608 (names of our own tables and columns, quoted; values are parameters)
