@@ -70,8 +70,9 @@ def append_columns(
         raise ValueError(f"The columns of {model._meta.label} are not equally long.")
     if not count:
         return
-    constant = _defaults(model) | dict(alike or {})
-    unknown = (columns.keys() | constant.keys()) - _defaults(model).keys()
+    defaults = _defaults(model)
+    constant = defaults | dict(alike or {})
+    unknown = (columns.keys() | constant.keys()) - defaults.keys()
     if unknown:
         raise ValueError(f"{model._meta.label} has no column {', '.join(sorted(unknown))}.")
     same = {name: values[0] for name, values in columns.items() if count >= MANY and _is_same(values)}

@@ -78,9 +78,10 @@ def append(record: Record, altered: Iterable[Altered], by: Person | None) -> int
         "at": clock.now(),
     }
     audit.append_columns(Change, columns, alike=alike)
+    # Only what stood before can have been verified.
     touched = {(row, item) for row, item, old in zip(rows, items, olds, strict=True) if old is not None}
     cleared = 0
-    for verification in Verification.objects.filter(record=record, cleared_at=None) if touched else ():  # no other is
+    for verification in Verification.objects.filter(record=record, cleared_at=None) if touched else ():
         if (verification.row, verification.item) in touched:
             verification.cleared_at = clock.now()
             audit.save(verification, by=by)

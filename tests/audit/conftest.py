@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -90,6 +91,35 @@ def owner_connection() -> Iterator[None]:
     finally:
         connections.close_all()
         settings.update(kept)
+
+
+class Meanwhile:
+    """Something that another session does, in a thread: whether it waits for us, and how it ends."""
+
+    def __init__(self, do: Callable[[], object]) -> None:
+        self.outcome = ""
+        self._thread = threading.Thread(target=self._run, args=(do,))
+        self._thread.start()
+
+    def _run(self, do: Callable[[], object]) -> None:
+        try:
+            with transaction.atomic():
+                do()
+            self.outcome = "committed"
+        except Exception as error:
+            self.outcome = str(error)
+        finally:
+            connection.close()
+
+    def waits(self) -> bool:
+        """Whether it is still held up after a while."""
+        self._thread.join(0.5)
+        return self._thread.is_alive()
+
+    def ends(self) -> str:
+        """ "committed", or the words of the error."""
+        self._thread.join(10)
+        return self.outcome
 
 
 @dataclass

@@ -11,7 +11,7 @@ from audit import guards, selectors, server
 from audit.models import HISTORY, Deed
 from audit.testing import refused_by_database
 
-from .conftest import address_of, connected_as, owner_connection
+from .conftest import Meanwhile, address_of, connected_as, owner_connection
 
 
 def run(sql, *parameters):
@@ -196,34 +196,14 @@ def test_an_insert_that_names_a_stamp_or_a_number_is_refused(committed, table, k
 
 def test_history_written_while_another_changes_the_row_is_refused(committed):
     """AUD-025: history for a row that another open transaction changes waits for it, and is then seen as false."""
-    import threading
-
     book = elsewhere(committed)
-    outcome, changed = [], threading.Event()
-
-    def forger():
-        stale = committed.Book.objects.get(pk=book.pk)
-        changed.wait(5)
-        try:
-            with transaction.atomic():
-                forge(stale)
-            outcome.append("committed")
-        except Exception as error:
-            outcome.append(str(error))
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=forger)
-    thread.start()
+    stale = committed.Book.objects.get(pk=book.pk)
     with transaction.atomic():
         book.title = "New"
         audit.save(book, by=committed.mona)
-        changed.set()
-        thread.join(0.5)
-        assert thread.is_alive()
-    thread.join(5)
-    assert len(outcome) == 1
-    assert "not what its newest history row says" in outcome[0]
+        forging = Meanwhile(lambda: forge(stale))
+        assert forging.waits()
+    assert "not what its newest history row says" in forging.ends()
 
 
 @pytest.mark.parametrize(

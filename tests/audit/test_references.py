@@ -1,7 +1,5 @@
 """References that many rows share are looked up once for a statement, and hold as foreign keys do."""
 
-import threading
-
 import pytest
 from django.core import checks as django_checks
 from django.db import IntegrityError, connection, models, transaction
@@ -9,6 +7,8 @@ from django.db import IntegrityError, connection, models, transaction
 import audit
 from audit.checks import check_tables
 from audit.testing import refused_by_database
+
+from .conftest import Meanwhile
 
 NOWHERE = 424_242
 
@@ -70,51 +70,22 @@ def test_a_parent_that_is_named_is_not_removed(committed):
 def test_a_row_waits_for_who_removes_its_parent(committed):
     """AUD-210: and is refused once that is done; nothing hangs in the air."""
     book = committed.book()
-    outcome = []
-
-    def add():
-        try:
-            audit.append_columns(committed.Line, {"book_id": [book.pk]})
-            outcome.append("written")
-        except IntegrityError as error:
-            outcome.append(str(error))
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=add)
     with transaction.atomic():
         remove(book)
-        thread.start()
-        thread.join(0.5)
-        assert thread.is_alive()
-    thread.join(10)
-    assert "does not exist" in outcome[0]
+        adding = Meanwhile(lambda: audit.append_columns(committed.Line, {"book_id": [book.pk]}))
+        assert adding.waits()
+    assert "does not exist" in adding.ends()
     assert committed.Line.objects.count() == 0
 
 
 def test_who_removes_a_parent_waits_for_its_rows(committed):
     """AUD-210: and is refused once they are written."""
     book = committed.book()
-    outcome = []
-
-    def take():
-        try:
-            with transaction.atomic():
-                remove(book)
-            outcome.append("removed")
-        except IntegrityError as error:
-            outcome.append(str(error))
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=take)
     with transaction.atomic():
         audit.append_columns(committed.Line, {"book_id": [book.pk]})
-        thread.start()
-        thread.join(0.5)
-        assert thread.is_alive()
-    thread.join(10)
-    assert "is named by rows" in outcome[0]
+        removing = Meanwhile(lambda: remove(book))
+        assert removing.waits()
+    assert "is named by rows" in removing.ends()
     assert committed.Book.objects.filter(pk=book.pk).exists()
 
 

@@ -3,7 +3,7 @@
 Values
     `parse(spec, typed, today=…)` → `Value` or None (empty), raises `Fault`; `dump`/`load` to and from JSON;
     `display(spec, value, locale)`. `plain_reader(spec)` makes what reads plainly typed texts as `dump(parse(…))` would,
-    in a tenth of the time. `spec` is anything with the attributes of `ItemSpec` (`Spec` is a ready dataclass).
+    without thinking. `spec` is anything with the attributes of `ItemSpec` (`Spec` is a ready dataclass).
 
 Expressions, at publish
     `compile_expression(source, scope, expects=Kind.BOOL)` → `Expression`, raises `ExpressionError` (`.faults`).
