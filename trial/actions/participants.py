@@ -238,8 +238,7 @@ def adopt_version(*, participant: Participant, by: Person) -> Participant:
     participant.version = version
     audit.save(participant, by=by)
     audit.deed("participant.version_adopted", participant, by=by, from_version=before, version=version.number)
-    visits.plan(participant=participant, anchor="screening", by=by)
-    visits.settle(participant=participant, by=by)
+    visits.follow(participant=participant, anchor="screening", by=by)
     facts.changed(participant, "participant.status", by=by)
     return participant
 

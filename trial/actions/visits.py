@@ -69,18 +69,13 @@ def _plan(participant: Participant, anchor: str, by: Person | None, standing: li
 
 
 @transaction.atomic
-def settle(*, participant: Participant, by: Person | None) -> None:
-    """Mark what is no longer expected as not applicable, and what is expected again as planned.
-
-    Only visits that nobody has dated, missed or filled are touched: nothing that is not expected is ever counted as
-    missing, overdue or reminded.
-    """
-    _settle(participant, by, visits_of(participant))
-
-
-@transaction.atomic
 def follow(*, participant: Participant, anchor: str | None, by: Person | None) -> None:
-    """Plan what hangs on an anchor, if one is given, and settle all: both over the visits as they were read once."""
+    """Plan what hangs on an anchor, if one is given, and settle all visits.
+
+    What is no longer expected is marked as not applicable, what is expected again as planned. Only visits that nobody
+    has dated, missed or filled are settled: nothing that is not expected is ever counted as missing, overdue or
+    reminded.
+    """
     standing = visits_of(participant)
     moved = _plan(participant, anchor, by, standing) if anchor is not None else []
     _settle(participant, by, [*standing, *(visit for visit in moved if visit not in standing)])
@@ -189,8 +184,7 @@ def reopen(*, visit: Visit, reason: str, by: Person) -> Visit:
         "visit.reopened", visit, by=by, reveals_arm=visit.reveals_arm, event=visit.event, reason=reason
     )  # fmt: skip
     participant = visit.participant
-    plan(participant=participant, anchor=definition_of(participant.version_id).visit(visit.event).anchor, by=by)
-    settle(participant=participant, by=by)
+    follow(participant=participant, anchor=definition_of(participant.version_id).visit(visit.event).anchor, by=by)
     visit.refresh_from_db()
     visit.participant = participant
     return visit

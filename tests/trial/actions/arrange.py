@@ -38,8 +38,7 @@ def randomized(cast: Cast, *, days_ago: int, pathway: str = "srt") -> Participan
         participant = statuses.record(
             participant=participant, kind=StatusKind.RANDOMIZED, on=day, by=cast.theo_coordinator
         )
-        visits.plan(participant=participant, anchor="randomization", by=cast.theo_coordinator)
-        visits.settle(participant=participant, by=cast.theo_coordinator)
+        visits.follow(participant=participant, anchor="randomization", by=cast.theo_coordinator)
     return again(participant)
 
 
